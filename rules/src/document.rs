@@ -1,0 +1,180 @@
+//! Rule files as data: parsed, merged and inherited, and not yet compared with what there is to use.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::condition::Condition;
+use crate::diagnostic::{Context, Findings};
+use crate::yaml::Node;
+use crate::{Catalogue, Diagnostic, Position, PriorityFilter, RuleSet, Source};
+use crate::{check, merge, print, read};
+
+/// All rules of some files, complete in themselves.
+#[derive(Debug)]
+pub struct Document {
+    pub(crate) rules: Vec<RuleBlock>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+impl Document {
+    /// Reads the files in this order. On failure all findings are returned, the warnings too.
+    pub fn parse(files: &[Source]) -> Result<Document, Vec<Diagnostic>> {
+        let mut findings = Findings::default();
+        if files.is_empty() {
+            findings.error(&Context::default(), None, "no rule file is provided");
+        }
+        // Every file is read before giving up, and nothing is merged if one could not be read: its
+        // missing blocks would look like mistakes of the others.
+        let blocks: Vec<_> = files
+            .iter()
+            .map(|file| read::blocks(file, &mut findings))
+            .collect();
+        let Some(blocks) = blocks.into_iter().collect::<Option<Vec<_>>>() else {
+            return Err(findings.into_list());
+        };
+        let rules = merge::merge(blocks.into_iter().flatten(), &mut findings);
+        if findings.has_errors() {
+            return Err(findings.into_list());
+        }
+        Ok(Document {
+            rules,
+            warnings: findings.into_list(),
+        })
+    }
+
+    /// What may not be meant. [`Document::check`] returns these too.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The names of the actionners that the rules use.
+    pub fn actionners(&self) -> BTreeSet<&str> {
+        let actions = self.rules.iter().flat_map(|rule| &rule.actions);
+        actions
+            .filter_map(|action| action.actionner.as_ref())
+            .map(Text::as_str)
+            .collect()
+    }
+
+    /// The rules as one file that has no action blocks and means the same.
+    pub fn to_yaml(&self) -> String {
+        print::document(&self.rules)
+    }
+
+    /// Compares the rules with what there is to use. On failure all findings are returned, on
+    /// success the warnings.
+    pub fn check(
+        self,
+        catalogue: &Catalogue,
+    ) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+        check::check(self, catalogue)
+    }
+}
+
+/// A text and where it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    pub(crate) value: Arc<str>,
+    pub(crate) at: Position,
+    /// See [`crate::yaml::Scalar::inset`].
+    pub(crate) inset: Option<u32>,
+}
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.value
+    }
+
+    /// The position of a character of the text, as near as it is known.
+    pub(crate) fn position_of(&self, char: usize) -> Position {
+        let char = u32::try_from(char).unwrap_or(0);
+        let column = self.at.column + self.inset.map_or(0, |inset| inset + char);
+        Position {
+            column,
+            ..self.at.clone()
+        }
+    }
+}
+
+/// A switch that was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flag(pub(crate) bool);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Block {
+    Action(ActionBlock),
+    Rule(RuleBlock),
+}
+
+/// An action block, or one entry of a rule's `actions`.
+#[derive(Clone, Debug)]
+pub(crate) struct ActionBlock {
+    pub(crate) at: Position,
+    pub(crate) name: Text,
+    pub(crate) description: Option<Text>,
+    pub(crate) actionner: Option<Text>,
+    /// Always a map.
+    pub(crate) parameters: Option<Node>,
+    pub(crate) continues: Option<Flag>,
+    pub(crate) ignore_errors: Option<Flag>,
+    pub(crate) additional_contexts: Vec<Text>,
+    pub(crate) output: Option<OutputBlock>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct OutputBlock {
+    pub(crate) at: Position,
+    pub(crate) target: Option<Text>,
+    /// Always a map.
+    pub(crate) parameters: Option<Node>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RuleBlock {
+    pub(crate) name: Text,
+    pub(crate) description: Option<Text>,
+    pub(crate) continues: Option<Flag>,
+    pub(crate) dry_run: Option<Flag>,
+    pub(crate) notifiers: Vec<Text>,
+    pub(crate) criteria: MatchBlock,
+    pub(crate) actions: Vec<ActionBlock>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MatchBlock {
+    pub(crate) rules: Vec<Text>,
+    pub(crate) output_fields: Vec<ConditionGroup>,
+    pub(crate) priority: Option<WrittenPriority>,
+    pub(crate) source: Option<Text>,
+    pub(crate) tags: Vec<TagGroup>,
+}
+
+impl MatchBlock {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+            && self.output_fields.is_empty()
+            && self.priority.is_none()
+            && self.source.is_none()
+            && self.tags.is_empty()
+    }
+}
+
+/// Conditions that must all hold, and how they were written.
+#[derive(Clone, Debug)]
+pub(crate) struct ConditionGroup {
+    pub(crate) written: Text,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// Tags that must all be there, and how they were written.
+#[derive(Clone, Debug)]
+pub(crate) struct TagGroup {
+    pub(crate) written: Text,
+    pub(crate) tags: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct WrittenPriority {
+    pub(crate) written: Text,
+    pub(crate) filter: PriorityFilter,
+}

@@ -1,0 +1,104 @@
+//! The event that Falco sent: its parts, and the objects that it names.
+//!
+//! Knows nothing of rules, nor of how an event reaches the process.
+
+mod decode;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::Priority;
+
+/// One alert of Falco, as accepted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    /// Name of the Falco rule that fired. Never empty.
+    pub rule: String,
+    /// How severe Falco's rule calls it.
+    pub priority: Priority,
+    /// Where Falco saw it, e.g. `syscall` (the default) or `k8s_audit`.
+    pub source: String,
+    /// Falco's message, without the time and priority that Falco puts before it.
+    pub output: String,
+    /// The machine that Falco ran on; empty where it did not say.
+    pub hostname: String,
+    /// When it happened, as sent. Always RFC 3339.
+    pub time: String,
+    /// The tags of Falco's rule.
+    pub tags: Vec<String>,
+    /// The fields of the message by name. Integers are exact, objects and arrays are kept.
+    pub output_fields: Map<String, Value>,
+}
+
+/// Why a body is not an event. Its text is one short line, whatever was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct EventError {
+    reason: String,
+}
+
+/// A namespaced object that an event names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectName<'a> {
+    /// Its namespace, as sent.
+    pub namespace: &'a str,
+    /// Its name, as sent.
+    pub name: &'a str,
+}
+
+/// The object that an audit event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditTarget<'a> {
+    /// Plural of its kind, e.g. `configmaps`.
+    pub resource: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its namespace, where it has one.
+    pub namespace: Option<&'a str>,
+}
+
+impl Event {
+    /// Reads the body of a request that must hold exactly one event.
+    pub fn from_json(body: &[u8]) -> Result<Event, EventError> {
+        decode::event(body)
+    }
+
+    /// The event as one JSON object under Falco's own keys. [`Event::from_json`] reads it back.
+    pub fn to_json(&self) -> String {
+        // Texts, numbers and maps with text keys always serialize, so there is no error to lose.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The text of an output field; nothing where it is absent, empty or no text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        let text = self.output_fields.get(field)?.as_str()?;
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The pod that the event is about, where it names both the pod and its namespace.
+    ///
+    /// `ka.target.name` counts only where the audit event is about pods, or does not say what it is
+    /// about: the name of a secret must never be taken for that of a pod.
+    pub fn pod(&self) -> Option<ObjectName<'_>> {
+        let target_is_pod = self
+            .text("ka.target.resource")
+            .is_none_or(|resource| resource == "pods");
+        let name = self
+            .text("k8s.pod.name")
+            .or_else(|| self.text("ka.target.pod.name"))
+            .or_else(|| self.text("ka.target.name").filter(|_| target_is_pod))?;
+        let namespace = self
+            .text("k8s.ns.name")
+            .or_else(|| self.text("ka.target.namespace"))?;
+        Some(ObjectName { namespace, name })
+    }
+
+    /// The object that an audit event is about, where it names its kind and itself.
+    pub fn audit_target(&self) -> Option<AuditTarget<'_>> {
+        Some(AuditTarget {
+            resource: self.text("ka.target.resource")?,
+            name: self.text("ka.target.name")?,
+            namespace: self.text("ka.target.namespace"),
+        })
+    }
+}

@@ -1,0 +1,403 @@
+//! Reads an event from JSON: strict about what decides an action, tolerant of what senders add.
+//!
+//! This is on the path of every event, so the body is read once, straight into the event, and no
+//! generic tree is built but for the output fields.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
+use serde_json::{Map, Number, Value};
+
+use super::{Event, EventError};
+use crate::Priority;
+
+/// A reason is shown in an answer and in a log, and may quote what a stranger sent.
+const REASON_CHARS_MAX: usize = 200;
+const QUOTED_CHARS_MAX: usize = 60;
+
+/// Floats from here on (2^63) stand for integers that do not fit into 64 bits.
+const EXACT_FLOAT_MAX: f64 = 9_223_372_036_854_775_808.0;
+
+pub(super) fn event(body: &[u8]) -> Result<Event, EventError> {
+    serde_json::from_slice(body).map_err(|error| EventError {
+        reason: one_line(&error.to_string(), REASON_CHARS_MAX),
+    })
+}
+
+fn one_line(text: &str, chars_max: usize) -> String {
+    let mut line: String = text
+        .chars()
+        .take(chars_max)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().nth(chars_max).is_some() {
+        line.push('…');
+    }
+    line.replace("\\\"", "\"").replace("\\'", "'")
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EventVisitor)
+    }
+}
+
+struct EventVisitor;
+
+impl<'de> Visitor<'de> for EventVisitor {
+    type Value = Event;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a Falco event, which is a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
+        let mut rule = Slot::<String>::new("rule");
+        let mut priority = Slot::<Priority>::new("priority");
+        let mut source = Slot::<String>::new("source");
+        let mut output = Slot::<String>::new("output");
+        let mut hostname = Slot::<String>::new("hostname");
+        let mut time = Slot::<String>::new("time");
+        let mut tags = Slot::<Vec<String>>::new("tags");
+        let mut fields = Slot::<Fields>::new("output_fields");
+
+        while let Some(NamedKey { key, exact }) = map.next_key()? {
+            match key {
+                Key::Rule => rule.read(&mut map, exact)?,
+                Key::Priority => priority.read(&mut map, exact)?,
+                Key::Source => source.read(&mut map, exact)?,
+                Key::Output => output.read(&mut map, exact)?,
+                Key::Hostname => hostname.read(&mut map, exact)?,
+                Key::Time => time.read(&mut map, exact)?,
+                Key::Tags => tags.read(&mut map, exact)?,
+                Key::OutputFields => fields.read(&mut map, exact)?,
+                // Senders add keys of their own (`uuid`, `message`). None of them is believed: a
+                // `trace_id` or a `context` from outside would let a sender forge them.
+                Key::Other => {
+                    map.next_value::<de::IgnoredAny>()?;
+                }
+            }
+        }
+
+        let rule = rule.required()?;
+        if rule.is_empty() {
+            return Err(de::Error::custom("'rule' is empty"));
+        }
+        let time = time.required()?;
+        if !is_rfc3339(&time) {
+            let time = one_line(&time, QUOTED_CHARS_MAX);
+            return Err(de::Error::custom(format_args!(
+                "'time' is not an RFC 3339 time: {time}"
+            )));
+        }
+        Ok(Event {
+            rule,
+            priority: priority.required()?,
+            source: source
+                .value
+                .filter(|source| !source.is_empty())
+                .unwrap_or_else(|| "syscall".to_owned()),
+            output: without_prefix(output.value.unwrap_or_default()),
+            hostname: hostname.value.unwrap_or_default(),
+            time,
+            tags: tags.value.unwrap_or_default(),
+            output_fields: fields.value.unwrap_or_default().0,
+        })
+    }
+}
+
+/// The value of one key of the event, and how the key was written.
+struct Slot<T> {
+    key: &'static str,
+    seen_exact: Option<bool>,
+    value: Option<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Slot<T> {
+    fn new(key: &'static str) -> Self {
+        Slot {
+            key,
+            seen_exact: None,
+            value: None,
+        }
+    }
+
+    /// Takes the value that follows. The key in its own spelling beats other letter cases of it;
+    /// two of one rank would leave open which one a filter and an action see.
+    fn read<A: MapAccess<'de>>(&mut self, map: &mut A, exact: bool) -> Result<(), A::Error> {
+        let key = self.key;
+        if self.seen_exact == Some(exact) {
+            return Err(de::Error::custom(format_args!(
+                "the key '{key}' is there twice"
+            )));
+        }
+        let value: Option<T> = map
+            .next_value()
+            .map_err(|error| de::Error::custom(format_args!("'{key}': {error}")))?;
+        if self.seen_exact != Some(true) {
+            self.value = value;
+            self.seen_exact = Some(exact);
+        }
+        Ok(())
+    }
+
+    fn required<E: de::Error>(self) -> Result<T, E> {
+        let key = self.key;
+        self.value
+            .ok_or_else(|| E::custom(format_args!("'{key}' is missing")))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Key {
+    Rule,
+    Priority,
+    Source,
+    Output,
+    Hostname,
+    Time,
+    Tags,
+    OutputFields,
+    Other,
+}
+
+const KEYS: [(&str, Key); 8] = [
+    ("hostname", Key::Hostname),
+    ("output", Key::Output),
+    ("output_fields", Key::OutputFields),
+    ("priority", Key::Priority),
+    ("rule", Key::Rule),
+    ("source", Key::Source),
+    ("tags", Key::Tags),
+    ("time", Key::Time),
+];
+
+struct NamedKey {
+    key: Key,
+    exact: bool,
+}
+
+impl<'de> Deserialize<'de> for NamedKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = NamedKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<NamedKey, E> {
+                let known = KEYS
+                    .iter()
+                    .find(|(name, _)| text.eq_ignore_ascii_case(name));
+                Ok(known.map_or(
+                    NamedKey {
+                        key: Key::Other,
+                        exact: true,
+                    },
+                    |(name, key)| NamedKey {
+                        key: *key,
+                        exact: text == *name,
+                    },
+                ))
+            }
+        }
+        deserializer.deserialize_identifier(KeyVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Priority {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PriorityVisitor;
+        impl Visitor<'_> for PriorityVisitor {
+            type Value = Priority;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Priority, E> {
+                Priority::parse(text).ok_or_else(|| {
+                    let text = one_line(text, QUOTED_CHARS_MAX);
+                    E::custom(format_args!("'{text}' is not a priority of Falco"))
+                })
+            }
+        }
+        deserializer.deserialize_str(PriorityVisitor)
+    }
+}
+
+/// Output fields: any value under distinct names.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fields, A::Error> {
+                object(map).map(Fields)
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+fn object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Map<String, Value>, A::Error> {
+    let mut object = Map::new();
+    while let Some(key) = map.next_key::<String>()? {
+        let Exact(value) = map.next_value()?;
+        match object.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(entry) => {
+                let key = one_line(entry.key(), QUOTED_CHARS_MAX);
+                return Err(de::Error::custom(format_args!(
+                    "the field '{key}' is there twice"
+                )));
+            }
+        }
+    }
+    Ok(object)
+}
+
+/// A JSON value that is exactly what was sent: no number loses a digit, no key wins over its twin.
+struct Exact(Value);
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ExactVisitor)
+    }
+}
+
+struct ExactVisitor;
+
+impl<'de> Visitor<'de> for ExactVisitor {
+    type Value = Exact;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Exact, E> {
+        Ok(Exact(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Exact, E> {
+        Ok(Exact(Value::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Exact, E> {
+        Ok(Exact(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Exact, E> {
+        Ok(Exact(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Exact, E> {
+        // The parser hands on `-0` as a float, and integers of more than 64 bits too.
+        if value == 0.0 {
+            return Ok(Exact(0.into()));
+        }
+        let number = Number::from_f64(value).filter(|_| value.abs() < EXACT_FLOAT_MAX);
+        number
+            .map(|number| Exact(Value::Number(number)))
+            .ok_or_else(|| E::custom("a number is too large to be kept exactly: at most 64 bits"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Exact, E> {
+        Ok(Exact(Value::String(value.to_owned())))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Exact, E> {
+        Ok(Exact(Value::String(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Exact, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Exact(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Exact(Value::Array(items)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Exact, A::Error> {
+        object(map).map(|object| Exact(Value::Object(object)))
+    }
+}
+
+/// Whether a text is a time of RFC 3339 with at most nanoseconds.
+fn is_rfc3339(text: &str) -> bool {
+    // jiff reads more than RFC 3339 (a space for the `T`, no seconds, a zone in brackets), so the
+    // shape is looked at first, and jiff then says whether there is such a day and such an hour.
+    let shape = |text: &[u8], pattern: &[u8]| {
+        text.len() == pattern.len()
+            && text.iter().zip(pattern).all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't'),
+                _ => byte == wanted,
+            })
+    };
+    let Some((seconds, rest)) = text
+        .as_bytes()
+        .split_at_checked("0000-00-00T00:00:00".len())
+    else {
+        return false;
+    };
+    let digits = rest
+        .iter()
+        .skip(1)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let zone = match rest.first() {
+        Some(b'.') if (1..=9).contains(&digits) => &rest[1 + digits..],
+        _ => rest,
+    };
+    shape(seconds, b"0000-00-00T00:00:00")
+        && (matches!(zone, b"Z" | b"z") || shape(zone, b"+00:00") || shape(zone, b"-00:00"))
+        && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Cuts what Falco puts before its message: `10:05:05.123456789: Notice `, or the same with a date.
+fn without_prefix(mut output: String) -> String {
+    // Cut until there is none, so that an event which was written and read again stays the same.
+    let mut rest = output.as_str();
+    while let Some(shorter) = cut_prefix(rest) {
+        rest = shorter;
+    }
+    let cut = output.len() - rest.len();
+    output.drain(..cut);
+    output
+}
+
+fn cut_prefix(output: &str) -> Option<&str> {
+    let (time, rest) = output.split_once(": ")?;
+    let (priority, message) = rest.split_once(' ')?;
+    (is_falco_time(time) && Priority::parse(priority).is_some()).then_some(message)
+}
+
+/// `10:05:05.123456789`, or `2024-09-05T10:05:05.123456789+0000` with `time_format_iso_8601`.
+fn is_falco_time(text: &str) -> bool {
+    const PATTERNS: [&str; 2] = ["00:00:00.000000000", "0000-00-00T00:00:00.000000000+0000"];
+    PATTERNS.iter().any(|pattern| {
+        text.len() == pattern.len()
+            && text
+                .bytes()
+                .zip(pattern.bytes())
+                .all(|(byte, wanted)| match wanted {
+                    b'0' => byte.is_ascii_digit(),
+                    b'+' => matches!(byte, b'+' | b'-'),
+                    _ => byte == wanted,
+                })
+    })
+}

@@ -1,0 +1,189 @@
+//! Which rules answer an event.
+//!
+//! Rules that name Falco rules are found by that name, so that the number of the others costs
+//! nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::condition::Condition;
+use crate::{Event, Position, PriorityFilter};
+
+/// A rule that can be carried out.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// What its author says of it; may be empty.
+    pub description: String,
+    /// Whether later rules that match run after it.
+    pub continues: bool,
+    /// `continue` as written, if it was.
+    pub continue_as_written: Option<bool>,
+    /// Whether its actions only tell what they would do.
+    pub dry_run: bool,
+    /// `dry_run` as written, if it was.
+    pub dry_run_as_written: Option<bool>,
+    /// Who is told, besides the default notifiers.
+    pub notifiers: Vec<String>,
+    /// What is done, in this order.
+    pub actions: Vec<Action>,
+    /// Where its name was first written.
+    pub position: Position,
+    pub(crate) criteria: Criteria,
+}
+
+/// A named use of an actionner.
+#[derive(Debug)]
+pub struct Action {
+    /// Its name.
+    pub name: String,
+    /// What its author says of it; may be empty.
+    pub description: String,
+    /// Which actionner does it.
+    pub actionner: String,
+    /// An object, valid for the actionner and with its defaults filled in.
+    pub parameters: Value,
+    /// Whether the next action runs after this one, the actionner's default applied.
+    pub continues: bool,
+    /// `continue` as written, if it was.
+    pub continue_as_written: Option<bool>,
+    /// Whether a failure counts as none.
+    pub ignore_errors: bool,
+    /// `ignore_errors` as written, if it was.
+    pub ignore_errors_as_written: Option<bool>,
+    /// The contexts that are added to the event for it.
+    pub additional_contexts: Vec<String>,
+    /// Where its artifact goes.
+    pub output: Option<OutputUseSite>,
+    /// Where it was written.
+    pub position: Position,
+}
+
+/// A use of an output.
+#[derive(Debug)]
+pub struct OutputUseSite {
+    /// The name of the output, e.g. `aws:s3`.
+    pub target: String,
+    /// An object, valid for the output and with its defaults filled in.
+    pub parameters: Value,
+}
+
+/// What an event must be for a rule to answer it. All of it must hold; what is empty always does.
+#[derive(Debug, Default)]
+pub(crate) struct Criteria {
+    /// Names of Falco rules, one of which must be the event's.
+    pub(crate) rules: BTreeSet<String>,
+    /// Groups of conditions, all of one group must hold.
+    pub(crate) output_fields: Vec<Vec<Condition>>,
+    pub(crate) priority: Option<PriorityFilter>,
+    pub(crate) source: Option<String>,
+    /// Groups of tags, all of one group must be there.
+    pub(crate) tags: Vec<BTreeSet<String>>,
+}
+
+impl Rule {
+    /// Whether the rule answers the event.
+    pub fn matches(&self, event: &Event) -> bool {
+        let Criteria {
+            rules,
+            output_fields,
+            priority,
+            source,
+            tags,
+        } = &self.criteria;
+        let has = |tag: &String| event.tags.contains(tag);
+        let holds = |group: &Vec<Condition>| {
+            group
+                .iter()
+                .all(|condition| condition.matches(&event.output_fields))
+        };
+        (rules.is_empty() || rules.contains(&event.rule))
+            && priority.is_none_or(|priority| priority.matches(event.priority))
+            && source.as_ref().is_none_or(|source| *source == event.source)
+            && (tags.is_empty() || tags.iter().any(|group| group.iter().all(has)))
+            && (output_fields.is_empty() || output_fields.iter().any(holds))
+    }
+}
+
+/// All rules in their order.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Arc<Rule>>,
+    /// By the name of a Falco rule, the indexes of the rules that name it, rising.
+    by_falco_rule: HashMap<String, Vec<usize>>,
+    /// The indexes of the rules that name none, rising.
+    others: Vec<usize>,
+}
+
+impl RuleSet {
+    pub(crate) fn new(rules: Vec<Rule>) -> RuleSet {
+        let mut by_falco_rule = HashMap::<String, Vec<usize>>::new();
+        let mut others = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            for name in &rule.criteria.rules {
+                by_falco_rule.entry(name.clone()).or_default().push(index);
+            }
+            if rule.criteria.rules.is_empty() {
+                others.push(index);
+            }
+        }
+        RuleSet {
+            rules: rules.into_iter().map(Arc::new).collect(),
+            by_falco_rule,
+            others,
+        }
+    }
+
+    /// The rules that answer the event, in their order.
+    pub fn matching<'a>(&'a self, event: &Event) -> impl Iterator<Item = &'a Arc<Rule>> {
+        let named = self
+            .by_falco_rule
+            .get(&event.rule)
+            .map_or(&[][..], Vec::as_slice);
+        Merged {
+            left: named,
+            right: &self.others,
+        }
+        .map(|index| &self.rules[index])
+        .filter(|rule| rule.matches(event))
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// All rules in their order.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+}
+
+/// Two rising lists as one.
+struct Merged<'a> {
+    left: &'a [usize],
+    right: &'a [usize],
+}
+
+impl Iterator for Merged<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let side = match (self.left.first(), self.right.first()) {
+            (Some(left), Some(right)) if left < right => &mut self.left,
+            (Some(_), None) => &mut self.left,
+            _ => &mut self.right,
+        };
+        let (first, rest) = side.split_first()?;
+        *side = rest;
+        Some(*first)
+    }
+}

@@ -1,0 +1,73 @@
+//! The valid name that the author of a wrong one most likely meant.
+
+/// How a message goes on after a wrong name: `; did you mean 'x'?`, or the valid names where none is
+/// near.
+pub(crate) fn hint<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+    let valid: Vec<&str> = valid.into_iter().collect();
+    if let Some(name) = nearest(wrong, &valid) {
+        return format!("; did you mean '{name}'?");
+    }
+    match valid.as_slice() {
+        [] => String::new(),
+        names => format!("; valid: {}", names.join(", ")),
+    }
+}
+
+/// The nearest of the valid names, if one is near.
+pub(crate) fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
+    let plain = |name: &str| -> String {
+        let letters = name.chars().filter(|char| char.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    let wrong = plain(wrong);
+    // A part of a name is nearer than any number of typing errors: `contexts` means
+    // `additional_contexts`, `gracePeriods` means `grace_period_seconds`.
+    let is_part = |name: &str| {
+        let name = plain(name);
+        let root = wrong.strip_suffix('s').unwrap_or(&wrong);
+        root.len() >= 4 && name.contains(root)
+    };
+    valid
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(&wrong, &plain(name)), *name))
+        .filter(|(distance, name)| *distance <= 1 + wrong.chars().count() / 4 || is_part(name))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(wrong: &str, valid: &[&str], expected: Option<&str>) {
+        assert_eq!(nearest(wrong, valid), expected, "{wrong}");
+    }
+
+    #[test]
+    fn the_meant_name_is_found() {
+        let keys = [
+            "action",
+            "actionner",
+            "additional_contexts",
+            "continue",
+            "output",
+            "parameters",
+        ];
+        check("contexts", &keys, Some("additional_contexts"));
+        check("actioner", &keys, Some("actionner"));
+        check("Parameters", &keys, Some("parameters"));
+        check("labels", &keys, None);
+
+        let parameters = [
+            "grace_period_seconds",
+            "ignore_daemonsets",
+            "ignore_statefulsets",
+        ];
+        check("gracePeriods", &parameters, Some("grace_period_seconds"));
+        check("ignoreDaemonsets", &parameters, Some("ignore_daemonsets"));
+
+        let actionners = ["kubernetes:label", "kubernetes:delete", "aws:lambda"];
+        check("kubernetes:labelize", &actionners, Some("kubernetes:label"));
+        check("foor:bar", &actionners, None);
+    }
+}

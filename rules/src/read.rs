@@ -1,0 +1,232 @@
+//! From the tree of a file to blocks: which keys there are, and what types they have.
+
+mod criteria;
+mod fields;
+
+use crate::diagnostic::{Context, Findings};
+use crate::document::{ActionBlock, Block, OutputBlock, RuleBlock, Text};
+use crate::yaml::{Content, Entry, Node, wrong_syntax};
+use crate::{Source, nearest, yaml};
+
+use fields::Fields;
+
+const ACTION_KEYS: [&str; 8] = [
+    "action",
+    "description",
+    "actionner",
+    "parameters",
+    "continue",
+    "ignore_errors",
+    "additional_contexts",
+    "output",
+];
+const OUTPUT_KEYS: [&str; 2] = ["target", "parameters"];
+const RULE_KEYS: [&str; 7] = [
+    "rule",
+    "description",
+    "continue",
+    "dry_run",
+    "notifiers",
+    "match",
+    "actions",
+];
+
+/// The blocks of a file in their order; nothing if the file is no YAML.
+pub(crate) fn blocks(source: &Source, findings: &mut Findings) -> Option<Vec<Block>> {
+    let mut blocks = Vec::new();
+    for document in yaml::read(source, findings)? {
+        if document.is_null() {
+            continue;
+        }
+        let Content::List(elements) = document.content else {
+            let text = "a rule file is a list of blocks that begin with '- action:' or '- rule:'";
+            let message = wrong_syntax(&document.at.file, text);
+            findings.error(&Context::default(), Some(&document.at), message);
+            continue;
+        };
+        blocks.extend(
+            elements
+                .into_iter()
+                .filter_map(|element| block(&element, findings)),
+        );
+    }
+    Some(blocks)
+}
+
+fn block(element: &Node, findings: &mut Findings) -> Option<Block> {
+    let has = |key: &str| element.get(key).is_some();
+    let text = match (&element.content, has("action"), has("rule")) {
+        (Content::Map(_), _, false) if has("name") => {
+            "a rule begins with 'rule:' and has a list of 'actions:'; 'name:' with one 'action:' is \
+             the syntax of before 2024"
+        }
+        (Content::Map(entries), true, false) => {
+            return action(entries, element, &Context::default(), findings).map(Block::Action);
+        }
+        (Content::Map(entries), false, true) => {
+            return rule(entries, element, findings).map(Block::Rule);
+        }
+        (Content::Map(_), true, true) => {
+            "a block has either 'action:' or 'rule:', this one has both"
+        }
+        (Content::Map(_), false, false) => {
+            "a block needs 'action:' or 'rule:', this one has neither"
+        }
+        _ => "a block is a map with 'action:' or 'rule:'",
+    };
+    let message = wrong_syntax(&element.at.file, text);
+    findings.error(&Context::default(), Some(&element.at), message);
+    None
+}
+
+fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleBlock> {
+    let name = node
+        .get("rule")
+        .and_then(|name| Fields::new(Context::default(), findings).text("rule", name));
+    let Some(name) = name.filter(|name| !name.value.is_empty()) else {
+        findings.error(
+            &Context::default(),
+            Some(&node.at),
+            "all rules must have a name",
+        );
+        return None;
+    };
+    let context = Context::rule(name.as_str());
+    let mut block = RuleBlock {
+        name,
+        description: None,
+        continues: None,
+        dry_run: None,
+        notifiers: Vec::new(),
+        criteria: Default::default(),
+        actions: Vec::new(),
+    };
+    for Entry { key, at, value } in entries {
+        let mut fields = Fields::new(context.clone(), findings);
+        match &**key {
+            "rule" => {}
+            "description" => block.description = fields.text(key, value),
+            "continue" => block.continues = fields.flag(key, value),
+            "dry_run" => block.dry_run = fields.flag(key, value),
+            "notifiers" => block.notifiers = fields.texts(key, value),
+            "match" => block.criteria = criteria::read(value, &mut fields),
+            "actions" => {
+                for element in fields.list(key, value) {
+                    block
+                        .actions
+                        .extend(rule_action(element, &context, findings));
+                }
+            }
+            _ => fields.unknown(key, at, "a rule block", &RULE_KEYS, &[]),
+        }
+    }
+    Some(block)
+}
+
+fn rule_action(node: &Node, context: &Context, findings: &mut Findings) -> Option<ActionBlock> {
+    let Content::Map(entries) = &node.content else {
+        Fields::new(context.clone(), findings).expected("actions", node, "a list of maps");
+        return None;
+    };
+    action(entries, node, context, findings)
+}
+
+fn action(
+    entries: &[Entry],
+    node: &Node,
+    context: &Context,
+    findings: &mut Findings,
+) -> Option<ActionBlock> {
+    let name = node
+        .get("action")
+        .and_then(|name| Fields::new(context.clone(), findings).text("action", name));
+    let Some(name) = name.filter(|name| !name.value.is_empty()) else {
+        // A name of the wrong type has been reported by now.
+        if node
+            .get("action")
+            .is_none_or(|name| matches!(name.content, Content::Scalar(_)))
+        {
+            findings.error(context, Some(&node.at), "action without a name");
+        }
+        return None;
+    };
+    let mut context = context.action(name.as_str());
+    let mut block = ActionBlock {
+        at: node.at.clone(),
+        name,
+        description: None,
+        actionner: None,
+        parameters: None,
+        continues: None,
+        ignore_errors: None,
+        additional_contexts: Vec::new(),
+        output: None,
+    };
+    for Entry { key, at, value } in entries {
+        context.actionner = block
+            .actionner
+            .as_ref()
+            .map(|name: &Text| name.as_str().to_owned());
+        let mut fields = Fields::new(context.clone(), findings);
+        match &**key {
+            "action" => {}
+            "description" => block.description = fields.text(key, value),
+            "actionner" => {
+                block.actionner = fields
+                    .text(key, value)
+                    .filter(|name| !name.value.is_empty())
+            }
+            "parameters" => block.parameters = fields.map(key, value),
+            "continue" => block.continues = fields.flag(key, value),
+            "ignore_errors" => block.ignore_errors = fields.flag(key, value),
+            "additional_contexts" => block.additional_contexts = fields.texts(key, value),
+            "output" => block.output = output(value, &mut fields),
+            // A mapping of the rule in an action would otherwise turn an action on for everything.
+            _ => fields.unknown(key, at, "an action block", &ACTION_KEYS, &RULE_KEYS),
+        }
+    }
+    Some(block)
+}
+
+fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {
+    let Content::Map(entries) = &fields.map("output", node)?.content else {
+        return None;
+    };
+    let mut block = OutputBlock {
+        at: node.at.clone(),
+        target: None,
+        parameters: None,
+    };
+    for Entry { key, at, value } in entries {
+        match &**key {
+            "target" => {
+                block.target = fields
+                    .text(key, value)
+                    .filter(|target| !target.value.is_empty())
+            }
+            "parameters" => block.parameters = fields.map(key, value),
+            _ => fields.unknown(key, at, "'output'", &OUTPUT_KEYS, &[]),
+        }
+    }
+    let is_empty = block.target.is_none() && block.parameters.is_none();
+    (!is_empty).then_some(block)
+}
+
+/// What a message says of a key that belongs elsewhere.
+fn elsewhere(key: &str, valid: &[&str], of_rule: &[&str]) -> String {
+    if of_rule.contains(&key)
+        || matches!(
+            key,
+            "rules" | "tags" | "priority" | "source" | "output_fields"
+        )
+    {
+        return "; it belongs to a rule block".to_owned();
+    }
+    match nearest::nearest(key, valid) {
+        Some(name) => format!("; did you mean '{name}'?"),
+        None if valid.contains(&"actionner") => {
+            "; what the actionner takes is indented under 'parameters:'".to_owned()
+        }
+        None => format!("; valid: {}", valid.join(", ")),
+    }
+}

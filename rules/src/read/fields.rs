@@ -1,0 +1,115 @@
+//! The types that the values of keys may have, and the findings where they have others.
+
+use crate::Position;
+use crate::diagnostic::{Context, Findings};
+use crate::document::{Flag, Text};
+use crate::yaml::{Content, Node, Scalar, wrong_syntax};
+
+/// Reads values on behalf of one block.
+pub(super) struct Fields<'a> {
+    context: Context,
+    findings: &'a mut Findings,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(context: Context, findings: &'a mut Findings) -> Self {
+        Fields { context, findings }
+    }
+
+    /// A text. Numbers and booleans count as they were written; null is as good as absent.
+    pub(super) fn text(&mut self, key: &str, node: &Node) -> Option<Text> {
+        match &node.content {
+            _ if node.is_null() => None,
+            Content::Scalar(scalar) => Some(as_text(scalar, &node.at)),
+            _ => {
+                self.expected(key, node, "a text");
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`, with or without quotes, and in no other spelling.
+    pub(super) fn flag(&mut self, key: &str, node: &Node) -> Option<Flag> {
+        let text = self.text(key, node)?;
+        match text.as_str() {
+            "true" => Some(Flag(true)),
+            "false" => Some(Flag(false)),
+            "" => None,
+            _ => {
+                self.error(
+                    &text.at,
+                    format!("'{key}' setting can be 'true' or 'false' only"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The elements of a list; none where there is no list.
+    pub(super) fn list<'n>(&mut self, key: &str, node: &'n Node) -> &'n [Node] {
+        match &node.content {
+            _ if node.is_null() => &[],
+            Content::List(elements) => elements,
+            _ => {
+                self.expected(key, node, "a list");
+                &[]
+            }
+        }
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, key: &str, node: &Node) -> Vec<Text> {
+        let mut texts = Vec::new();
+        for element in self.list(key, node) {
+            match &element.content {
+                Content::Scalar(scalar) if !element.is_null() => {
+                    texts.push(as_text(scalar, &element.at))
+                }
+                _ => self.expected(key, element, "a list of texts"),
+            }
+        }
+        texts
+    }
+
+    /// A map; null is as good as absent.
+    pub(super) fn map(&mut self, key: &str, node: &Node) -> Option<Node> {
+        match &node.content {
+            _ if node.is_null() => None,
+            Content::Map(_) => Some(node.clone()),
+            _ => {
+                self.expected(key, node, "a map");
+                None
+            }
+        }
+    }
+
+    pub(super) fn unknown(
+        &mut self,
+        key: &str,
+        at: &Position,
+        place: &str,
+        valid: &[&str],
+        of_rule: &[&str],
+    ) {
+        let hint = super::elsewhere(key, valid, of_rule);
+        self.error(at, format!("unknown key '{key}' in {place}{hint}"));
+    }
+
+    pub(super) fn expected(&mut self, key: &str, node: &Node, expected: &str) {
+        let text = format!("'{key}' must be {expected}, this is a {}", node.kind_name());
+        let message = wrong_syntax(&node.at.file, &text);
+        self.error(&node.at, message);
+    }
+
+    pub(super) fn error(&mut self, at: &Position, message: impl Into<String>) {
+        self.findings.error(&self.context, Some(at), message);
+    }
+}
+
+fn as_text(scalar: &Scalar, at: &Position) -> Text {
+    Text {
+        value: scalar.text.clone(),
+        at: at.clone(),
+        inset: scalar.inset,
+    }
+}
