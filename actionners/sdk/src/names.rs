@@ -1,0 +1,89 @@
+//! Names of objects that an actionner makes, from the names of others.
+//!
+//! Does not know what is named.
+
+/// The longest name of most objects, e.g. of a pod (RFC 1123 subdomain).
+pub const NAME_BYTES_MAX: usize = 253;
+
+/// The longest value of a label.
+pub const LABEL_VALUE_BYTES_MAX: usize = 63;
+
+/// `name` as it is where it fits, else its beginning and a hash of the whole.
+///
+/// The same name always gives the same result, so what it names is found again, and two long
+/// names that begin alike stay apart. A valid name stays valid: the cut is never after a `.`
+/// or a `-`.
+#[must_use]
+pub fn shortened(name: &str, bytes_max: usize) -> String {
+    if name.len() <= bytes_max {
+        return name.to_owned();
+    }
+    let hash = format!("-{:016x}", fnv1a(name.as_bytes()));
+    let room = name.floor_char_boundary(bytes_max.saturating_sub(hash.len()));
+    let beginning = name[..room].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    format!("{beginning}{hash}")
+}
+
+/// Whether `name` is an RFC 1123 label, as the name of a namespace must be.
+#[must_use]
+pub fn is_dns_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 63
+        && name.bytes().all(inner)
+        && !name.is_empty()
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// FNV-1a: written out since the standard library promises no hash that stays the same from
+/// one version to the next, and names must.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_long_names_are_shortened() {
+        fn check(name: &str, bytes_max: usize, expected: &str) {
+            assert_eq!(shortened(name, bytes_max), expected);
+            assert!(expected.len() <= bytes_max);
+        }
+        check("web-0", 63, "web-0");
+        check(&"a".repeat(63), 63, &"a".repeat(63));
+        check(
+            &"a".repeat(64),
+            63,
+            &format!("{}-{:016x}", "a".repeat(46), fnv1a(&[b'a'; 64])),
+        );
+        // The cut falls behind the dash, which may not end a name.
+        let long = "abc-defghijklmnopqrstuvwxyz";
+        check(long, 21, &format!("abc-{:016x}", fnv1a(long.as_bytes())));
+    }
+
+    #[test]
+    fn the_hash_is_fnv1a() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn names_of_namespaces() {
+        fn check(name: &str, expected: bool) {
+            assert_eq!(is_dns_label(name), expected, "{name}");
+        }
+        check("green-ns", true);
+        check("0", true);
+        check("", false);
+        check("Green", false);
+        check("-a", false);
+        check("a-", false);
+        check("a.b", false);
+        check(&"a".repeat(64), false);
+    }
+}

@@ -1,0 +1,153 @@
+//! Who owns an object, and where that owner is to be read.
+//!
+//! Does not read anything: the caller does, one owner after the other, as far up as it needs.
+
+use serde_json::{Value, json};
+
+use crate::kubernetes::Object;
+
+/// An entry of an object's `metadata.ownerReferences`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owner {
+    /// As in a manifest, e.g. `apps/v1`.
+    pub api_version: String,
+    /// E.g. `ReplicaSet`.
+    pub kind: String,
+    /// The owner's name, in the namespace of what it owns.
+    pub name: String,
+    /// The owner's `metadata.uid`.
+    pub uid: String,
+}
+
+/// The workloads of Kubernetes itself: group, kind and plural.
+const WORKLOADS: [(&str, &str, &str); 7] = [
+    ("apps", "ReplicaSet", "replicasets"),
+    ("apps", "Deployment", "deployments"),
+    ("apps", "StatefulSet", "statefulsets"),
+    ("apps", "DaemonSet", "daemonsets"),
+    ("batch", "Job", "jobs"),
+    ("batch", "CronJob", "cronjobs"),
+    ("", "ReplicationController", "replicationcontrollers"),
+];
+
+impl Owner {
+    /// The owner that controls an object, else its first one; none if it stands alone.
+    #[must_use]
+    pub fn of(object: &Value) -> Option<Self> {
+        let references = object["metadata"]["ownerReferences"].as_array()?;
+        let controller = references.iter().find(|it| it["controller"] == true);
+        let reference = controller.or_else(|| references.first())?;
+        let text = |key: &str| reference[key].as_str().map(str::to_owned);
+        Some(Self {
+            api_version: text("apiVersion")?,
+            kind: text("kind")?,
+            name: text("name")?,
+            uid: text("uid")?,
+        })
+    }
+
+    /// The object itself as an owner of others; none where it lacks a name or a `uid`.
+    #[must_use]
+    pub fn from_object(object: &Value, api_version: &str, kind: &str) -> Option<Self> {
+        let text = |key: &str| object["metadata"][key].as_str().map(str::to_owned);
+        Some(Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            name: text("name")?,
+            uid: text("uid")?,
+        })
+    }
+
+    /// Whether it is of a kind of Kubernetes itself, e.g. `apps` and `DaemonSet`: others may
+    /// call something of their own a DaemonSet.
+    #[must_use]
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.group() == group && self.kind == kind
+    }
+
+    /// Its address, where it is a workload of Kubernetes itself.
+    #[must_use]
+    pub fn object(&self, namespace: &str) -> Option<Object> {
+        let (_, _, resource) = WORKLOADS
+            .iter()
+            .find(|(group, kind, _)| self.is(group, kind))?;
+        Some(Object::namespaced(
+            &self.api_version,
+            resource,
+            namespace,
+            &self.name,
+        ))
+    }
+
+    /// The entry to write into `metadata.ownerReferences` of what should go when it goes.
+    #[must_use]
+    pub fn reference(&self) -> Value {
+        json!({
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "name": self.name,
+            "uid": self.uid,
+        })
+    }
+
+    fn group(&self) -> &str {
+        self.api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(kind: &str, controller: bool) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": kind, "name": "web", "uid": "1", "controller": controller})
+    }
+
+    #[test]
+    fn the_controller_comes_first() {
+        fn check(references: Value, expected: Option<&str>) {
+            let owner = Owner::of(&json!({"metadata": {"ownerReferences": references}}));
+            assert_eq!(owner.as_ref().map(|owner| owner.kind.as_str()), expected);
+        }
+        check(
+            json!([reference("A", false), reference("ReplicaSet", true)]),
+            Some("ReplicaSet"),
+        );
+        check(
+            json!([reference("A", false), reference("B", false)]),
+            Some("A"),
+        );
+        check(json!([]), None);
+        check(Value::Null, None);
+        check(json!([{"kind": "ReplicaSet"}]), None);
+    }
+
+    #[test]
+    fn only_workloads_of_kubernetes_have_an_address() {
+        fn check(api_version: &str, kind: &str, expected: Option<&str>) {
+            let owner = Owner {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                name: "web".to_owned(),
+                uid: "1".to_owned(),
+            };
+            let object = owner.object("n");
+            assert_eq!(
+                object.as_ref().map(|object| object.resource.as_str()),
+                expected
+            );
+        }
+        check("apps/v1", "ReplicaSet", Some("replicasets"));
+        check("apps/v1", "StatefulSet", Some("statefulsets"));
+        check("batch/v1", "Job", Some("jobs"));
+        check(
+            "v1",
+            "ReplicationController",
+            Some("replicationcontrollers"),
+        );
+        check("acme.example/v1", "ReplicaSet", None);
+        check("v1", "Node", None);
+    }
+}

@@ -1,0 +1,95 @@
+//! The pod of an event: how it is addressed, named in messages and reported.
+//!
+//! Does not know what is done to it.
+
+use std::fmt;
+
+use crate::kubernetes::{Error, Object};
+use crate::{Failure, Report};
+
+/// A pod by its name. Displays as "the pod 'web-0' in the namespace 'default'".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pod<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl Pod<'_> {
+    /// Its address.
+    #[must_use]
+    pub fn object(&self) -> Object {
+        Object::namespaced("v1", "pods", self.namespace, self.name)
+    }
+
+    /// A report on it: its own words, then `rest`.
+    #[must_use]
+    pub fn report(&self, rest: &str) -> Report {
+        self.touched(Report::new(format!("{self} {rest}")))
+    }
+
+    /// A report in words of the caller, on it.
+    #[must_use]
+    pub fn touched(&self, report: Report) -> Report {
+        report
+            .object("pod", self.name)
+            .object("namespace", self.namespace)
+    }
+
+    /// A failure that concerns it.
+    #[must_use]
+    pub fn concerned(&self, failure: Failure) -> Failure {
+        failure
+            .object("pod", self.name)
+            .object("namespace", self.namespace)
+    }
+
+    /// The failure of a call on the pod itself: "can't `verb` the pod …", or that there is none.
+    #[must_use]
+    pub fn failure(&self, verb: &str, error: &Error) -> Failure {
+        self.concerned(match error {
+            Error::NotFound => Failure::rejected(format!("{self} doesn't exist")),
+            _ => Failure::from_error(format_args!("can't {verb} {self}"), error),
+        })
+    }
+}
+
+impl fmt::Display for Pod<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the pod '{}' in the namespace '{}'",
+            self.name, self.namespace
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_pod_has_words_of_its_own() {
+        fn check(error: &Error, expected: &str) {
+            let failure = Pod {
+                namespace: "n",
+                name: "p",
+            }
+            .failure("label", error);
+            assert_eq!(failure.message, expected);
+            assert_eq!(
+                failure.objects,
+                [("pod".into(), "p".into()), ("namespace".into(), "n".into())]
+            );
+        }
+        check(
+            &Error::NotFound,
+            "the pod 'p' in the namespace 'n' doesn't exist",
+        );
+        check(
+            &Error::Unavailable("busy".into()),
+            "can't label the pod 'p' in the namespace 'n': busy",
+        );
+    }
+}
