@@ -1,1 +1,4 @@
 //! host
+
+pub mod decide;
+pub mod policy;

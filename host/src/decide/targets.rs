@@ -1,0 +1,229 @@
+//! The objects that an event is about: all that the narrowest scope lets an actionner touch.
+//!
+//! They are the pod and the object of the audit record that the event names, and then what
+//! these name themselves, once they were read for the same event: their owners, and the node
+//! of a pod. Each call starts again from the event. Owner references are written by whoever
+//! may write the object, so that only workloads are believed to be owners: a pod that claims
+//! to be owned by a secret or a role makes no target of it.
+
+#[cfg(test)]
+mod tests;
+
+use rules::Event;
+use serde_json::Value;
+
+use super::address::{SHOWN_CHARS_MAX, check_name, check_namespace, shown};
+use crate::policy::resource::{DOTLESS_GROUPS, known_by_kind, known_by_plural};
+
+/// An object learns its owners once for each read; more than these are never followed.
+const TARGETS_MAX: usize = 64;
+
+/// The kinds of Kubernetes itself that own pods, directly or through another.
+const OWNERS: [(&str, &str); 8] = [
+    ("", "Node"),
+    ("", "ReplicationController"),
+    ("apps", "DaemonSet"),
+    ("apps", "Deployment"),
+    ("apps", "ReplicaSet"),
+    ("apps", "StatefulSet"),
+    ("batch", "CronJob"),
+    ("batch", "Job"),
+];
+
+/// One object of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Empty for the core group.
+    pub group: String,
+    /// Plural.
+    pub resource: String,
+    /// None outside of namespaces.
+    pub namespace: Option<String>,
+    /// The object's name.
+    pub name: String,
+}
+
+/// The objects that one event is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Targets {
+    objects: Vec<Target>,
+    /// Those of the objects that the event itself names.
+    namespaces: Vec<String>,
+    refused: Vec<String>,
+}
+
+impl Targets {
+    /// What the event names: its pod, and the object of its audit record.
+    ///
+    /// A name that can't be one is no target, and is told by [`Targets::refused`]. An audit
+    /// record names no group, so that its object counts only where the resource is one of
+    /// Kubernetes' own.
+    pub fn of(event: &Event) -> Targets {
+        let mut targets = Targets::default();
+        if let Some(pod) = event.pod() {
+            targets.add_named("", "pods", Some(pod.namespace), pod.name);
+        }
+        if let Some(target) = event.audit_target()
+            && let Some(known) = known_by_plural(target.resource)
+        {
+            let namespace = target.namespace.filter(|_| known.in_namespace);
+            if known.in_namespace && namespace.is_none() {
+                let (resource, name) = (target.resource, shown(target.name, SHOWN_CHARS_MAX));
+                let refused = format!("{resource} `{name}`: the event names no namespace");
+                targets.refused.push(refused);
+            } else {
+                targets.add_named(known.group, known.resource, namespace, target.name);
+            }
+        }
+        targets
+    }
+
+    /// Add what a target names itself: its owners, and the node of a pod.
+    ///
+    /// `object` is an object as the API server gave it. If it is not a target it teaches
+    /// nothing, or an actionner could walk from any object that it may read to any other.
+    pub fn learn(&mut self, object: &Value) {
+        let Some(identity) = identity(object) else {
+            return;
+        };
+        if !self.objects.contains(&identity) {
+            return;
+        }
+        let owners = object.pointer("/metadata/ownerReferences");
+        for owner in owners.and_then(Value::as_array).into_iter().flatten() {
+            self.extend(owner_target(owner, identity.namespace.as_deref()));
+        }
+        if identity.group.is_empty() && identity.resource == "pods" {
+            let node = object.pointer("/spec/nodeName").and_then(Value::as_str);
+            self.extend(node.map(|name| target("", "nodes", None, name)));
+        }
+    }
+
+    /// Whether an object is one of the targets.
+    pub fn contains(
+        &self,
+        group: &str,
+        resource: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> bool {
+        self.objects.iter().any(|object| {
+            object.name == name
+                && object.resource == resource
+                && object.group == group
+                && object.namespace.as_deref() == namespace
+        })
+    }
+
+    /// Whether an object that the event names lies in a namespace.
+    pub fn has_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.iter().any(|known| known == namespace)
+    }
+
+    /// The targets known by now, those that the event names first.
+    pub fn iter(&self) -> impl Iterator<Item = &Target> {
+        self.objects.iter()
+    }
+
+    /// The namespaces of what the event names.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.iter().map(String::as_str)
+    }
+
+    /// What the event names that can be no object, each with the reason, fit for a log.
+    pub fn refused(&self) -> &[String] {
+        &self.refused
+    }
+
+    fn add_named(&mut self, group: &str, resource: &str, namespace: Option<&str>, name: &str) {
+        let checked = namespace
+            .map_or(Ok(()), check_namespace)
+            .and_then(|()| check_name(name));
+        if let Err(error) = checked {
+            self.refused.push(format!("{resource}: {error}"));
+            return;
+        }
+        if let Some(namespace) = namespace
+            && !self.has_namespace(namespace)
+        {
+            self.namespaces.push(namespace.to_owned());
+        }
+        self.extend(Some(target(group, resource, namespace, name)));
+    }
+
+    /// Names of owners and nodes are checked like all others: they may come from an
+    /// aggregated API server, which need not check them.
+    fn extend(&mut self, target: Option<Target>) {
+        let Some(target) = target.filter(|target| check_name(&target.name).is_ok()) else {
+            return;
+        };
+        if self.objects.len() < TARGETS_MAX && !self.objects.contains(&target) {
+            self.objects.push(target);
+        }
+    }
+}
+
+fn target(group: &str, resource: &str, namespace: Option<&str>, name: &str) -> Target {
+    Target {
+        group: group.to_owned(),
+        resource: resource.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        name: name.to_owned(),
+    }
+}
+
+/// The address of an object by what it says of itself.
+fn identity(object: &Value) -> Option<Target> {
+    let group = group_of(object.get("apiVersion")?.as_str()?);
+    let kind = object.get("kind")?.as_str()?;
+    let metadata = object.get("metadata")?;
+    let namespace = metadata.get("namespace").and_then(Value::as_str);
+    let resource = match known_by_kind(group, kind) {
+        Some(known) => known.resource.to_owned(),
+        None => plural_of_custom_kind(group, kind)?,
+    };
+    let name = metadata.get("name")?.as_str()?;
+    Some(target(group, &resource, namespace, name))
+}
+
+/// The object that an owner reference names: a workload of Kubernetes itself, or an object of
+/// a custom group in the namespace of what it owns.
+fn owner_target(owner: &Value, namespace: Option<&str>) -> Option<Target> {
+    let group = group_of(owner.get("apiVersion")?.as_str()?);
+    let kind = owner.get("kind")?.as_str()?;
+    let name = owner.get("name")?.as_str()?;
+    if OWNERS.contains(&(group, kind)) {
+        let known = known_by_kind(group, kind)?;
+        let namespace = namespace.filter(|_| known.in_namespace);
+        return (known.in_namespace == namespace.is_some())
+            .then(|| target(group, known.resource, namespace, name));
+    }
+    let resource = plural_of_custom_kind(group, kind)?;
+    Some(target(group, &resource, Some(namespace?), name))
+}
+
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The plural of a kind that others have added to the cluster, by the rule that its tools
+/// follow. Where a plural is irregular the guess names nothing, and the object is no target.
+/// Groups of Kubernetes itself are not guessed: what is not in [`OWNERS`] owns no workload.
+fn plural_of_custom_kind(group: &str, kind: &str) -> Option<String> {
+    let is_own = group.is_empty() || DOTLESS_GROUPS.contains(&group) || group.ends_with(".k8s.io");
+    if is_own || kind.is_empty() || !kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let singular = kind.to_ascii_lowercase();
+    let ends_in_vowel_y = ["ay", "ey", "oy", "uy"]
+        .iter()
+        .any(|end| singular.ends_with(end));
+    let ends_in_hiss = ["s", "x", "z", "ch", "sh"]
+        .iter()
+        .any(|end| singular.ends_with(end));
+    Some(match singular.strip_suffix('y') {
+        Some(stem) if !ends_in_vowel_y => format!("{stem}ies"),
+        _ if ends_in_hiss => format!("{singular}es"),
+        _ => format!("{singular}s"),
+    })
+}

@@ -1,0 +1,163 @@
+//! Which grant opens which function.
+
+use expect_test::expect;
+
+use super::{Import, MissingGrant, least_privilege_entry, required_verbs};
+use crate::policy::tests::policy;
+
+fn imports(functions: &[(&str, &str)]) -> Vec<Import> {
+    let import = |(interface, function): &(&str, &str)| Import {
+        interface: (*interface).to_owned(),
+        function: (*function).to_owned(),
+    };
+    functions.iter().map(import).collect()
+}
+
+#[track_caller]
+fn check_missing(grants: &str, function: (&str, &str), is_missing: bool) {
+    let allowed = policy(&format!(
+        "actionners:\n  kubernetes:label: {{kubernetes: [{grants}]}}\n"
+    ));
+    let missing = allowed.missing_grants("kubernetes:label", &imports(&[function]));
+    assert_eq!(!missing.is_empty(), is_missing, "{missing:?}");
+    if let Some(MissingGrant {
+        line: Some(line), ..
+    }) = missing.first()
+    {
+        let pasted = format!("actionners:\n  kubernetes:label: {{kubernetes: [{line}]}}\n");
+        let allowed = policy(&pasted);
+        assert_eq!(
+            allowed.missing_grants("kubernetes:label", &imports(&[function])),
+            []
+        );
+    }
+}
+
+#[test]
+fn each_function_needs_a_grant_of_its_verbs() {
+    let (read, write) = ("kubernetes-read", "kubernetes-write");
+    let other = "{verbs: [get], resources: [secrets]}";
+    let fields = "resources: [secrets], fields: [data]}";
+    for (grant, function) in [
+        (
+            "{verbs: [list], resources: [pods], scope: any}",
+            (read, "list"),
+        ),
+        ("{verbs: [delete], resources: [pods]}", (write, "delete")),
+        (
+            "{verbs: [create], resources: [pods/eviction]}",
+            (write, "evict"),
+        ),
+        (&format!("{{verbs: [patch], {fields}"), (write, "patch")),
+        (&format!("{{verbs: [create], {fields}"), (write, "create")),
+        (
+            &format!("{{verbs: [create, patch], {fields}"),
+            (write, "apply"),
+        ),
+        (
+            &format!("{{verbs: [create], {fields}, {{verbs: [patch], {fields}"),
+            (write, "apply"),
+        ),
+    ] {
+        check_missing(other, function, true);
+        check_missing(grant, function, false);
+    }
+    check_missing(other, (read, "get"), false);
+    check_missing("{verbs: [delete], resources: [pods]}", (read, "get"), true);
+    check_missing(
+        &format!("{{verbs: [patch], {fields}"),
+        (write, "apply"),
+        true,
+    );
+    check_missing(
+        "{verbs: [create], resources: [pods/eviction]}",
+        (write, "create"),
+        true,
+    );
+    check_missing(
+        &format!("{{verbs: [create], {fields}"),
+        (write, "evict"),
+        true,
+    );
+}
+
+#[test]
+fn an_unknown_function_is_missing_and_a_free_one_never() {
+    let policy = policy("");
+    let missing = |interface, function| {
+        !policy
+            .missing_grants("acme:none", &imports(&[(interface, function)]))
+            .is_empty()
+    };
+    assert!(!missing("falco-talon:actionner/log@0.1.0", "write"));
+    assert!(!missing("types", ""));
+    assert!(missing(
+        "falco-talon:actionner/kubernetes-read@0.1.0",
+        "get"
+    ));
+    assert!(missing("kubernetes-read", "watch"));
+    assert!(missing("kubernetes-exec", "exec"));
+    assert!(missing("wasi:cli/environment@0.2.0", "get-environment"));
+    assert!(missing("wasi:logging/log@0.1.0", "write"));
+}
+
+/// Every function that the contract lets an actionner import has its gate.
+#[test]
+fn the_table_of_functions_is_total() {
+    let mut resolve = wit_parser::Resolve::default();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
+    let (package, _) = resolve.push_path(path).unwrap();
+    let world = resolve.select_world(&[package], Some("actionner")).unwrap();
+    let mut functions = 0;
+    for item in resolve.worlds[world].imports.values() {
+        let wit_parser::WorldItem::Interface { id, .. } = item else {
+            panic!("{item:?}");
+        };
+        let interface = &resolve.interfaces[*id];
+        let name = interface.name.as_deref().unwrap();
+        for function in interface.functions.keys() {
+            assert!(
+                required_verbs(name, function).is_some(),
+                "{name}.{function} has no gate"
+            );
+            functions += 1;
+        }
+    }
+    assert_eq!(functions, 8, "a gate without a function");
+}
+
+#[test]
+fn a_missing_grant_names_the_import_and_the_line() {
+    let imports = imports(&[
+        ("falco-talon:actionner/kubernetes-write@0.1.0", "delete"),
+        ("a:b/c", "d"),
+    ]);
+    let missing = policy("").missing_grants("kubernetes:label", &imports);
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    expect![[r#"
+        `kubernetes:label` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `kubernetes:label` (with the resources and fields that it needs):
+          - {verbs: [delete], resources: [pods], scope: event-target}
+        `kubernetes:label` imports `a:b/c.d`, which this version does not know"#]].assert_eq(&missing.join("\n"));
+}
+
+#[test]
+fn the_entry_for_a_component_can_be_pasted_and_lets_it_load() {
+    let imports = imports(&[
+        ("log", "write"),
+        ("kubernetes-read", "get"),
+        ("kubernetes-write", "apply"),
+        ("kubernetes-write", "create"),
+    ]);
+    let entry = least_privilege_entry("acme:x", &format!("sha256:{}", "0".repeat(64)), &imports);
+    assert_eq!(policy(&entry).missing_grants("acme:x", &imports), []);
+    expect![[r#"
+        actionners:
+          acme:x:
+            digest: sha256:0000000000000000000000000000000000000000000000000000000000000000
+            kubernetes:   # put in the resources and fields that it really needs
+              - {verbs: [get], resources: [pods], scope: event-target}
+              - {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
+              - {verbs: [create], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 8}
+    "#]].assert_eq(&entry);
+}

@@ -1,0 +1,247 @@
+//! How much one call of an actionner may use, and how that is written.
+//!
+//! Sizes are written as Kubernetes writes quantities (`64Mi`), times as it writes durations
+//! (`500ms`, `1m30s`). What enforces them is not known here.
+
+use std::fmt;
+use std::time::Duration;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// What one call of an actionner may use at most, and how many calls run at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// All linear memories and tables of a call, summed.
+    pub memory_bytes_max: usize,
+    /// Time spent computing; waiting for the host costs none of it.
+    pub cpu_max: Duration,
+    /// Time from the beginning of a call to its end, waiting included.
+    pub deadline_max: Duration,
+    /// Calls of capabilities, `log` included.
+    pub host_calls_max: u32,
+    /// One answer that a capability gives.
+    pub response_bytes_max: usize,
+    /// Calls of the same actionner that run at once.
+    pub concurrency_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes_max: 64 << 20,
+            cpu_max: Duration::from_secs(1),
+            deadline_max: Duration::from_secs(30),
+            host_calls_max: 200,
+            response_bytes_max: 4 << 20,
+            concurrency_max: 8,
+        }
+    }
+}
+
+/// As the policy file writes it: one mapping in braces, every limit in it.
+impl fmt::Display for Limits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Limits {
+            memory_bytes_max,
+            cpu_max,
+            deadline_max,
+            host_calls_max,
+            response_bytes_max,
+            concurrency_max,
+        } = self;
+        let memory = quantity_text(*memory_bytes_max as u64);
+        let response = quantity_text(*response_bytes_max as u64);
+        let (cpu, deadline) = (duration_text(*cpu_max), duration_text(*deadline_max));
+        write!(
+            formatter,
+            "{{memory: {memory}, cpu: {cpu}, deadline: {deadline}, host_calls: {host_calls_max}, \
+             response_bytes: {response}, concurrency: {concurrency_max}}}"
+        )
+    }
+}
+
+/// The limits that a file names; the rest comes from elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct NamedLimits {
+    memory_bytes_max: Option<usize>,
+    cpu_max: Option<Duration>,
+    deadline_max: Option<Duration>,
+    host_calls_max: Option<u32>,
+    response_bytes_max: Option<usize>,
+    concurrency_max: Option<usize>,
+}
+
+impl NamedLimits {
+    /// The keys of `limits:`.
+    pub(super) const KEYS: [&'static str; 6] = [
+        "memory",
+        "cpu",
+        "deadline",
+        "host_calls",
+        "response_bytes",
+        "concurrency",
+    ];
+
+    /// Take the value of one key; the error says what would be right.
+    pub(super) fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
+        match key {
+            // A component has at least one page of 64 KiB, and addresses 4 GiB.
+            "memory" => self.memory_bytes_max = Some(bytes(text, 64 * KIB, 4 * GIB)?),
+            // Computing is counted in slices of 10 ms, so that less could not be kept.
+            "cpu" => self.cpu_max = Some(duration(text, 10, 600_000)?),
+            "deadline" => self.deadline_max = Some(duration(text, 10, 3_600_000)?),
+            "host_calls" => self.host_calls_max = Some(count(text, 1_000_000)?),
+            "response_bytes" => self.response_bytes_max = Some(bytes(text, KIB, GIB)?),
+            "concurrency" => self.concurrency_max = Some(count(text, 1_024)? as usize),
+            _ => return Err("no such limit".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// These limits where they are named, else those of `base`.
+    pub(super) fn over(&self, base: &Limits) -> Limits {
+        Limits {
+            memory_bytes_max: self.memory_bytes_max.unwrap_or(base.memory_bytes_max),
+            cpu_max: self.cpu_max.unwrap_or(base.cpu_max),
+            deadline_max: self.deadline_max.unwrap_or(base.deadline_max),
+            host_calls_max: self.host_calls_max.unwrap_or(base.host_calls_max),
+            response_bytes_max: self.response_bytes_max.unwrap_or(base.response_bytes_max),
+            concurrency_max: self.concurrency_max.unwrap_or(base.concurrency_max),
+        }
+    }
+}
+
+fn count(text: &str, max: u32) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=max).contains(count))
+        .ok_or_else(|| format!("`{text}` is not a whole number from 1 to {max}"))
+}
+
+fn bytes(text: &str, min: u64, max: u64) -> Result<usize, String> {
+    let (min_text, max_text) = (quantity_text(min), quantity_text(max));
+    quantity(text)
+        .filter(|bytes| (min..=max).contains(bytes))
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| {
+            format!("`{text}` is not a size from {min_text} to {max_text}, such as `64Mi`")
+        })
+}
+
+/// Whole multiples only: half a byte is no limit, and `m` (thousandths) is a typing error.
+fn quantity(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, suffix) = text.split_at(digits);
+    let unit = match suffix {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "Ki" => KIB,
+        "Mi" => MIB,
+        "Gi" => GIB,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn quantity_text(bytes: u64) -> String {
+    [(GIB, "Gi"), (MIB, "Mi"), (KIB, "Ki")]
+        .into_iter()
+        .find(|(unit, _)| bytes.is_multiple_of(*unit))
+        .map_or_else(
+            || bytes.to_string(),
+            |(unit, suffix)| format!("{}{suffix}", bytes / unit),
+        )
+}
+
+fn duration(text: &str, min_ms: u64, max_ms: u64) -> Result<Duration, String> {
+    let (min, max) = (Duration::from_millis(min_ms), Duration::from_millis(max_ms));
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| duration.subsec_nanos().is_multiple_of(1_000_000))
+        .filter(|duration| (min..=max).contains(duration))
+        .ok_or_else(|| {
+            let (min, max) = (duration_text(min), duration_text(max));
+            format!("`{text}` is not a time from {min} to {max}, such as `1s`, `500ms` or `1m30s`")
+        })
+}
+
+fn duration_text(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    if ms.is_multiple_of(1_000) {
+        format!("{}s", ms / 1_000)
+    } else {
+        format!("{ms}ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(key: &str, text: &str, expected: Result<&str, &str>) {
+        let mut named = NamedLimits::default();
+        let written = match named.set(key, text) {
+            Ok(()) => named.over(&Limits::default()).to_string(),
+            Err(message) => {
+                assert_eq!(Err(message.as_str()), expected);
+                return;
+            }
+        };
+        let shown = written
+            .trim_matches(['{', '}'])
+            .split(", ")
+            .find_map(|part| part.strip_prefix(&format!("{key}: ")));
+        assert_eq!(shown.ok_or("not shown"), expected);
+    }
+
+    #[test]
+    fn sizes_are_quantities() {
+        check("memory", "64Mi", Ok("64Mi"));
+        check("memory", "1048576", Ok("1Mi"));
+        check("memory", "100000", Ok("100000"));
+        check("response_bytes", "2k", Ok("2000"));
+        let not = "is not a size from 64Ki to 4Gi, such as `64Mi`";
+        for text in [
+            "0",
+            "64mi",
+            "64m",
+            "-1",
+            "1.5Gi",
+            "",
+            "8Gi",
+            "99999999999999999999",
+            "18446744073709551615Ki",
+        ] {
+            check("memory", text, Err(&format!("`{text}` {not}")));
+        }
+    }
+
+    #[test]
+    fn times_are_durations() {
+        check("cpu", "500ms", Ok("500ms"));
+        check("deadline", "1m30s", Ok("90s"));
+        let not = "is not a time from 10ms to 600s, such as `1s`, `500ms` or `1m30s`";
+        for text in ["0s", "1ms", "-1s", "1", "1d", "", "15500us"] {
+            check("cpu", text, Err(&format!("`{text}` {not}")));
+        }
+    }
+
+    #[test]
+    fn counts_are_whole_and_not_zero() {
+        check("host_calls", "7", Ok("7"));
+        check("concurrency", "1024", Ok("1024"));
+        for text in ["0", "-1", "1.5", "many", "1025"] {
+            check(
+                "concurrency",
+                text,
+                Err(&format!("`{text}` is not a whole number from 1 to 1024")),
+            );
+        }
+    }
+}
