@@ -1,0 +1,190 @@
+//! A small Kubernetes API in memory, for `falco-talon demo`, for tests of rules without a cluster, and for our own tests.
+//!
+//! It stands behind a real [`kube::Client`] as a service for HTTP requests, and answers as a real API server does: the same status
+//! codes, reasons and messages, the same merging of patches and applied objects, the same conflicts. Where the two differ, a test that
+//! plays the same requests against both says so. It is not a cluster: nothing schedules pods, runs them or replaces them; of the
+//! controllers it has only what takes away the dependents of a deleted object. It knows no users and no permissions, and serves no
+//! watches.
+
+mod apply;
+mod body;
+mod budget;
+mod call;
+mod clock;
+mod decode;
+mod defaults;
+mod delete;
+mod failure;
+mod managed;
+mod merge;
+mod normalise;
+mod read;
+mod resource;
+mod schema;
+mod seed;
+mod selector;
+mod service;
+mod status;
+mod store;
+mod validation;
+mod write;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use body::Body;
+use call::{Call, Subresource, Unaddressed, Verb};
+use failure::Failures;
+use status::Refusal;
+use store::{Key, Store};
+
+pub use failure::{Failure, Matcher};
+pub use normalise::normalise;
+pub use seed::{SEED_MANAGER, SimulationError};
+
+/// A Kubernetes API in memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Simulation {
+    // A plain mutex, since nothing waits while it is held: a request is carried out from first to last without another between.
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    store: Store,
+    failures: Failures,
+    latency: Duration,
+    requests: Vec<RecordedRequest>,
+}
+
+/// A request that came in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedRequest {
+    /// For example `PATCH`.
+    pub method: String,
+    /// The path with the query.
+    pub path: String,
+    /// The content type of the body, where one was named.
+    pub content_type: Option<String>,
+    /// The body, as text; empty where there was none.
+    pub body: String,
+    /// The status code of the answer; none where no answer came.
+    pub status: Option<u16>,
+}
+
+impl RecordedRequest {
+    /// The body as JSON; null where it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
+impl Simulation {
+    /// A cluster with these objects, and the namespaces that every cluster has.
+    ///
+    /// A namespace that an object names is made along with it. An object without a status gets the one that it would soon have.
+    ///
+    /// # Errors
+    /// The object is of an unknown kind, has unknown or mistyped fields, or would be refused by the API server.
+    pub fn new(objects: Vec<Value>) -> Result<Simulation, SimulationError> {
+        let store = seed::store(objects)?;
+        Ok(Simulation { state: Arc::new(Mutex::new(State { store, ..State::default() })) })
+    }
+
+    /// A cluster with the objects of a YAML text, which may have several documents.
+    ///
+    /// # Errors
+    /// As for [`Simulation::new`], and where the text is no YAML: with line and column.
+    pub fn from_yaml(text: &str) -> Result<Simulation, SimulationError> {
+        Simulation::new(seed::parse(text)?)
+    }
+
+    /// An object as it is, `None` where there is none. The namespace is `None` for what is in none.
+    #[must_use]
+    pub fn get(&self, api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
+        let resource = resource::by_kind(api_version, kind)?;
+        self.state().store.get(&Key::new(resource, namespace, name)).cloned()
+    }
+
+    /// All objects in a form that does not change from run to run (see [`normalise`]), in the order of kind, namespace and name, without
+    /// what every cluster has and without pods that are terminating.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Value> {
+        let state = self.state();
+        let given = |key: &Key, object: &Value| {
+            let every_cluster = ["default", "kube-system", "kube-public", "kube-node-lease"];
+            let furniture = (object["kind"] == "Namespace" && every_cluster.contains(&key.name.as_str()))
+                || (object["kind"] == "ServiceAccount" && key.name == "default")
+                || key.name == "kube-root-ca.crt";
+            let terminating = object["kind"] == "Pod" && !object["metadata"]["deletionTimestamp"].is_null();
+            !furniture && !terminating
+        };
+        state.store.all().filter(|(key, object)| given(key, object)).map(|(_, object)| normalise(object)).collect()
+    }
+
+    /// The requests so far, in the order in which they came.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.state().requests.clone()
+    }
+
+    /// Let requests fail: the first that matches meets the first failure, the next the second, and so on; then all is well again.
+    pub fn fail(&self, matcher: Matcher, failures: impl IntoIterator<Item = Failure>) {
+        self.state().failures.add(matcher, failures);
+    }
+
+    /// Let every answer take this long.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
+    }
+
+    /// Do the kubelet's part: take away the pods that are terminating.
+    pub fn finish_terminations(&self) {
+        delete::expire(&mut self.state().store, &clock::now(), true);
+    }
+
+    /// A poisoned lock only says that another test has failed: the store is never left half changed.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a request is answered with.
+#[derive(Debug)]
+struct Answer {
+    code: StatusCode,
+    body: Value,
+    /// Texts for `Warning` headers.
+    warnings: Vec<String>,
+}
+
+/// Carry out a request.
+fn answer(store: &mut Store, parts: &http::request::Parts, bytes: &[u8]) -> Result<Answer, Unaddressed> {
+    let now = clock::now();
+    delete::expire(store, &now, false);
+    let call = Call::parse(parts)?;
+    let body = Body { bytes };
+    let answer = match call.verb {
+        Verb::Get => read::get(store, &call),
+        Verb::List => read::list(store, &call),
+        Verb::Create if call.subresource == Some(Subresource::Eviction) => delete::evict(store, &call, &body, &now),
+        Verb::Create => write::create(store, &call, &body, &now),
+        Verb::Update => write::update(store, &call, &body, &now),
+        Verb::Patch => write::patch(store, &call, &body, &now),
+        Verb::Delete => delete::Options::parse(&call, &body).and_then(|options| delete::delete(store, &call, &options, &now)),
+        Verb::DeleteCollection => delete_collection(store, &call, &body, &now),
+    };
+    Ok(answer?)
+}
+
+fn delete_collection(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
+    let options = delete::Options::parse(call, body)?;
+    let selected = read::select(store, call)?;
+    let deleted = delete::delete_collection(store, call, selected, &options, now);
+    let metadata = json!({"resourceVersion": store.version().to_string()});
+    Ok(Answer { code: StatusCode::OK, body: read::collection(call, metadata, deleted), warnings: Vec::new() })
+}

@@ -1,0 +1,1 @@
+//! What tests ask of the simulation itself: its beginnings, its record of requests, its snapshot, and failures on demand.
