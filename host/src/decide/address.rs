@@ -258,24 +258,17 @@ fn check(part: &'static str, text: &str, is_right: fn(&str) -> bool) -> Result<(
 
 /// A label of RFC 1123.
 fn is_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    text.len() <= NAMESPACE_BYTES_MAX
-        && !text.is_empty()
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+    text.len() <= NAMESPACE_BYTES_MAX && is_part(text)
 }
 
-/// A subdomain of RFC 1123: labels with dots between. Kubernetes allows its labels any length.
+/// A subdomain of RFC 1123: parts with dots between, each as long as it likes in Kubernetes.
 fn is_name(text: &str) -> bool {
-    let is_part = |part: &str| {
-        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        !part.is_empty()
-            && part.bytes().all(inner)
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
     text.len() <= NAME_BYTES_MAX && text.split('.').all(is_part)
+}
+
+fn is_part(text: &str) -> bool {
+    let is_right = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !text.is_empty() && text.bytes().all(is_right) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 #[cfg(test)]

@@ -77,6 +77,11 @@ fn require(
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::needless_pass_by_value,
+        reason = "the rows of a table read more easily without references"
+    )]
+
     use serde_json::json;
 
     use super::*;

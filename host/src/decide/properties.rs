@@ -107,10 +107,7 @@ impl Asked {
 
 fn asked() -> impl Strategy<Value = Asked> {
     let name = |names: &[&'static str]| {
-        let names = names
-            .iter()
-            .map(|name| name.to_string())
-            .collect::<Vec<_>>();
+        let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
         prop::option::weighted(0.8, prop::sample::select(names))
     };
     (
@@ -140,7 +137,7 @@ fn widen(grant: &mut KubernetesGrant, how: u8, other: &KubernetesGrant) {
         1 => grant.resources.extend(other.resources.iter().cloned()),
         2 => grant.scope = grant.scope.max(other.scope),
         3 if !grant.namespaces.is_empty() => {
-            grant.namespaces.extend(other.namespaces.iter().cloned())
+            grant.namespaces.extend(other.namespaces.iter().cloned());
         }
         3 | 4 => grant.names.clear(),
         _ => grant.fields.extend(other.fields.iter().cloned()),
@@ -148,7 +145,7 @@ fn widen(grant: &mut KubernetesGrant, how: u8, other: &KubernetesGrant) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn without_a_grant_everything_is_denied(asked in asked()) {

@@ -9,10 +9,10 @@
 #[cfg(test)]
 mod tests;
 
-use rules::Event;
+use rules::{AuditTarget, Event};
 use serde_json::Value;
 
-use super::address::{SHOWN_CHARS_MAX, check_name, check_namespace, shown};
+use super::address::{check_name, check_namespace, check_place, check_resource};
 use crate::policy::resource::{DOTLESS_GROUPS, known_by_kind, known_by_plural};
 
 /// An object learns its owners once for each read; more than these are never followed.
@@ -63,17 +63,8 @@ impl Targets {
         if let Some(pod) = event.pod() {
             targets.add_named("", "pods", Some(pod.namespace), pod.name);
         }
-        if let Some(target) = event.audit_target()
-            && let Some(known) = known_by_plural(target.resource)
-        {
-            let namespace = target.namespace.filter(|_| known.in_namespace);
-            if known.in_namespace && namespace.is_none() {
-                let (resource, name) = (target.resource, shown(target.name, SHOWN_CHARS_MAX));
-                let refused = format!("{resource} `{name}`: the event names no namespace");
-                targets.refused.push(refused);
-            } else {
-                targets.add_named(known.group, known.resource, namespace, target.name);
-            }
+        if let Some(target) = event.audit_target() {
+            targets.add_audited(&target);
         }
         targets
     }
@@ -133,6 +124,27 @@ impl Targets {
     /// What the event names that can be no object, each with the reason, fit for a log.
     pub fn refused(&self) -> &[String] {
         &self.refused
+    }
+
+    fn add_audited(&mut self, target: &AuditTarget<'_>) {
+        if let Err(error) = check_resource("", target.resource, None) {
+            self.refused.push(error.to_string());
+            return;
+        }
+        let Some(known) = known_by_plural(target.resource) else {
+            let resource = target.resource;
+            self.refused.push(format!(
+                "{resource}: an audit record names no group, and Kubernetes itself has no such resource"
+            ));
+            return;
+        };
+        // Falco names a namespace also for what lies in none.
+        let namespace = target.namespace.filter(|_| known.in_namespace);
+        if let Err(error) = check_place(known.group, known.resource, namespace, false) {
+            self.refused.push(error.to_string());
+            return;
+        }
+        self.add_named(known.group, known.resource, namespace, target.name);
     }
 
     fn add_named(&mut self, group: &str, resource: &str, namespace: Option<&str>, name: &str) {

@@ -33,14 +33,14 @@ fn grants_in(head: &str, lines: &[&str]) -> Grants {
 
 /// The targets of an event about the pod `shop/web-0`, which was read: it runs on `worker-1`.
 pub(super) fn targets() -> Targets {
-    let mut targets = targets_of(json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}));
+    let mut targets = targets_of(&json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}));
     targets.learn(&json!({"apiVersion": "v1", "kind": "Pod",
                           "metadata": {"name": "web-0", "namespace": "shop"},
                           "spec": {"nodeName": "worker-1"}}));
     targets
 }
 
-fn targets_of(fields: serde_json::Value) -> Targets {
+fn targets_of(fields: &serde_json::Value) -> Targets {
     let event = json!({"rule": "r", "priority": "Warning", "source": "syscall", "output": "o",
                        "hostname": "h", "time": "2026-07-22T14:24:41.123456789Z", "tags": [],
                        "output_fields": fields});
@@ -334,7 +334,7 @@ fn protected_namespaces() {
 
 #[test]
 fn an_event_about_a_protected_namespace_gets_no_write() {
-    let targets = targets_of(json!({"ka.target.resource": "namespaces",
+    let targets = targets_of(&json!({"ka.target.resource": "namespaces",
         "ka.target.name": "kube-system", "ka.target.namespace": "kube-system"}));
     let grants = grants(&["{verbs: [get, delete], resources: [namespaces]}"]);
     assert_eq!(

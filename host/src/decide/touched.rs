@@ -200,6 +200,11 @@ fn unescaped(step: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::needless_pass_by_value,
+        reason = "the rows of a table read more easily without references"
+    )]
+
     use serde_json::json;
 
     use super::*;

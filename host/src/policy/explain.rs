@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(text: &str, expected: Expect) {
+    fn check(text: &str, expected: &Expect) {
         expected.assert_eq(text);
     }
 
@@ -216,7 +216,7 @@ mod tests {
     fn each_grant_is_shown_with_the_objects_that_it_reaches() {
         check(
             &abilities("acme:test", &entry(), &targets("shop", "web-0")),
-            expect![[r#"
+            &expect![[r#"
                 The event names pods shop/web-0.
                 Whatever is granted, no write in the namespaces [kube-system].
                 `acme:test` is granted:
@@ -239,7 +239,7 @@ mod tests {
     fn protected_and_hostile_names_are_shown_as_such() {
         check(
             &abilities("acme:test", &entry(), &targets("kube-system", "coredns")),
-            expect![[r#"
+            &expect![[r#"
                 The event names pods kube-system/coredns.
                 Whatever is granted, no write in the namespaces [kube-system].
                 `acme:test` is granted:
@@ -258,7 +258,7 @@ mod tests {
         );
         check(
             &abilities("acme:test", &entry(), &targets("shop", "../x")),
-            expect![[r#"
+            &expect![[r#"
                 The event names no object.
                 It also names what can be no object: pods: `../x` can't be a name: lower-case letters, digits, `-` and `.` only, at most 253.
                 Whatever is granted, no write in the namespaces [kube-system].
@@ -282,13 +282,13 @@ mod tests {
     fn an_actionner_that_may_not_run_is_told_so() {
         check(
             &abilities("acme:test", &Entry::Missing, &Targets::default()),
-            expect![[r#"
+            &expect![[r#"
                 `acme:test` may not run: the policy has no entry for it. `falco-talon actionners inspect FILE` prints one.
             "#]],
         );
         check(
             &abilities("acme:test", &Entry::Forbidden, &Targets::default()),
-            expect![[r#"
+            &expect![[r#"
                 `acme:test` may not run: the policy forbids it.
             "#]],
         );
@@ -308,7 +308,7 @@ mod tests {
         let (entry, targets) = (entry(), targets("shop", "web-0"));
         check(
             &call("acme:test", &entry, &targets, &request),
-            expect![[r#"
+            &expect![[r#"
                 Allowed by grant 2 of `acme:test`:
                   - {verbs: [delete], resources: [pods], scope: event-target}
             "#]],
@@ -316,7 +316,7 @@ mod tests {
         request.name = Some("web-1");
         check(
             &call("acme:test", &entry, &targets, &request),
-            expect![[r#"
+            &expect![[r#"
                 Denied. `acme:test` may not delete pods shop/web-1: its grants reach only what the event names, and what that names once it was read: `pods shop/web-0`; to allow it, add under `kubernetes:` of `acme:test` in the policy:
                   - {verbs: [delete], resources: [pods], scope: event-namespace, names: [web-1]}
             "#]],

@@ -38,7 +38,7 @@ fn grants(policy: &Policy, actionner: &str) -> Arc<Grants> {
 }
 
 #[track_caller]
-fn check_errors(text: &str, expected: Expect) {
+fn check_errors(text: &str, expected: &Expect) {
     let errors = match Policy::parse("policy.yaml", text) {
         Err(errors) => errors,
         Ok(operator) => bundled().with(operator).unwrap_err(),
@@ -67,7 +67,7 @@ actionners:
     digest: sha256:12
   acme:y:
 ",
-        expect![[r#"
+        &expect![[r#"
             policy.yaml:2:1: `protcted` is not a key here; valid are `protected`, `actionners`, `limits`
             policy.yaml:3:18: `memory`: `0` is not a size from 64Ki to 4Gi, such as `64Mi`
             policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `concurrency`, `host_calls`, `response_bytes`, `memory`, `deadline`
@@ -93,24 +93,26 @@ actionners:
 fn a_file_that_is_not_yaml_names_the_place() {
     check_errors(
         "limits: {memory: 64Mi\n",
-        expect!["policy.yaml:1:9: not valid YAML: unclosed bracket '{'"],
+        &expect!["policy.yaml:1:9: not valid YAML: unclosed bracket '{'"],
     );
     check_errors(
         "limits: {}\nlimits: {}\n",
-        expect!["policy.yaml:2:1: not valid YAML: duplicate mapping key `limits` is not allowed here"],
+        &expect![
+            "policy.yaml:2:1: not valid YAML: duplicate mapping key `limits` is not allowed here"
+        ],
     );
     check_errors(
         "- a\n",
-        expect!["policy.yaml:1:1: the policy must be a mapping, not a list"],
+        &expect!["policy.yaml:1:1: the policy must be a mapping, not a list"],
     );
     check_errors(
         "a: *b\n",
-        expect!["policy.yaml:1:4: not valid YAML: reference to unknown value"],
+        &expect!["policy.yaml:1:4: not valid YAML: reference to unknown value"],
     );
 }
 
 #[track_caller]
-fn check_grant(line: &str, expected: Expect) {
+fn check_grant(line: &str, expected: &Expect) {
     check_errors(
         &format!("actionners:\n  kubernetes:label:\n    kubernetes:\n      - {line}\n"),
         expected,
@@ -121,42 +123,56 @@ fn check_grant(line: &str, expected: Expect) {
 fn keys_of_a_grant_that_do_not_agree_are_refused() {
     check_grant(
         "{verbs: [patch], resources: [pods]}",
-        expect!["policy.yaml:4:9: `fields` is missing: `patch` may touch only the fields that a grant names, such as `fields: [metadata.labels]`"],
+        &expect![
+            "policy.yaml:4:9: `fields` is missing: `patch` may touch only the fields that a grant names, such as `fields: [metadata.labels]`"
+        ],
     );
     check_grant(
         "{verbs: [create], resources: [pods/eviction, pods]}",
-        expect!["policy.yaml:4:9: `fields` is missing: `create` may touch only the fields that a grant names, such as `fields: [metadata.labels]`"],
+        &expect![
+            "policy.yaml:4:9: `fields` is missing: `create` may touch only the fields that a grant names, such as `fields: [metadata.labels]`"
+        ],
     );
     check_grant(
         "{verbs: [get, patch], resources: [pods], fields: [spec]}",
-        expect!["policy.yaml:4:9: `fields` says nothing about `get`: put create, update and patch into a grant of their own"],
+        &expect![
+            "policy.yaml:4:9: `fields` says nothing about `get`: put create, update and patch into a grant of their own"
+        ],
     );
     check_grant(
         "{verbs: [list], resources: [pods]}",
-        expect!["policy.yaml:4:9: `list` names no object, and so none of the event: write `scope: event-namespace` or `scope: any`, in a grant of its own"],
+        &expect![
+            "policy.yaml:4:9: `list` names no object, and so none of the event: write `scope: event-namespace` or `scope: any`, in a grant of its own"
+        ],
     );
     check_grant(
         "{verbs: [list], resources: [pods], scope: any, names: [a]}",
-        expect!["policy.yaml:4:9: `names` says nothing about `list`, which names no object: put `list` into a grant of its own"],
+        &expect![
+            "policy.yaml:4:9: `names` says nothing about `list`, which names no object: put `list` into a grant of its own"
+        ],
     );
     check_grant(
         "{verbs: [patch], resources: [pods], fields: [metadata]}",
-        expect!["policy.yaml:4:54: `metadata` is too wide: name what in it, such as `metadata.labels`"],
+        &expect![
+            "policy.yaml:4:54: `metadata` is too wide: name what in it, such as `metadata.labels`"
+        ],
     );
     check_grant(
         "{verbs: [patch], resources: [pods], fields: []}",
-        expect!["policy.yaml:4:53: `fields` is empty: name something, or leave it out"],
+        &expect!["policy.yaml:4:53: `fields` is empty: name something, or leave it out"],
     );
     check_grant(
         "{verbs: [get], resources: [pods], scope: any, names: ['*'], namespaces: [a.b, 12]}",
-        expect![[r#"
+        &expect![[r#"
             policy.yaml:4:63: `*` is not a name: to mean all, leave the key out
             policy.yaml:4:87: `namespaces` must be a text, not a number: put it in quotes
             policy.yaml:4:81: `a.b` can't be the name of a namespace"#]],
     );
     check_grant(
         "{verbs: [get], resources: [pods/exec]}",
-        expect!["policy.yaml:4:36: `pods/exec` is not an object: this version has no capability that reaches it"],
+        &expect![
+            "policy.yaml:4:36: `pods/exec` is not an object: this version has no capability that reaches it"
+        ],
     );
 }
 
@@ -164,11 +180,15 @@ fn keys_of_a_grant_that_do_not_agree_are_refused() {
 fn an_entry_that_is_forbidden_says_nothing_else() {
     check_errors(
         "actionners:\n  kubernetes:label: {forbidden: false}\n",
-        expect!["policy.yaml:2:33: `forbidden` can only be `true`: leave it out to allow what is granted"],
+        &expect![
+            "policy.yaml:2:33: `forbidden` can only be `true`: leave it out to allow what is granted"
+        ],
     );
     check_errors(
         "actionners:\n  kubernetes:label: {forbidden: true, limits: {}}\n",
-        expect!["policy.yaml:2:33: `kubernetes:label` is forbidden: no other key can stand beside `forbidden`"],
+        &expect![
+            "policy.yaml:2:33: `kubernetes:label` is forbidden: no other key can stand beside `forbidden`"
+        ],
     );
     let policy = policy("actionners:\n  kubernetes:label: {forbidden: true}\n");
     assert_eq!(policy.entry("kubernetes:label"), Entry::Forbidden);
@@ -178,7 +198,9 @@ fn an_entry_that_is_forbidden_says_nothing_else() {
 fn an_actionner_that_is_not_bundled_needs_a_digest() {
     check_errors(
         "actionners:\n  kubernetes:labels: {}\n",
-        expect!["policy.yaml:2:3: `kubernetes:labels` is not a bundled actionner, and one of your own needs the `digest` of its component; bundled are `kubernetes:label`, `kubernetes:terminate`"],
+        &expect![
+            "policy.yaml:2:3: `kubernetes:labels` is not a bundled actionner, and one of your own needs the `digest` of its component; bundled are `kubernetes:label`, `kubernetes:terminate`"
+        ],
     );
     let digest = format!("sha256:{}", "a".repeat(64));
     let policy = policy(&format!("actionners:\n  acme:x: {{digest: '{digest}'}}\n"));

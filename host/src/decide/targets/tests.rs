@@ -1,5 +1,10 @@
 //! What an event names, what that names itself, and what is not believed.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the rows of a table read more easily without references"
+)]
+
 use serde_json::json;
 
 use super::*;
@@ -63,6 +68,25 @@ fn an_audit_record_names_its_object() {
         json!({"ka.target.resource": "namespaces", "ka.target.name": "shop"}),
         &["/namespaces /shop"],
     );
+}
+
+#[test]
+fn an_audit_record_whose_object_is_not_known_is_told() {
+    for (resource, reason) in [
+        (
+            "rollouts",
+            "rollouts: an audit record names no group, and Kubernetes itself has no such resource",
+        ),
+        ("pods/../secrets", "`pods/../secrets` can't be a resource"),
+        ("pods", "pods lie in a namespace, and none is named"),
+    ] {
+        let targets = targets(&json!({"ka.target.resource": resource, "ka.target.name": "web"}));
+        assert!(
+            targets.refused()[0].contains(reason),
+            "{:?}",
+            targets.refused()
+        );
+    }
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn apply_strategic(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_merge_patch_changes_only_what_it_touches(before in object(), patch in merge_patch()) {
