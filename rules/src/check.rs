@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::catalogue::CONTEXTS;
+use crate::condition::Condition;
 use crate::diagnostic::{Context, Findings};
 use crate::document::{ActionBlock, Document, OutputBlock, RuleBlock, Text};
 use crate::matching::Criteria;
@@ -108,11 +109,7 @@ impl<'a> Checker<'a> {
             return;
         }
         for group in &criteria.output_fields {
-            if group
-                .conditions
-                .iter()
-                .all(|condition| condition.holds_without_field())
-            {
+            if group.conditions.iter().all(Condition::holds_without_field) {
                 let message = "'!=' is true for events without the field too, and nothing else here narrows \
                                down the events; add 'exists', or name rules, tags or a source";
                 self.findings

@@ -91,9 +91,9 @@ impl Condition {
             return matches!(self.test, Test::NotEqual(_));
         };
         match &self.test {
-            Test::Equal(operand) => any(value, |value| operand.equals(value)),
-            Test::NotEqual(operand) => !any(value, |value| operand.equals(value)),
-            Test::Order(order, operand) => any(value, |value| order.holds(value, operand)),
+            Test::Equal(operand) => any_element(value, |value| operand.equals(value)),
+            Test::NotEqual(operand) => !any_element(value, |value| operand.equals(value)),
+            Test::Order(order, operand) => any_element(value, |value| order.holds(value, operand)),
             Test::StartsWith(start) => any_text(value, |text| text.starts_with(start.as_str())),
             Test::EndsWith(end) => any_text(value, |text| text.ends_with(end.as_str())),
             Test::Contains(part) => any_text(value, |text| text.contains(part.as_str())),
@@ -103,10 +103,10 @@ impl Condition {
                 text.parse::<IpAddr>()
                     .is_ok_and(|address| network.contains(&address.to_canonical()))
             }),
-            Test::In(set) => all(value, |value| {
+            Test::In(set) => every_element(value, |value| {
                 set.iter().any(|operand| operand.equals(value))
             }),
-            Test::Intersects(set) => any(value, |value| {
+            Test::Intersects(set) => any_element(value, |value| {
                 set.iter().any(|operand| operand.equals(value))
             }),
             Test::Exists => !value.is_null(),
@@ -119,14 +119,14 @@ impl Condition {
     }
 }
 
-fn any(value: &Value, test: impl Fn(&Value) -> bool) -> bool {
+fn any_element(value: &Value, test: impl Fn(&Value) -> bool) -> bool {
     match value {
         Value::Array(elements) => elements.iter().any(test),
         value => test(value),
     }
 }
 
-fn all(value: &Value, test: impl Fn(&Value) -> bool) -> bool {
+fn every_element(value: &Value, test: impl Fn(&Value) -> bool) -> bool {
     match value {
         Value::Array(elements) => !elements.is_empty() && elements.iter().all(test),
         value => test(value),
@@ -135,7 +135,7 @@ fn all(value: &Value, test: impl Fn(&Value) -> bool) -> bool {
 
 /// Tests the text of a value; null, objects and arrays within arrays have none.
 fn any_text(value: &Value, test: impl Fn(&str) -> bool) -> bool {
-    any(value, |value| match value {
+    any_element(value, |value| match value {
         Value::String(text) => test(text),
         Value::Bool(true) => test("true"),
         Value::Bool(false) => test("false"),

@@ -138,6 +138,41 @@ pub(crate) struct RuleBlock {
     pub(crate) notifiers: Vec<Text>,
     pub(crate) criteria: MatchBlock,
     pub(crate) actions: Vec<ActionBlock>,
+    /// Whether `actions` was written but could not be read, which has been told.
+    pub(crate) has_broken_actions: bool,
+}
+
+impl ActionBlock {
+    /// A block that says nothing but its name.
+    pub(crate) fn named(name: Text, at: Position) -> ActionBlock {
+        ActionBlock {
+            at,
+            name,
+            description: None,
+            actionner: None,
+            parameters: None,
+            continues: None,
+            ignore_errors: None,
+            additional_contexts: Vec::new(),
+            output: None,
+        }
+    }
+}
+
+impl RuleBlock {
+    /// A block that says nothing but its name.
+    pub(crate) fn named(name: Text) -> RuleBlock {
+        RuleBlock {
+            name,
+            description: None,
+            continues: None,
+            dry_run: None,
+            notifiers: Vec::new(),
+            criteria: MatchBlock::default(),
+            actions: Vec::new(),
+            has_broken_actions: false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]

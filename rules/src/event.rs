@@ -3,6 +3,7 @@
 //! Knows nothing of rules, nor of how an event reaches the process.
 
 mod decode;
+mod exact;
 
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -96,6 +96,7 @@ fn override_rule(
     extend_texts(&mut base.notifiers, later.notifiers);
     override_criteria(&mut base.criteria, later.criteria);
 
+    base.has_broken_actions |= later.has_broken_actions;
     // Within one block a name may stand twice, which is two runs. A later block that names it
     // overrides the runs one by one, and adds those that it has more of.
     let mut seen = HashMap::<Arc<str>, usize>::new();
@@ -254,8 +255,10 @@ fn overlay_node(
                 content,
             };
             let is_scalar = |content: &Content| matches!(content, Content::Scalar(_));
-            if !base_is_null && !(is_scalar(&base) && is_scalar(&over.content)) {
-                let message = "mismatch of type for a parameter; this value is used, the one of the block not";
+            let replaces = base_is_null || is_scalar(&base) && is_scalar(&over.content);
+            if !replaces {
+                let message =
+                    "mismatch of type for a parameter; this value replaces that of the block";
                 findings.warn(context, Some(&over.at), message);
             }
             over
@@ -264,8 +267,8 @@ fn overlay_node(
 }
 
 fn override_text(base: &mut Option<Text>, later: Option<Text>) {
-    if let Some(later) = later.filter(|later| !later.value.is_empty()) {
-        *base = Some(later);
+    if later.is_some() {
+        *base = later;
     }
 }
 
@@ -283,7 +286,7 @@ fn check_rule(
     context: &Context,
     findings: &mut Findings,
 ) {
-    if rule.actions.is_empty() {
+    if rule.actions.is_empty() && !rule.has_broken_actions {
         findings.error(context, Some(&rule.name.at), "no action specified");
     }
     for action in &rule.actions {

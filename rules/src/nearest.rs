@@ -24,8 +24,11 @@ pub(crate) fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
     // `additional_contexts`, `gracePeriods` means `grace_period_seconds`.
     let is_part = |name: &str| {
         let name = plain(name);
-        let root = wrong.strip_suffix('s').unwrap_or(&wrong);
-        root.len() >= 4 && name.contains(root)
+        let root = wrong
+            .strip_suffix('s')
+            .filter(|root| root.len() >= 4)
+            .unwrap_or(&wrong);
+        root.len() >= 4 && name.contains(root) || root.len() >= 3 && name.starts_with(root)
     };
     valid
         .iter()
@@ -57,6 +60,7 @@ mod tests {
         check("actioner", &keys, Some("actionner"));
         check("Parameters", &keys, Some("parameters"));
         check("labels", &keys, None);
+        check("k8s", &["aws", "k8snode"], Some("k8snode"));
 
         let parameters = [
             "grace_period_seconds",

@@ -45,11 +45,12 @@ impl<'a> Schema<'a> {
         let mut converted = convert::convert(parameters, self.schema);
         fill_in_defaults(&mut converted.value, self.schema, self.schema);
         judge::judge(&self.validator, &mut converted);
-        if converted.errors.is_empty() {
-            Ok(converted.value)
-        } else {
-            Err(converted.errors)
+        let mut errors = converted.errors;
+        if errors.is_empty() {
+            return Ok(converted.value);
         }
+        errors.sort_by_key(|error| error.at.as_ref().map(|at| (at.line, at.column)));
+        Err(errors)
     }
 }
 

@@ -80,27 +80,16 @@ fn block(element: &Node, findings: &mut Findings) -> Option<Block> {
 }
 
 fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleBlock> {
-    let name = node
-        .get("rule")
-        .and_then(|name| Fields::new(Context::default(), findings).text("rule", name));
-    let Some(name) = name.filter(|name| !name.value.is_empty()) else {
-        findings.error(
-            &Context::default(),
-            Some(&node.at),
-            "all rules must have a name",
-        );
-        return None;
-    };
+    let no_context = Context::default();
+    let name = name(
+        "rule",
+        node,
+        "all rules must have a name",
+        &no_context,
+        findings,
+    )?;
     let context = Context::rule(name.as_str());
-    let mut block = RuleBlock {
-        name,
-        description: None,
-        continues: None,
-        dry_run: None,
-        notifiers: Vec::new(),
-        criteria: Default::default(),
-        actions: Vec::new(),
-    };
+    let mut block = RuleBlock::named(name);
     for Entry { key, at, value } in entries {
         let mut fields = Fields::new(context.clone(), findings);
         match &**key {
@@ -111,16 +100,37 @@ fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleB
             "notifiers" => block.notifiers = fields.texts(key, value),
             "match" => block.criteria = criteria::read(value, &mut fields),
             "actions" => {
-                for element in fields.list(key, value) {
-                    block
-                        .actions
-                        .extend(rule_action(element, &context, findings));
-                }
+                let elements = fields.list(key, value);
+                block.actions = elements
+                    .iter()
+                    .filter_map(|element| rule_action(element, &context, findings))
+                    .collect();
+                let is_empty = value.is_null()
+                    || matches!(&value.content, Content::List(list) if list.is_empty());
+                block.has_broken_actions = block.actions.is_empty() && !is_empty;
             }
             _ => fields.unknown(key, at, "a rule block", &RULE_KEYS, &[]),
         }
     }
     Some(block)
+}
+
+/// The name of a block. That there is none is told, unless the name is of a wrong type, which has
+/// been told by then.
+fn name(
+    key: &str,
+    node: &Node,
+    missing: &str,
+    context: &Context,
+    findings: &mut Findings,
+) -> Option<Text> {
+    let written = node.get(key);
+    let name = written.and_then(|name| Fields::new(context.clone(), findings).text(key, name));
+    let is_scalar = written.is_none_or(|name| matches!(name.content, Content::Scalar(_)));
+    if name.is_none() && is_scalar {
+        findings.error(context, Some(&node.at), missing);
+    }
+    name
 }
 
 fn rule_action(node: &Node, context: &Context, findings: &mut Findings) -> Option<ActionBlock> {
@@ -137,31 +147,9 @@ fn action(
     context: &Context,
     findings: &mut Findings,
 ) -> Option<ActionBlock> {
-    let name = node
-        .get("action")
-        .and_then(|name| Fields::new(context.clone(), findings).text("action", name));
-    let Some(name) = name.filter(|name| !name.value.is_empty()) else {
-        // A name of the wrong type has been reported by now.
-        if node
-            .get("action")
-            .is_none_or(|name| matches!(name.content, Content::Scalar(_)))
-        {
-            findings.error(context, Some(&node.at), "action without a name");
-        }
-        return None;
-    };
+    let name = name("action", node, "action without a name", context, findings)?;
     let mut context = context.action(name.as_str());
-    let mut block = ActionBlock {
-        at: node.at.clone(),
-        name,
-        description: None,
-        actionner: None,
-        parameters: None,
-        continues: None,
-        ignore_errors: None,
-        additional_contexts: Vec::new(),
-        output: None,
-    };
+    let mut block = ActionBlock::named(name, node.at.clone());
     for Entry { key, at, value } in entries {
         context.actionner = block
             .actionner
@@ -171,11 +159,7 @@ fn action(
         match &**key {
             "action" => {}
             "description" => block.description = fields.text(key, value),
-            "actionner" => {
-                block.actionner = fields
-                    .text(key, value)
-                    .filter(|name| !name.value.is_empty())
-            }
+            "actionner" => block.actionner = fields.text(key, value),
             "parameters" => block.parameters = fields.map(key, value),
             "continue" => block.continues = fields.flag(key, value),
             "ignore_errors" => block.ignore_errors = fields.flag(key, value),
@@ -199,11 +183,7 @@ fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {
     };
     for Entry { key, at, value } in entries {
         match &**key {
-            "target" => {
-                block.target = fields
-                    .text(key, value)
-                    .filter(|target| !target.value.is_empty())
-            }
+            "target" => block.target = fields.text(key, value),
             "parameters" => block.parameters = fields.map(key, value),
             _ => fields.unknown(key, at, "'output'", &OUTPUT_KEYS, &[]),
         }

@@ -258,7 +258,7 @@ impl<'a> Cursor<'a> {
             match char {
                 _ if Some(char) == quote => return Ok(text),
                 '\\' if self.peek() == quote || self.peek() == Some('\\') => {
-                    text.extend(self.bump())
+                    text.extend(self.bump());
                 }
                 _ => text.push(char),
             }
@@ -357,8 +357,6 @@ fn joining_word(value: &str) -> Option<&'static str> {
         cursor.skip_spaces();
         let rest = cursor.rest();
         let is_word = |word: &&str| rest.split_whitespace().next() == Some(word);
-        is_field
-            && (SIGNS.iter().any(|sign| rest.starts_with(sign))
-                || WORDS.iter().any(|word| is_word(&word)))
+        is_field && (SIGNS.iter().any(|sign| rest.starts_with(sign)) || WORDS.iter().any(is_word))
     })
 }

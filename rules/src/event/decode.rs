@@ -5,19 +5,14 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::map::Entry;
-use serde_json::{Map, Number, Value};
-
+use super::exact::Fields;
 use super::{Event, EventError};
 use crate::Priority;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 /// A reason is shown in an answer and in a log, and may quote what a stranger sent.
 const REASON_CHARS_MAX: usize = 200;
-const QUOTED_CHARS_MAX: usize = 60;
-
-/// Floats from here on (2^63) stand for integers that do not fit into 64 bits.
-const EXACT_FLOAT_MAX: f64 = 9_223_372_036_854_775_808.0;
+pub(super) const QUOTED_CHARS_MAX: usize = 60;
 
 pub(super) fn event(body: &[u8]) -> Result<Event, EventError> {
     serde_json::from_slice(body).map_err(|error| EventError {
@@ -25,16 +20,20 @@ pub(super) fn event(body: &[u8]) -> Result<Event, EventError> {
     })
 }
 
-fn one_line(text: &str, chars_max: usize) -> String {
-    let mut line: String = text
-        .chars()
-        .take(chars_max)
-        .flat_map(char::escape_debug)
-        .collect();
+/// A text without line breaks and other controls, cut to a length.
+pub(super) fn one_line(text: &str, chars_max: usize) -> String {
+    let mut line = String::new();
+    for char in text.chars().take(chars_max) {
+        if char.is_control() {
+            line.extend(char.escape_debug());
+        } else {
+            line.push(char);
+        }
+    }
     if text.chars().nth(chars_max).is_some() {
         line.push('…');
     }
-    line.replace("\\\"", "\"").replace("\\'", "'")
+    line
 }
 
 impl<'de> Deserialize<'de> for Event {
@@ -229,143 +228,42 @@ impl<'de> Deserialize<'de> for Priority {
     }
 }
 
-/// Output fields: any value under distinct names.
-#[derive(Default)]
-struct Fields(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fields, A::Error> {
-                object(map).map(Fields)
-            }
-        }
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
-fn object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Map<String, Value>, A::Error> {
-    let mut object = Map::new();
-    while let Some(key) = map.next_key::<String>()? {
-        let Exact(value) = map.next_value()?;
-        match object.entry(key) {
-            Entry::Vacant(entry) => {
-                entry.insert(value);
-            }
-            Entry::Occupied(entry) => {
-                let key = one_line(entry.key(), QUOTED_CHARS_MAX);
-                return Err(de::Error::custom(format_args!(
-                    "the field '{key}' is there twice"
-                )));
-            }
-        }
-    }
-    Ok(object)
-}
-
-/// A JSON value that is exactly what was sent: no number loses a digit, no key wins over its twin.
-struct Exact(Value);
-
-impl<'de> Deserialize<'de> for Exact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ExactVisitor)
-    }
-}
-
-struct ExactVisitor;
-
-impl<'de> Visitor<'de> for ExactVisitor {
-    type Value = Exact;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Exact, E> {
-        Ok(Exact(Value::Null))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Exact, E> {
-        Ok(Exact(Value::Bool(value)))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Exact, E> {
-        Ok(Exact(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Exact, E> {
-        Ok(Exact(value.into()))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Exact, E> {
-        // The parser hands on `-0` as a float, and integers of more than 64 bits too.
-        if value == 0.0 {
-            return Ok(Exact(0.into()));
-        }
-        let number = Number::from_f64(value).filter(|_| value.abs() < EXACT_FLOAT_MAX);
-        number
-            .map(|number| Exact(Value::Number(number)))
-            .ok_or_else(|| E::custom("a number is too large to be kept exactly: at most 64 bits"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Exact, E> {
-        Ok(Exact(Value::String(value.to_owned())))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Exact, E> {
-        Ok(Exact(Value::String(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Exact, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Exact(item)) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Exact(Value::Array(items)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Exact, A::Error> {
-        object(map).map(|object| Exact(Value::Object(object)))
-    }
-}
-
 /// Whether a text is a time of RFC 3339 with at most nanoseconds.
 fn is_rfc3339(text: &str) -> bool {
     // jiff reads more than RFC 3339 (a space for the `T`, no seconds, a zone in brackets), so the
     // shape is looked at first, and jiff then says whether there is such a day and such an hour.
-    let shape = |text: &[u8], pattern: &[u8]| {
-        text.len() == pattern.len()
-            && text.iter().zip(pattern).all(|(byte, wanted)| match wanted {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't'),
-                _ => byte == wanted,
-            })
-    };
-    let Some((seconds, rest)) = text
-        .as_bytes()
-        .split_at_checked("0000-00-00T00:00:00".len())
-    else {
+    const SECONDS: &str = "0000-00-00T00:00:00";
+    let Some((seconds, rest)) = text.split_at_checked(SECONDS.len()) else {
         return false;
     };
-    let digits = rest
-        .iter()
-        .skip(1)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let zone = match rest.first() {
-        Some(b'.') if (1..=9).contains(&digits) => &rest[1 + digits..],
+    let fraction = rest
+        .strip_prefix('.')
+        .map(|rest| rest.trim_start_matches(|char: char| char.is_ascii_digit()));
+    let zone = match fraction {
+        Some(zone) if (2..=10).contains(&(rest.len() - zone.len())) => zone,
         _ => rest,
     };
-    shape(seconds, b"0000-00-00T00:00:00")
-        && (matches!(zone, b"Z" | b"z") || shape(zone, b"+00:00") || shape(zone, b"-00:00"))
-        && text.parse::<jiff::Timestamp>().is_ok()
+    let is_offset = |sign: char| {
+        zone.starts_with(sign)
+            && has_shape(&zone[1..], "00:00")
+            && &zone[1..3] < "24"
+            && &zone[4..6] < "60"
+    };
+    has_shape(seconds, SECONDS)
+        && (matches!(zone, "Z" | "z") || is_offset('+') || is_offset('-'))
+        && seconds.parse::<jiff::civil::DateTime>().is_ok()
+}
+
+/// Whether a text has a digit for each `0` of a pattern and its other characters, in any case.
+fn has_shape(text: &str, pattern: &str) -> bool {
+    text.len() == pattern.len()
+        && text
+            .bytes()
+            .zip(pattern.bytes())
+            .all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte.eq_ignore_ascii_case(&wanted),
+            })
 }
 
 /// Cuts what Falco puts before its message: `10:05:05.123456789: Notice `, or the same with a date.
@@ -388,16 +286,9 @@ fn cut_prefix(output: &str) -> Option<&str> {
 
 /// `10:05:05.123456789`, or `2024-09-05T10:05:05.123456789+0000` with `time_format_iso_8601`.
 fn is_falco_time(text: &str) -> bool {
-    const PATTERNS: [&str; 2] = ["00:00:00.000000000", "0000-00-00T00:00:00.000000000+0000"];
-    PATTERNS.iter().any(|pattern| {
-        text.len() == pattern.len()
-            && text
-                .bytes()
-                .zip(pattern.bytes())
-                .all(|(byte, wanted)| match wanted {
-                    b'0' => byte.is_ascii_digit(),
-                    b'+' => matches!(byte, b'+' | b'-'),
-                    _ => byte == wanted,
-                })
-    })
+    const DATED: [&str; 2] = [
+        "0000-00-00T00:00:00.000000000+0000",
+        "0000-00-00T00:00:00.000000000-0000",
+    ];
+    has_shape(text, "00:00:00.000000000") || DATED.iter().any(|pattern| has_shape(text, pattern))
 }

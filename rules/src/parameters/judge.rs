@@ -1,7 +1,7 @@
 //! The findings of the schema's validator in the words of a rule file.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
-use jsonschema::{ValidationError, Validator};
+use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
 use super::ParameterError;
@@ -75,7 +75,7 @@ fn message(error: &ValidationError<'_>, name: &str) -> String {
             let hint = hint.map_or(String::new(), |option| {
                 format!("; did you mean '{option}'?")
             });
-            let options = options.join("', '");
+            let options = options.join("' or '");
             format!(
                 "parameter '{name}' can be '{options}' only, not '{}'{hint}",
                 plain(value)
@@ -94,11 +94,23 @@ fn plain(value: &Value) -> String {
 
 fn type_names(kind: &TypeKind) -> String {
     match kind {
-        TypeKind::Single(kind) => kind.to_string(),
+        TypeKind::Single(kind) => yaml_name(*kind).to_owned(),
         TypeKind::Multiple(kinds) => {
-            let names: Vec<String> = kinds.iter().map(|kind| kind.to_string()).collect();
+            let names: Vec<&str> = kinds.iter().map(yaml_name).collect();
             names.join("' or '")
         }
+    }
+}
+
+fn yaml_name(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Array => "list",
+        JsonType::Boolean => "boolean",
+        JsonType::Integer => "integer",
+        JsonType::Null => "null",
+        JsonType::Number => "number",
+        JsonType::Object => "map",
+        JsonType::String => "string",
     }
 }
 

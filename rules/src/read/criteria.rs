@@ -27,15 +27,10 @@ pub(super) fn read(node: &Node, fields: &mut Fields<'_>) -> MatchBlock {
                     .collect();
             }
             "priority" => {
-                criteria.priority = fields
-                    .text(key, value)
-                    .and_then(|text| priority(text, fields))
+                let text = fields.text(key, value);
+                criteria.priority = text.and_then(|text| priority(text, fields));
             }
-            "source" => {
-                criteria.source = fields
-                    .text(key, value)
-                    .filter(|text| !text.value.is_empty())
-            }
+            "source" => criteria.source = fields.text(key, value),
             "tags" => {
                 let texts = fields.texts(key, value);
                 criteria.tags = texts
@@ -66,9 +61,6 @@ fn conditions(written: Text, fields: &mut Fields<'_>) -> Option<ConditionGroup> 
 }
 
 fn priority(written: Text, fields: &mut Fields<'_>) -> Option<WrittenPriority> {
-    if written.value.is_empty() {
-        return None;
-    }
     let filter = PriorityFilter::parse(written.as_str());
     if filter.is_none() {
         let names: Vec<&str> = Priority::ALL.into_iter().map(Priority::name).collect();

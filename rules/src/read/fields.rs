@@ -16,11 +16,14 @@ impl<'a> Fields<'a> {
         Fields { context, findings }
     }
 
-    /// A text. Numbers and booleans count as they were written; null is as good as absent.
+    /// A text that is not empty. Numbers and booleans count as they were written; the empty text and
+    /// null are as good as absent.
     pub(super) fn text(&mut self, key: &str, node: &Node) -> Option<Text> {
         match &node.content {
             _ if node.is_null() => None,
-            Content::Scalar(scalar) => Some(as_text(scalar, &node.at)),
+            Content::Scalar(scalar) => {
+                Some(as_text(scalar, &node.at)).filter(|text| !text.value.is_empty())
+            }
             _ => {
                 self.expected(key, node, "a text");
                 None
@@ -34,7 +37,6 @@ impl<'a> Fields<'a> {
         match text.as_str() {
             "true" => Some(Flag(true)),
             "false" => Some(Flag(false)),
-            "" => None,
             _ => {
                 self.error(
                     &text.at,
@@ -63,7 +65,7 @@ impl<'a> Fields<'a> {
         for element in self.list(key, node) {
             match &element.content {
                 Content::Scalar(scalar) if !element.is_null() => {
-                    texts.push(as_text(scalar, &element.at))
+                    texts.push(as_text(scalar, &element.at));
                 }
                 _ => self.expected(key, element, "a list of texts"),
             }
