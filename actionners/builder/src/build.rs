@@ -252,7 +252,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.wasm");
         fs::write(&path, b"text").unwrap();
-        let module = Module { package: "a".into(), manifest: PathBuf::new(), path };
+        let module = Module {
+            package: "a".into(),
+            manifest: PathBuf::new(),
+            path,
+        };
         let error = component(&module).unwrap_err();
         assert!(matches!(error, BuildError::NoComponent { package, .. } if package == "a"));
     }

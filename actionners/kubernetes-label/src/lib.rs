@@ -5,8 +5,6 @@
 
 mod syntax;
 
-use std::collections::BTreeMap;
-
 use falco_talon_sdk::kubernetes::{self, Object, PatchType};
 use falco_talon_sdk::{
     Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report,
@@ -21,7 +19,8 @@ falco_talon_sdk::export!(Label);
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    labels: BTreeMap<String, Scalar>,
+    /// Values are as people write them in YAML: `suspicious: true` means the text.
+    labels: Map<String, Value>,
     #[serde(default)]
     level: Level,
 }
@@ -32,28 +31,6 @@ enum Level {
     #[default]
     Pod,
     Node,
-}
-
-/// A label's value as people write it in YAML: `suspicious: true` means the text.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Absent(()),
-    Boolean(bool),
-    Number(serde_json::Number),
-    Text(String),
-}
-
-impl Scalar {
-    /// None: the label is to be removed.
-    fn text(&self) -> Option<String> {
-        match self {
-            Self::Absent(()) => None,
-            Self::Boolean(value) => Some(value.to_string()),
-            Self::Number(value) => Some(value.to_string()),
-            Self::Text(value) => Some(value.clone()).filter(|value| !value.is_empty()),
-        }
-    }
 }
 
 impl Actionner for Label {
@@ -123,13 +100,26 @@ fn plan(parameters: &Parameters) -> Result<Value, Failure> {
     }
     let mut labels = Map::new();
     for (key, value) in &parameters.labels {
-        let value = value.text();
-        syntax::check_key(key)
-            .and_then(|()| syntax::check_value(value.as_deref().unwrap_or_default()))
-            .map_err(|reason| Failure::rejected(format!("wrong label '{key}': {reason}")))?;
+        let value = value_of(key, value)?;
         labels.insert(key.clone(), value.map_or(Value::Null, Value::String));
     }
     Ok(json!({ "metadata": { "labels": labels } }))
+}
+
+/// A label's value; none if the label is to be removed.
+fn value_of(key: &str, value: &Value) -> Result<Option<String>, Failure> {
+    let wrong = |reason: String| Failure::rejected(format!("wrong label '{key}': {reason}"));
+    let text = match value {
+        Value::Null => String::new(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::String(value) => value.clone(),
+        Value::Array(_) | Value::Object(_) => return Err(wrong("the value is not a text".into())),
+    };
+    syntax::check_key(key)
+        .and_then(|()| syntax::check_value(&text))
+        .map_err(wrong)?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 #[cfg(test)]
@@ -168,6 +158,14 @@ mod tests {
             assert_eq!(failure, Failure::rejected(expected));
         }
         check(
+            json!({"a": ["b"]}),
+            "wrong label 'a': the value is not a text",
+        );
+        check(
+            json!({"a": {"b": "c"}}),
+            "wrong label 'a': the value is not a text",
+        );
+        check(
             json!({}),
             "parameter 'labels' should have at least one label",
         );
@@ -179,13 +177,6 @@ mod tests {
             json!({"a": "c/d"}),
             "wrong label 'a': the value 'c/d' has a '/', and only letters, digits, '-', '_' and '.' are valid",
         );
-    }
-
-    #[test]
-    fn lists_and_maps_are_no_values() {
-        let read = |value| serde_json::from_value::<Parameters>(json!({"labels": {"a": value}}));
-        assert!(read(json!(["b"])).is_err());
-        assert!(read(json!({"b": "c"})).is_err());
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Actionner for NetworkPolicy {
 fn mark(pod: Pod<'_>) -> Result<Selection, Failure> {
     let body = selection::mark(pod);
     let object = kubernetes::patch(&pod.object(), PatchType::Merge, &body)
+        .and_then(|written| written.parse())
         .map_err(|error| pod.failure("label", &error))?;
     Selection::of_pod(pod, &object).map_err(|failure| pod.concerned(failure))
 }

@@ -176,6 +176,7 @@ mod tests {
                   "Egress"
                 ]
               }
-            }"#]].assert_eq(&format!("{body:#}"));
+            }"#]]
+        .assert_eq(&format!("{body:#}"));
     }
 }

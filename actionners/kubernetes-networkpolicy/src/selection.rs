@@ -51,7 +51,9 @@ impl Selection {
         check_network(pod, object)?;
         Ok(Self {
             policy: policy_name(pod.name),
-            labels: Map::from_iter([(MARK.to_owned(), Value::String(marked(pod)))]),
+            labels: [(MARK.to_owned(), Value::String(marked(pod)))]
+                .into_iter()
+                .collect(),
             owner: Owner::from_object(object, "v1", "Pod"),
         })
     }
@@ -83,7 +85,11 @@ impl Selection {
         labels.retain(|key, _| !OF_GENERATIONS.contains(&key.as_str()) && key != MARK);
         match owner {
             Some(owner) if !labels.is_empty() => {
-                let policy = policy_name(&format!("{}-{}", owner.kind.to_lowercase(), owner.name));
+                let policy = policy_name(&format!(
+                    "{}-{}",
+                    owner.kind.to_ascii_lowercase(),
+                    owner.name
+                ));
                 Ok(Self {
                     policy,
                     labels,

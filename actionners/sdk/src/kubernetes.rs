@@ -10,11 +10,23 @@ use crate::bindings::falco_talon::actionner::{kubernetes_read, kubernetes_write}
 pub use crate::bindings::falco_talon::actionner::kubernetes_write::{DeleteOptions, PatchType};
 pub use crate::bindings::falco_talon::actionner::types::{Collection, Error, Object};
 
+/// An object as it is after a write: JSON that is parsed when it is asked for, since most
+/// actionners only want to know that the write was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written(String);
+
+impl Written {
+    /// The object, without `managedFields`.
+    pub fn parse(&self) -> Result<Value, Error> {
+        parsed(&self.0)
+    }
+}
+
 /// What became of an applied object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// The object as it is after the change.
-    pub object: Value,
+    pub object: Written,
     /// Whether it did not exist before.
     pub created: bool,
 }
@@ -35,23 +47,23 @@ pub fn list(collection: &Collection) -> Result<Vec<Value>, Error> {
     }
 }
 
-/// Changes parts of an object, and returns it as it is afterwards.
-pub fn patch(object: &Object, patch_type: PatchType, body: &Value) -> Result<Value, Error> {
-    kubernetes_write::patch(object, patch_type, &body.to_string()).and_then(|text| parsed(&text))
+/// Changes parts of an object.
+pub fn patch(object: &Object, patch_type: PatchType, body: &Value) -> Result<Written, Error> {
+    kubernetes_write::patch(object, patch_type, &body.to_string()).map(Written)
 }
 
 /// Creates or updates by server-side apply; `body` carries only the fields to be held.
 pub fn apply(object: &Object, body: &Value) -> Result<Applied, Error> {
     let applied = kubernetes_write::apply(object, &body.to_string())?;
     Ok(Applied {
-        object: parsed(&applied.object)?,
+        object: Written(applied.object),
         created: applied.created,
     })
 }
 
-/// Creates an object, and returns it as it is afterwards.
-pub fn create(collection: &Collection, body: &Value) -> Result<Value, Error> {
-    kubernetes_write::create(collection, &body.to_string()).and_then(|text| parsed(&text))
+/// Creates an object.
+pub fn create(collection: &Collection, body: &Value) -> Result<Written, Error> {
+    kubernetes_write::create(collection, &body.to_string()).map(Written)
 }
 
 /// Deletes an object.
@@ -116,6 +128,15 @@ mod tests {
         check("v1", "", "v1");
         check("apps/v1", "apps", "v1");
         check("networking.k8s.io/v1", "networking.k8s.io", "v1");
+    }
+
+    #[test]
+    fn an_answer_is_parsed_on_demand() {
+        assert_eq!(Written(r#"{"a":1}"#.to_owned()).parse().unwrap()["a"], 1);
+        let error = Written("no JSON".to_owned()).parse().unwrap_err();
+        assert!(
+            matches!(error, Error::Other(text) if text.starts_with("the answer can't be read"))
+        );
     }
 
     #[test]

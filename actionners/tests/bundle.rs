@@ -1,0 +1,243 @@
+//! What is shipped: the permission sheet of each component, its size, and whether its schema,
+//! its example and its policy fit together.
+//!
+//! Does not run a component: the tests of the host do.
+
+use actionners::{BUNDLE, Bundled};
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use wit_component::DecodedWasm;
+use wit_parser::{Resolve, WorldItem};
+
+const COMPONENT_BYTES_MAX: usize = 150_000;
+
+fn bundled(name: &str) -> &'static Bundled {
+    BUNDLE.iter().find(|bundled| bundled.name == name).unwrap()
+}
+
+/// A file of the actionner's own folder.
+fn file(name: &str, file: &str) -> String {
+    let folder = name.replace(':', "-");
+    let path = format!("{}/{folder}/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn items<'a>(resolve: &Resolve, items: impl Iterator<Item = &'a WorldItem>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for item in items {
+        let WorldItem::Interface { id, .. } = item else {
+            panic!("{item:?} is no interface")
+        };
+        let functions: Vec<_> = resolve.interfaces[*id]
+            .functions
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let line = format!("{} {}", resolve.id_of(*id).unwrap(), functions.join(" "));
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+#[test]
+fn the_import_list_is_the_permission_sheet() {
+    fn check(name: &str, expected: Expect) {
+        let component = bundled(name).component;
+        let DecodedWasm::Component(resolve, world) = wit_component::decode(component).unwrap()
+        else {
+            panic!("{name} is no component")
+        };
+        let world = &resolve.worlds[world];
+        let exports = items(&resolve, world.exports.values());
+        assert_eq!(exports, ["falco-talon:actionner/action@0.1.0 describe run"]);
+        expected.assert_eq(&items(&resolve, world.imports.values()).join("\n"));
+    }
+    check(
+        "kubernetes:terminate",
+        expect![[r#"
+        falco-talon:actionner/types@0.1.0
+        falco-talon:actionner/kubernetes-read@0.1.0 get
+        falco-talon:actionner/kubernetes-write@0.1.0 delete"#]],
+    );
+    check(
+        "kubernetes:label",
+        expect![[r#"
+        falco-talon:actionner/types@0.1.0
+        falco-talon:actionner/kubernetes-read@0.1.0 get
+        falco-talon:actionner/kubernetes-write@0.1.0 patch"#]],
+    );
+    check(
+        "kubernetes:networkpolicy",
+        expect![[r#"
+        falco-talon:actionner/types@0.1.0
+        falco-talon:actionner/kubernetes-read@0.1.0 get
+        falco-talon:actionner/kubernetes-write@0.1.0 patch apply"#]],
+    );
+}
+
+#[test]
+fn components_are_small() {
+    for Bundled {
+        name, component, ..
+    } in BUNDLE
+    {
+        let size = component.len();
+        assert!(size <= COMPONENT_BYTES_MAX, "{name} has {size} bytes");
+    }
+}
+
+#[test]
+fn schemas_are_valid_and_accept_their_own_examples() {
+    for Bundled { name, .. } in BUNDLE {
+        let schema: Value = serde_json::from_str(&file(name, "parameters.json")).unwrap();
+        assert_eq!(
+            schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
+            "{name}"
+        );
+        jsonschema::meta::validate(&schema).unwrap();
+        for (property, subschema) in schema["properties"].as_object().unwrap() {
+            let samples = subschema["examples"].as_array().into_iter().flatten();
+            for sample in samples.chain(subschema.get("default")) {
+                let validator = jsonschema::validator_for(subschema).unwrap();
+                assert!(validator.is_valid(sample), "{name}: {property} = {sample}");
+            }
+        }
+    }
+}
+
+#[test]
+fn examples_work_as_they_stand() {
+    for Bundled { name, .. } in BUNDLE {
+        let actions: Value = serde_saphyr::from_str(&file(name, "example.yaml")).unwrap();
+        let schema: Value = serde_json::from_str(&file(name, "parameters.json")).unwrap();
+        let actions = actions.as_array().unwrap();
+        assert_eq!(actions.len(), 1, "{name}");
+        assert_eq!(actions[0]["actionner"], *name);
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        validator.validate(&actions[0]["parameters"]).unwrap();
+    }
+}
+
+#[test]
+fn schemas_refuse_mistakes() {
+    fn check(name: &str, parameters: Value, valid: bool) {
+        let schema: Value = serde_json::from_str(&file(name, "parameters.json")).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        assert_eq!(
+            validator.is_valid(&parameters),
+            valid,
+            "{name}: {parameters}"
+        );
+    }
+    let label = |labels: Value| json!({ "labels": labels });
+    check(
+        "kubernetes:label",
+        label(json!({"a": true, "b.example/c": "", "d": null, "e": 1})),
+        true,
+    );
+    check("kubernetes:label", label(json!({})), false);
+    check("kubernetes:label", label(json!({"a b": "c"})), false);
+    check(
+        "kubernetes:label",
+        label(json!({"B.example/a": "c"})),
+        false,
+    );
+    check("kubernetes:label", label(json!({"a": "b c"})), false);
+    check("kubernetes:label", label(json!({"a": ["b"]})), false);
+    check("kubernetes:label", json!({}), false);
+    check(
+        "kubernetes:label",
+        json!({"labels": {"a": "b"}, "level": "Node"}),
+        false,
+    );
+    check(
+        "kubernetes:label",
+        json!({"labels": {"a": "b"}, "levels": "node"}),
+        false,
+    );
+
+    let healthy = |value: Value| json!({ "min_healthy_replicas": value });
+    check("kubernetes:terminate", json!({}), true);
+    check("kubernetes:terminate", healthy(json!("+2")), true);
+    check("kubernetes:terminate", healthy(json!("101%")), false);
+    check("kubernetes:terminate", healthy(json!("33.3%")), false);
+    check("kubernetes:terminate", healthy(json!(-1)), false);
+    check(
+        "kubernetes:terminate",
+        json!({"grace_period_seconds": -1}),
+        false,
+    );
+    check(
+        "kubernetes:terminate",
+        json!({"grace_period_seconds": "5"}),
+        false,
+    );
+    check(
+        "kubernetes:terminate",
+        json!({"ignore_daemonsets": "yes"}),
+        false,
+    );
+
+    let cidr = |value: &str| json!({ "allow_cidr": [value] });
+    check("kubernetes:networkpolicy", json!({}), true);
+    for valid in [
+        "0.0.0.0/0",
+        "192.168.1.0/24",
+        "255.255.255.255/32",
+        "::/0",
+        "2001:db8::/32",
+    ] {
+        check("kubernetes:networkpolicy", cidr(valid), true);
+    }
+    for wrong in [
+        "",
+        "10.0.0.0",
+        "10.0.0.0/33",
+        "256.0.0.0/8",
+        "10.0.0/8",
+        "::/129",
+        "a/8",
+    ] {
+        check("kubernetes:networkpolicy", cidr(wrong), false);
+    }
+    check(
+        "kubernetes:networkpolicy",
+        json!({"allow_namespaces": ["Green"]}),
+        false,
+    );
+    check(
+        "kubernetes:networkpolicy",
+        json!({"allow_namespaces": "green"}),
+        false,
+    );
+    check(
+        "kubernetes:networkpolicy",
+        json!({"level": "workload", "allow_dns": true}),
+        true,
+    );
+}
+
+#[test]
+fn policies_grant_what_is_imported() {
+    for Bundled { name, policy, .. } in BUNDLE {
+        let policy: Value = serde_saphyr::from_str(policy).unwrap();
+        let grants = policy["kubernetes"].as_array().unwrap();
+        assert!(!grants.is_empty(), "{name}");
+        let mut verbs = grants
+            .iter()
+            .flat_map(|grant| grant["verbs"].as_array().unwrap());
+        assert!(verbs.any(|verb| verb == "get"), "{name}");
+        for grant in grants {
+            let writes = grant["verbs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|it| it == "patch");
+            assert!(
+                !writes || grant["fields"].is_array(),
+                "{name} may patch every field"
+            );
+            assert!(grant["scope"] != "any", "{name} reaches beyond the event");
+        }
+    }
+}
