@@ -1,5 +1,32 @@
-//! host
+//! Falco Talon's host: it receives Falco's events and lets sandboxed actionners respond.
+//!
+//! # The journey of an event
+//!
+//! [`server`] takes it over HTTP, checks it, and answers once it is in the [`queue`].
+//! [`pipeline`] takes it from there, drops it if [`dedup`] has seen it lately, and asks the
+//! rules in force ([`generation`]) which of them match. What matches runs in a lane of its
+//! target ([`lanes`]): each action calls an [`actionner`] in a fresh instance. What that
+//! asks of the host arrives at one file of [`capability`], which asks [`decide`] whether the
+//! [`policy`] allows it, leaves a line in the [`audit`] record, and only then uses a client.
+//! When the last action has ended, the event is acknowledged to the queue.
+//!
+//! This crate alone knows tokio, axum, wasmtime and the clients. The modules below are in
+//! reading order.
 
-pub mod decide;
+pub mod config;
+pub mod server;
+pub mod queue;
+pub mod pipeline;
+pub mod dedup;
+pub mod lanes;
+pub mod generation;
+pub mod reload;
+pub mod actionner;
+pub mod capability;
 pub mod policy;
+pub mod decide;
+pub mod audit;
+pub mod telemetry;
 pub mod simulation;
+pub mod run;
+pub mod cli;

@@ -165,7 +165,7 @@ impl Denial {
         };
         Denial {
             actionner: grants.actionner.clone(),
-            request: describe(request),
+            request: request.to_string(),
             reason,
             line: line.map(|grant| grant.to_string()),
         }
@@ -173,23 +173,18 @@ impl Denial {
 }
 
 /// `patch apps/deployments shop/web`.
-fn describe(request: &KubernetesRequest<'_>) -> String {
-    let mut text = format!("{} ", request.verb);
-    // Writing to a string does not fail.
-    let _ = write_address(
-        &mut text,
-        request.group,
-        request.resource,
-        request.subresource,
-    );
-    let place = match (request.namespace, request.name) {
-        (Some(namespace), Some(name)) => format!(" {namespace}/{name}"),
-        (None, Some(name)) => format!(" {name}"),
-        (Some(namespace), None) => format!(" in {namespace}"),
-        (None, None) => String::new(),
-    };
-    text.push_str(&place);
-    shown(&text, 4 * SHOWN_CHARS_MAX)
+impl fmt::Display for KubernetesRequest<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = format!("{} ", self.verb);
+        write_address(&mut text, self.group, self.resource, self.subresource)?;
+        match (self.namespace, self.name) {
+            (Some(namespace), Some(name)) => text += &format!(" {namespace}/{name}"),
+            (None, Some(name)) => text += &format!(" {name}"),
+            (Some(namespace), None) => text += &format!(" in {namespace}"),
+            (None, None) => {}
+        }
+        formatter.write_str(&shown(&text, 4 * SHOWN_CHARS_MAX))
+    }
 }
 
 /// The narrowest grant that allows a request, if the policy can write one.

@@ -62,6 +62,15 @@ impl Verb {
     }
 }
 
+impl std::str::FromStr for Verb {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Verb::ALL.into_iter().find(|verb| verb.name() == text);
+        found.ok_or_else(|| format!("`{text}` is not a verb; the verbs are {}", Verb::ALL.map(Verb::name).join(", ")))
+    }
+}
+
 impl fmt::Display for Verb {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())

@@ -1,0 +1,97 @@
+//! Actionners: components that are loaded once, and called in an instance of their own for
+//! each event.
+//!
+//! Loading goes from bytes to an [`Actionner`] that can be called: compile (or take from the
+//! cache), ask the component to describe itself, hold what it imports against the policy,
+//! and link just that. A call ends with a [`Report`] or a [`CallError`], within the limits
+//! of the policy, whatever the component does. Which event calls what is the pipeline's.
+
+mod cache;
+mod component;
+mod engine;
+mod instance;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::capability::{Call, ExportsPre};
+use crate::policy::{Entry, Grants, Import, Policy};
+
+pub use cache::Cache;
+pub use component::{Description, Inspection, LoadError, Origin, OutputUse, bytes_max, digest};
+pub use engine::{Engine, EngineError};
+pub use instance::{CallError, Failure, FailureKind, Invocation, Outcome, Report};
+
+/// A loaded actionner: described, held against the policy, linked.
+pub struct Actionner {
+    /// What the component says of itself.
+    pub description: Description,
+    /// The interfaces and functions that it imports: its permission sheet.
+    pub imports: Vec<Import>,
+    /// `sha256:` and the digest of the component.
+    pub digest: String,
+    /// Where it came from.
+    pub origin: Origin,
+    grants: Arc<Grants>,
+    engine: Engine,
+    pre: ExportsPre<instance::State>,
+    /// Bounds the calls of this actionner that run at once.
+    permits: Arc<Semaphore>,
+}
+
+impl Actionner {
+    /// Make a component ready to be called under what `policy` grants it.
+    ///
+    /// # Errors
+    ///
+    /// Where the component can't be compiled or described, and where the policy has no entry
+    /// for it, forbids it, names another digest, or grants less than it imports.
+    pub fn load(engine: &Engine, inspection: Inspection, policy: &Policy) -> Result<Self, LoadError> {
+        let name = inspection.description.name.clone();
+        let grants = match policy.entry(&name) {
+            Entry::Granted(grants) => grants,
+            Entry::Forbidden => return Err(LoadError::Forbidden { name }),
+            Entry::Missing => return Err(LoadError::NoPolicy { suggestion: inspection.policy_entry(), name }),
+        };
+        component::check_digest(&inspection, &grants)?;
+        let missing = policy.missing_grants(&name, &inspection.imports);
+        if !missing.is_empty() {
+            return Err(LoadError::MissingGrants { name, missing });
+        }
+        let pre = inspection.link(engine)?;
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(grants.limits.concurrency_max)),
+            description: inspection.description,
+            imports: inspection.imports,
+            digest: inspection.digest,
+            origin: inspection.origin,
+            grants,
+            engine: engine.clone(),
+            pre,
+        })
+    }
+
+    /// What the policy grants it.
+    pub fn grants(&self) -> &Arc<Grants> {
+        &self.grants
+    }
+
+    /// Respond to an event, in a new instance.
+    ///
+    /// Waits for a free place first, the actionner's own before one of the engine's, so that
+    /// a busy actionner holds no place that another could use.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] where the component itself failed: it trapped, passed a limit, or ran
+    /// out of time.
+    pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<Result<Outcome, Failure>, CallError> {
+        let _own = self.permits.acquire().await;
+        let _place = self.engine.place().await;
+        // The wait for a place is not the call's own.
+        call.deadline = Instant::now() + self.grants.limits.deadline_max;
+        instance::run(&self.engine, &self.pre, invocation, call).await
+    }
+}

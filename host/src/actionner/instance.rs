@@ -1,0 +1,209 @@
+//! One call in one instance, within its limits.
+//!
+//! CPU and waiting are told apart: the time that a call spends inside the component's own
+//! polls counts against its CPU budget, the time that it waits for a client does not. One
+//! absolute deadline covers both. After a trap or a timeout the store is dropped, and never
+//! called again.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
+
+use super::engine::{Engine, TABLE_ELEMENTS_MAX};
+use crate::capability::{Call, CapabilityError, ExportsPre, action};
+use crate::policy::Limits;
+
+/// What a guest can make the host copy in one host call: strings and lists of all arguments.
+const HOST_CALL_BYTES_MAX: usize = 1 << 20;
+
+/// None of the interfaces hands out many handles, so a guest that hoards them is wrong.
+const HANDLES_MAX: usize = 1_000;
+
+/// What a component is called with.
+pub use action::Invocation;
+/// Why an action failed, in the component's own words.
+pub use action::{Failure, FailureKind};
+/// How an action ended that did not fail, in the component's own words.
+pub use action::{Outcome, Report};
+
+/// The component itself failed, and has no word in how this is told.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// It computed for longer than the policy allows.
+    #[error("the actionner used more than the {} ms of CPU time that the policy allows", .0.as_millis())]
+    Cpu(Duration),
+    /// It asked for more memory than the policy allows.
+    #[error("the actionner asked for more than the {0} bytes of memory that the policy allows")]
+    Memory(usize),
+    /// The deadline passed. What it had begun may have been carried out.
+    #[error("the actionner did not end within its deadline of {} ms; what it had begun may have been carried out", .0.as_millis())]
+    Deadline(Duration),
+    /// It made more host calls than the policy allows.
+    #[error("the actionner made more than the {0} host calls that the policy allows")]
+    HostCalls(u32),
+    /// It trapped: a mistake in the component.
+    #[error("the actionner trapped: {0}")]
+    Trap(String),
+}
+
+/// What a store carries.
+pub(crate) struct State {
+    pub(crate) call: Call,
+    memory: Memory,
+}
+
+/// Counts all memories of a store together: a component can have several.
+struct Memory {
+    bytes: usize,
+    bytes_max: usize,
+}
+
+/// Holds a call to its deadline and its CPU budget.
+struct Bounds {
+    cpu: Arc<Mutex<CpuTime>>,
+    deadline: Instant,
+    limits: Limits,
+}
+
+/// The time that a call spent being polled.
+#[derive(Default)]
+struct CpuTime {
+    /// What the polls before this one took.
+    spent: Duration,
+    /// When the poll that runs now began.
+    polled_at: Option<Instant>,
+}
+
+/// Passed through the engine as the cause of a trap.
+#[derive(Debug, thiserror::Error)]
+enum Exceeded {
+    #[error("too much CPU time")]
+    Cpu,
+    #[error("too much memory")]
+    Memory,
+}
+
+/// Respond to an event.
+pub(super) async fn run(
+    engine: &Engine,
+    pre: &ExportsPre<State>,
+    invocation: &Invocation,
+    call: Call,
+) -> Result<Result<Outcome, Failure>, CallError> {
+    let (mut store, bounds) = enter(engine, call);
+    let run = async {
+        let exports = pre.instantiate_async(&mut store).await?;
+        exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
+    };
+    bounds.hold(run).await
+}
+
+/// Ask a component to describe itself. `call` carries grants that allow nothing.
+pub(super) async fn describe(
+    engine: &Engine,
+    pre: &ExportsPre<State>,
+    call: Call,
+) -> Result<action::Description, CallError> {
+    let (mut store, bounds) = enter(engine, call);
+    let describe = async {
+        let exports = pre.instantiate_async(&mut store).await?;
+        exports.falco_talon_actionner_action().call_describe(&mut store).await
+    };
+    bounds.hold(describe).await
+}
+
+fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
+    let limits = call.grants.limits.clone();
+    let bounds = Bounds { cpu: Arc::default(), deadline: call.deadline, limits };
+    let memory = Memory { bytes: 0, bytes_max: bounds.limits.memory_bytes_max };
+    let mut store = Store::new(engine.inner(), State { call, memory });
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
+    store.set_max_component_handles(HANDLES_MAX);
+    store.set_epoch_deadline(1);
+    let cpu = bounds.cpu.clone();
+    let cpu_max = bounds.limits.cpu_max;
+    store.epoch_deadline_callback(move |_| {
+        if lock(&cpu).total() > cpu_max {
+            return Err(Exceeded::Cpu.into());
+        }
+        // Between slices, others get their turn on this worker.
+        Ok(UpdateDeadline::Yield(1))
+    });
+    (store, bounds)
+}
+
+impl Bounds {
+    async fn hold<T>(&self, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, CallError> {
+        match timeout_at(self.deadline, Metered { cpu: &self.cpu, call: pin!(call) }).await {
+            Ok(result) => result.map_err(|error| self.convert_error(&error)),
+            Err(_) => Err(CallError::Deadline(self.limits.deadline_max)),
+        }
+    }
+
+    fn convert_error(&self, error: &wasmtime::Error) -> CallError {
+        if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+            return match exceeded {
+                Exceeded::Cpu => CallError::Cpu(self.limits.cpu_max),
+                Exceeded::Memory => CallError::Memory(self.limits.memory_bytes_max),
+            };
+        }
+        if let Some(CapabilityError::Exhausted { host_calls_max }) = error.downcast_ref() {
+            return CallError::HostCalls(*host_calls_max);
+        }
+        // The backtrace of a trap is of use to the author only, and long.
+        match error.downcast_ref::<Trap>() {
+            Some(trap) => CallError::Trap(trap.to_string()),
+            None => CallError::Trap(error.root_cause().to_string()),
+        }
+    }
+}
+
+/// Measures the polls of a call.
+struct Metered<'a, F> {
+    cpu: &'a Mutex<CpuTime>,
+    call: Pin<&'a mut F>,
+}
+
+impl<F: Future> Future for Metered<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        lock(self.cpu).polled_at = Some(Instant::now());
+        let poll = self.call.as_mut().poll(context);
+        let mut cpu = lock(self.cpu);
+        cpu.spent = cpu.total();
+        cpu.polled_at = None;
+        poll
+    }
+}
+
+impl CpuTime {
+    fn total(&self) -> Duration {
+        self.spent + self.polled_at.map_or(Duration::ZERO, |at| at.elapsed())
+    }
+}
+
+/// Never contended, and consistent after each statement: the poll and what it polls take turns.
+fn lock(cpu: &Mutex<CpuTime>) -> std::sync::MutexGuard<'_, CpuTime> {
+    cpu.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.bytes = self.bytes.saturating_add(desired.saturating_sub(current));
+        if self.bytes > self.bytes_max {
+            return Err(Exceeded::Memory.into());
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS_MAX)
+    }
+}

@@ -1,0 +1,126 @@
+//! The audit record: one line for each host call, whatever became of it.
+//!
+//! A line says who asked for what, which grant allowed it or why none did, and how it
+//! ended. A call that was cancelled may have been carried out: its line says `unknown`.
+//! Lines go to the file that the configuration names, or else to the log at level `debug`.
+
+use tokio::time::Instant;
+
+use crate::decide::{Denial, KubernetesRequest};
+use crate::telemetry::logs::{Level, Logger};
+
+/// Where the record is kept.
+#[derive(Clone)]
+pub struct Audit {
+    logger: Logger,
+    level: Level,
+}
+
+/// The line of one host call, written when it is closed or dropped.
+#[must_use = "an entry that is dropped is recorded as `unknown`"]
+pub struct Entry {
+    /// None once written, and where no record is kept.
+    line: Option<Pending>,
+}
+
+struct Pending {
+    audit: Audit,
+    opened: Instant,
+    trace_id: String,
+    actionner: String,
+    capability: &'static str,
+    request: String,
+    grant: Option<usize>,
+}
+
+impl Audit {
+    /// Keep the record in a place of its own.
+    pub fn to_file(logger: Logger) -> Self {
+        Self { logger, level: Level::Info }
+    }
+
+    /// Keep the record among the debug lines of the log.
+    pub fn to_log(logger: Logger) -> Self {
+        Self { logger, level: Level::Debug }
+    }
+
+    /// Begin the line of a host call.
+    pub fn open(&self, trace_id: &str, actionner: &str, capability: &'static str, requests: &[KubernetesRequest<'_>]) -> Entry {
+        if !self.logger.enabled(self.level) {
+            return Entry { line: None };
+        }
+        Entry {
+            line: Some(Pending {
+                audit: self.clone(),
+                opened: Instant::now(),
+                trace_id: trace_id.to_owned(),
+                actionner: actionner.to_owned(),
+                capability,
+                request: requests.iter().map(KubernetesRequest::to_string).collect::<Vec<_>>().join(", "),
+                grant: None,
+            }),
+        }
+    }
+}
+
+impl Entry {
+    /// Note which grant of the actionner's entry allowed the call, counted from zero.
+    pub fn allowed(mut self, grant: usize) -> Self {
+        if let Some(line) = &mut self.line {
+            line.grant = Some(grant);
+        }
+        self
+    }
+
+    /// The policy said no.
+    pub fn denied(mut self, denial: &Denial) {
+        if let Some(line) = self.line.take() {
+            line.write("denied", Some(&denial.to_string()));
+        }
+    }
+
+    /// The call has ended, and this is what the guest is told.
+    ///
+    /// # Errors
+    ///
+    /// The error of `result`, unchanged.
+    pub fn close<T, E: std::fmt::Display>(mut self, result: Result<T, E>) -> Result<T, E> {
+        if let Some(line) = self.line.take() {
+            match &result {
+                Ok(_) => line.write("success", None),
+                Err(error) => line.write("failure", Some(&error.to_string())),
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.write("unknown", Some("the call was cancelled; it may or may not have been carried out"));
+        }
+    }
+}
+
+impl Pending {
+    fn write(&self, status: &str, error: Option<&str>) {
+        let Self { audit, opened, trace_id, actionner, capability, request, grant } = self;
+        let grant = grant.map(|grant| grant.to_string()).unwrap_or_default();
+        let duration_us = opened.elapsed().as_micros().to_string();
+        let mut line = audit
+            .logger
+            .line(audit.level, "audit")
+            .field("actionner", actionner)
+            .field("capability", capability)
+            .field("duration_us", &duration_us)
+            .field("grant", &grant)
+            .field("request", request)
+            .field("status", status)
+            .field("trace_id", trace_id);
+        if let Some(error) = &error {
+            line = line.error(error);
+        }
+        line.write();
+    }
+}

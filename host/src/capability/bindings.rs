@@ -1,0 +1,13 @@
+//! The host's side of `wit/`, generated.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from `wit/`, which documents every item")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "actionner",
+    imports: { default: async | trappable },
+    exports: { default: async },
+    trappable_error_type: {
+        "falco-talon:actionner/types.error" => super::CapabilityError,
+    },
+});

@@ -1,0 +1,215 @@
+//! Requests to the Kubernetes API, shared by the capabilities that read, write and exec.
+//!
+//! Paths come from an [`Address`], whose parts were checked: the client library would put a
+//! name such as `x/exec` into the path as it stands. Asks no policy; the interfaces' own
+//! files do, before they come here.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{Method, StatusCode};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::bindings::falco_talon::actionner::types::{Collection, Object};
+use super::{Call, CapabilityError};
+use crate::decide::Address;
+
+/// The content type of everything but patches.
+pub(super) const JSON: &str = "application/json";
+
+/// How often a request is sent again that the API server turned away unread.
+const TURNED_AWAY_MAX: u32 = 3;
+
+/// The Kubernetes API, by the host's own credentials.
+#[derive(Clone)]
+pub struct Kubernetes {
+    client: kube::Client,
+}
+
+/// One request, complete but for the client's credentials.
+pub(super) struct ApiRequest {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) content_type: &'static str,
+    pub(super) body: Vec<u8>,
+}
+
+/// An answer that tells success.
+pub(super) struct Answer {
+    pub(super) object: Value,
+    pub(super) created: bool,
+}
+
+impl Kubernetes {
+    /// Use `client`, whatever cluster it talks to.
+    pub fn new(client: kube::Client) -> Self {
+        Self { client }
+    }
+
+    /// Send `request`, and read the answer up to `bytes_max`.
+    ///
+    /// A request that the API server turns away for being busy (429 with `Retry-After`)
+    /// was not carried out, and is sent again while the deadline allows.
+    pub(super) async fn send(
+        &self,
+        request: &ApiRequest,
+        deadline: Instant,
+        bytes_max: usize,
+    ) -> Result<Answer, CapabilityError> {
+        let mut turned_away = 0;
+        loop {
+            let attempt = self.send_once(request, bytes_max);
+            let (status, retry_after, body) =
+                timeout_at(deadline, attempt).await.map_err(|_| CapabilityError::Timeout)??;
+            if status.is_success() {
+                return answer(status, &body);
+            }
+            match retry_after {
+                Some(pause)
+                    if status == StatusCode::TOO_MANY_REQUESTS
+                        && turned_away < TURNED_AWAY_MAX
+                        && Instant::now() + pause < deadline =>
+                {
+                    turned_away += 1;
+                    sleep(pause).await;
+                }
+                _ => return Err(convert_status(status, &body)),
+            }
+        }
+    }
+
+    async fn send_once(
+        &self,
+        request: &ApiRequest,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Option<Duration>, Bytes), CapabilityError> {
+        let built = http::Request::builder()
+            .method(&request.method)
+            .uri(&request.path)
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, request.content_type)
+            .body(Body::from(request.body.clone()))
+            .map_err(|error| CapabilityError::Invalid(error.to_string()))?;
+        let response = self.client.send(built).await.map_err(|error| convert_client_error(&error))?;
+        let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        let body = read(response.into_body(), bytes_max).await?;
+        Ok((status, retry_after, body))
+    }
+}
+
+impl Call {
+    /// Send `request` within the call's deadline and the policy's limit of bytes.
+    pub(super) async fn send(&self, request: &ApiRequest) -> Result<Answer, CapabilityError> {
+        let Some(kubernetes) = &self.clients.kubernetes else {
+            return Err(CapabilityError::Unavailable("the host has no Kubernetes client".to_owned()));
+        };
+        kubernetes.send(request, self.deadline, self.grants.limits.response_bytes_max).await
+    }
+}
+
+impl Answer {
+    /// What the guest gets.
+    pub(super) fn into_text(self) -> String {
+        self.object.to_string()
+    }
+}
+
+/// The address of one object, each part checked.
+pub(super) fn object_address(object: &Object) -> Result<Address<'_>, CapabilityError> {
+    let Object { group, version, resource, namespace, name } = object;
+    Address::new(group, version, resource, namespace.as_deref(), Some(name)).map_err(invalid)
+}
+
+/// The address of the objects of one resource, each part checked.
+pub(super) fn collection_address(collection: &Collection) -> Result<Address<'_>, CapabilityError> {
+    let Collection { group, version, resource, namespace, .. } = collection;
+    Address::new(group, version, resource, namespace.as_deref(), None).map_err(invalid)
+}
+
+/// The same request can never succeed.
+pub(super) fn invalid(error: impl ToString) -> CapabilityError {
+    CapabilityError::Invalid(error.to_string())
+}
+
+/// The query of a request; parameters without a value are left out.
+pub(super) fn query(parameters: &[(&str, &str)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
+    match query.finish() {
+        query if query.is_empty() => query,
+        query => format!("?{query}"),
+    }
+}
+
+/// Count the bytes while they come, so that a long answer is never held whole.
+async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, CapabilityError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| convert_client_error(&error))?;
+        if let Ok(data) = frame.into_data() {
+            if bytes.len() + data.len() > bytes_max {
+                return Err(CapabilityError::TooLarge { bytes_max });
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+fn answer(status: StatusCode, body: &[u8]) -> Result<Answer, CapabilityError> {
+    let mut object: Value = serde_json::from_slice(body)
+        .map_err(|_| CapabilityError::Other("the API server's answer is not JSON".to_owned()))?;
+    strip_managed_fields(&mut object);
+    Ok(Answer { object, created: status == StatusCode::CREATED })
+}
+
+/// Who holds which field is of no use to an actionner, and often the larger half of an object.
+fn strip_managed_fields(object: &mut Value) {
+    let items = match object.get_mut("items") {
+        Some(Value::Array(items)) => items.as_mut_slice(),
+        _ => std::slice::from_mut(object),
+    };
+    for item in items {
+        if let Some(metadata) = item.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+    }
+}
+
+/// The only table from an API server's status to an error of the contract.
+fn convert_status(status: StatusCode, body: &[u8]) -> CapabilityError {
+    let message = || {
+        let text = serde_json::from_slice::<Value>(body).ok();
+        let text = text.as_ref().and_then(|body| body["message"].as_str());
+        text.map_or_else(|| format!("the API server answers {status}"), str::to_owned)
+    };
+    match status {
+        StatusCode::NOT_FOUND => CapabilityError::NotFound,
+        StatusCode::CONFLICT => CapabilityError::Conflict(message()),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            CapabilityError::Other(format!("the API server forbids it to the host: {}", message()))
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => CapabilityError::Unavailable(message()),
+        status if status.is_server_error() => CapabilityError::Unavailable(message()),
+        status if status.is_client_error() => CapabilityError::Invalid(message()),
+        _ => CapabilityError::Other(message()),
+    }
+}
+
+/// The text of a client's error can carry addresses and account names, which are not for
+/// guests: they learn the kind of the error.
+fn convert_client_error(error: &kube::Error) -> CapabilityError {
+    match error {
+        kube::Error::Auth(_) => CapabilityError::Unavailable("the host can't authenticate to the API server".to_owned()),
+        _ => CapabilityError::Unavailable("the API server can't be reached".to_owned()),
+    }
+}

@@ -1,0 +1,90 @@
+//! The command line: one file a command, the original's flags and answers.
+//!
+//! Commands print what they were asked for on standard output, as the original does, in the
+//! format of its log where it is a finding. Their exit codes are 0 for yes, 1 for a mistake
+//! in files, and 2 for a mistake in the arguments.
+
+mod actionners;
+mod context;
+mod demo;
+mod policy;
+mod rules;
+mod server;
+mod version;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A response engine for Falco, with actionners in a WebAssembly sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "falco-talon", disable_version_flag = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    files: Files,
+}
+
+/// The files that most commands read.
+#[derive(Debug, Clone, clap::Args)]
+struct Files {
+    /// Falco Talon rules file; repeat it for several, later ones override earlier ones
+    #[arg(short, long, global = true, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Falco Talon config file [default for server: /etc/falco-talon/config.yaml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Policy file; overrides the configuration's
+    #[arg(short, long, global = true, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Server,
+    /// Check or print rules
+    #[command(subcommand, arg_required_else_help = true)]
+    Rules(rules::Command),
+    /// List actionners, or look into a component
+    #[command(subcommand, arg_required_else_help = true)]
+    Actionners(actionners::Command),
+    /// Check, print or explain the policy
+    #[command(subcommand, arg_required_else_help = true)]
+    Policy(policy::Command),
+    /// Show the whole journey of an event, against a simulated cluster
+    Demo(demo::Demo),
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell to complete in
+        shell: Shell,
+    },
+}
+
+/// Run one command to its end.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let files = arguments.files;
+    match arguments.command {
+        Command::Server => server::run(&files).await,
+        Command::Rules(command) => rules::run(&command, &files).await,
+        Command::Actionners(command) => actionners::run(&command, &files).await,
+        Command::Policy(command) => policy::run(&command, &files).await,
+        Command::Demo(demo) => demo::run(&demo).await,
+        Command::Version => version::run(),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "falco-talon", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Print what a command was asked for. Nobody is left to tell where the output is closed.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

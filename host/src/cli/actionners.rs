@@ -1,0 +1,146 @@
+//! `actionners list` and `actionners inspect`: what a component says of itself, and what it
+//! asks for.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use super::{Files, print};
+use crate::actionner::{Description, Inspection, Origin, OutputUse};
+use crate::generation::Problem;
+use crate::policy::Import;
+use crate::telemetry::logs::Level;
+
+/// List actionners, or look into a component
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List the bundled actionners, and those of the configuration's directory
+    List,
+    /// Print a component's imports, schema, digest, and a policy entry to paste
+    Inspect {
+        /// The component
+        file: PathBuf,
+    },
+}
+
+pub(super) async fn run(command: &Command, files: &Files) -> ExitCode {
+    let context = match Context::new(files) {
+        Ok(context) => context,
+        Err(code) => return code,
+    };
+    let loader = match context.loader() {
+        Ok(loader) => loader,
+        Err(code) => return code,
+    };
+    match command {
+        Command::List => {
+            let (inspections, problems) = loader.inspect(|_| true).await;
+            for inspection in &inspections {
+                print(&listed(inspection));
+            }
+            context.report(Level::Error, &problems);
+            if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Command::Inspect { file } => {
+            let origin = Origin::File(file.clone());
+            let bytes = match std::fs::read(file) {
+                Ok(bytes) => bytes,
+                Err(error) => return context.fail("actionners", &format!("open {}: {error}", file.display())),
+            };
+            match loader.inspect_one(origin.clone(), &bytes).await {
+                Ok(inspection) => {
+                    print(&inspected(&inspection));
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    context.report(Level::Error, &[Problem::Component { origin, error }]);
+                    ExitCode::FAILURE
+                }
+            }
+        }
+    }
+}
+
+/// An item of the list, in the original's shape, with the imports added.
+fn listed(inspection: &Inspection) -> String {
+    let description = &inspection.description;
+    let (category, name) = description.name.split_once(':').unwrap_or_default();
+    let sources = if description.sources.is_empty() { "any".to_owned() } else { description.sources.join(", ") };
+    let item = [
+        ("parameters", parameters(&description.parameters)),
+        ("name", name.into()),
+        ("category", category.into()),
+        ("description", description.summary.as_str().into()),
+        ("source", sources.into()),
+        ("example", description.example.as_str().into()),
+        ("required_output_fields", required_fields(description)),
+        ("continue", description.continue_by_default.into()),
+        ("use_context", description.use_context.into()),
+        ("allow_output", (description.output == OutputUse::Optional).into()),
+        ("require_output", (description.output == OutputUse::Required).into()),
+        ("imports", imports(&inspection.imports)),
+    ];
+    format!("--- {} ---\n\n{}", description.name, yaml(&item))
+}
+
+fn inspected(inspection: &Inspection) -> String {
+    let description = &inspection.description;
+    let item = [
+        ("name", description.name.as_str().into()),
+        ("version", description.version.as_str().into()),
+        ("description", description.summary.as_str().into()),
+        ("digest", inspection.digest.as_str().into()),
+        ("imports", imports(&inspection.imports)),
+        ("required_output_fields", required_fields(description)),
+        ("parameters_schema", description.parameters.clone()),
+    ];
+    let entry = inspection.policy_entry();
+    format!("{}# The least that a policy must say for it to be loaded:\n{}", yaml(&item), entry.trim_end())
+}
+
+/// Each parameter with its default; the name of one that must be given says so.
+fn parameters(schema: &Value) -> Value {
+    let is_required = |name: &str| {
+        let required = schema["required"].as_array().into_iter().flatten();
+        required.into_iter().any(|required| required == name)
+    };
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let parameter = |(name, schema): (&String, &Value)| {
+        let name = if is_required(name) { format!("{name} (required)") } else { name.clone() };
+        let default = schema.get("default").cloned().unwrap_or_else(|| empty(&schema["type"]));
+        (name, default)
+    };
+    Value::Object(properties.map(parameter).collect::<Map<_, _>>())
+}
+
+/// What a parameter without a default is shown as: the empty value of its type.
+fn empty(of_type: &Value) -> Value {
+    match of_type.as_str() {
+        Some("object") => json!({}),
+        Some("array") => json!([]),
+        Some("boolean") => json!(false),
+        _ => json!(""),
+    }
+}
+
+/// One text a set, of which the event must carry one.
+fn required_fields(description: &Description) -> Value {
+    description.required_fields.iter().map(|set| set.join(", ")).collect()
+}
+
+fn imports(imports: &[Import]) -> Value {
+    imports.iter().map(Import::to_string).collect()
+}
+
+/// The items in their own order; below them, the serializer's.
+fn yaml(items: &[(&str, Value)]) -> String {
+    let mut text = String::new();
+    for (key, value) in items {
+        let item = serde_json::Map::from_iter([((*key).to_owned(), value.clone())]);
+        // A JSON value with text keys always has a form in YAML.
+        text += &serde_saphyr::to_string(&item).unwrap_or_default();
+    }
+    text
+}

@@ -1,0 +1,79 @@
+//! What commands share: the configuration they were given, a log on standard output, and the
+//! loader of rules, policy and components.
+
+use std::process::ExitCode;
+
+use super::Files;
+use crate::actionner::{Cache, Engine};
+use crate::audit::Audit;
+use crate::capability::Reporting;
+use crate::config::Config;
+use crate::generation::{Cluster, Loader, Problem};
+use crate::telemetry::logs::{FlushGuard, Format, Level, Logger};
+use crate::telemetry::metrics::Metrics;
+
+/// A command's surroundings.
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) logger: Logger,
+    /// Held to the end of the command: it writes what is still on its way.
+    _flush: FlushGuard,
+}
+
+impl Context {
+    /// Read the configuration that `files` names, or start from the defaults where it names none.
+    ///
+    /// # Errors
+    ///
+    /// The exit code, after the log has said what is wrong.
+    pub(super) fn new(files: &Files) -> Result<Self, ExitCode> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let read = Config::load(files.config.as_deref(), &files.rules, environment, |path| std::fs::read_to_string(path));
+        let (mut config, warnings) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                // The format is not known yet; the original answers in colour then.
+                let (logger, _flush) = Logger::stdout(Format::Color);
+                logger.line(Level::Fatal, "config").error(&error).write();
+                return Err(ExitCode::FAILURE);
+            }
+        };
+        let (logger, flush) = Logger::stdout(config.log_format);
+        let logger = logger.from_level(config.log_level);
+        for warning in &warnings {
+            logger.line(Level::Warn, "config").error(warning).write();
+        }
+        if let Some(policy) = &files.policy {
+            config.policy_file = Some(policy.clone());
+        }
+        Ok(Self { config, logger, _flush: flush })
+    }
+
+    /// A loader that reaches no cluster: for commands that only look at files.
+    ///
+    /// # Errors
+    ///
+    /// The exit code, after the log has said what is wrong.
+    pub(super) fn loader(&self) -> Result<Loader, ExitCode> {
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), 1).map_err(|error| self.fail("init", &error))?;
+        let reporting =
+            Reporting { logger: self.logger.clone(), metrics, audit: Audit::to_log(self.logger.clone()) };
+        let engine = Engine::new(1).map_err(|error| self.fail("init", &error))?;
+        // Without a cache each command compiles anew, which takes a moment and nothing else.
+        let cache = self.config.cache_dir.as_deref().and_then(|directory| Cache::open(directory).ok());
+        Ok(Loader::new(&self.config, Cluster::None, engine, cache, reporting))
+    }
+
+    /// Say why a command ends, and with which code.
+    pub(super) fn fail(&self, tag: &'static str, error: &dyn std::fmt::Display) -> ExitCode {
+        self.logger.line(Level::Fatal, tag).error(error).write();
+        ExitCode::FAILURE
+    }
+
+    /// Say what is wrong, each thing in a line of its own.
+    pub(super) fn report(&self, level: Level, problems: &[Problem]) {
+        for problem in problems {
+            problem.report(&self.logger, level);
+        }
+    }
+}

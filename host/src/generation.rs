@@ -1,0 +1,377 @@
+//! The rules in force, and the actionners and grants that they need.
+//!
+//! Rules, policy and components are read, checked against each other and put together as one
+//! value, or not at all: a reload that fails changes nothing, and events that are on their
+//! way finish with what they began with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rules::{ActionnerSpec, Catalogue, Diagnostic, Document, RuleSet, Severity, Source};
+
+use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
+use crate::capability::{Call, Clients, Kubernetes, Reporting};
+use crate::decide::Targets;
+use crate::config::Config;
+use crate::policy::{Grants, Limits, OperatorPolicy, Policy, PolicyError};
+use crate::telemetry::logs::{Level, Logger};
+
+/// Everything that one state of the files means.
+pub struct Generation {
+    /// The rules, checked.
+    pub rules: RuleSet,
+    /// The actionners that the rules name, by name.
+    pub actionners: BTreeMap<String, Arc<Actionner>>,
+    /// The clients that those actionners need.
+    pub clients: Clients,
+}
+
+/// Where a generation is read from, and what it is built with.
+pub struct Loader {
+    /// The rule files, in the order in which they apply.
+    pub rules_files: Vec<PathBuf>,
+    /// The operator's policy, if there is one.
+    pub policy_file: Option<PathBuf>,
+    /// Where components of the operator's own lie, if there are any.
+    pub actionners_dir: Option<PathBuf>,
+    /// The namespace that the host runs in, which it protects.
+    pub own_namespace: Option<String>,
+    /// Notifiers that are told of every action.
+    pub default_notifiers: Vec<String>,
+    /// How to reach the cluster; asked the first time that a rule needs it.
+    pub cluster: Cluster,
+    /// The engine that compiles and runs components.
+    pub engine: Engine,
+    /// Where compiled components are kept.
+    pub cache: Option<Cache>,
+    /// Where components report to while they describe themselves.
+    pub reporting: Reporting,
+}
+
+/// How to reach the Kubernetes API.
+#[derive(Clone)]
+pub enum Cluster {
+    /// By a kubeconfig file.
+    Kubeconfig(PathBuf),
+    /// As a pod of the cluster.
+    InCluster,
+    /// By a client that exists already, of the simulation for one.
+    Client(kube::Client),
+    /// Not at all: rules are only checked.
+    None,
+}
+
+/// One thing that is wrong, in the words of its own module.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A file can't be read.
+    #[error("open {}: {error}", path.display())]
+    Read { /// Which.
+        path: PathBuf, /// Why.
+        error: std::io::Error },
+    /// A rule is wrong.
+    #[error("{}", .0.message)]
+    Rule(Diagnostic),
+    /// The policy is wrong.
+    #[error("{0}")]
+    Policy(PolicyError),
+    /// A component can't be used.
+    #[error("{error}")]
+    Component { /// Where it came from.
+        origin: Origin, /// Why.
+        error: LoadError },
+    /// The cluster can't be reached as configured.
+    #[error("{0}")]
+    Cluster(String),
+    /// The configuration names a notifier that does not exist.
+    #[error("unknown notifier '{0}' in default_notifiers; the notifiers are {list}", list = notifier_names())]
+    Notifier(String),
+}
+
+/// A generation that can be put in force, and what is odd about it.
+pub struct Loaded {
+    /// What was loaded.
+    pub generation: Generation,
+    /// What is not wrong enough to refuse it.
+    pub warnings: Vec<Problem>,
+}
+
+impl Loader {
+    /// A loader of what `config` names.
+    pub fn new(config: &Config, cluster: Cluster, engine: Engine, cache: Option<Cache>, reporting: Reporting) -> Self {
+        Self {
+            rules_files: config.rules_files.clone(),
+            policy_file: config.policy_file.clone(),
+            actionners_dir: config.actionners_dir.clone(),
+            own_namespace: config.own_namespace.clone(),
+            default_notifiers: config.default_notifiers.clone(),
+            cluster,
+            engine,
+            cache,
+            reporting,
+        }
+    }
+
+    /// All files and directories that it reads.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.rules_files.iter().chain(&self.policy_file).chain(&self.actionners_dir).cloned().collect()
+    }
+
+    /// Read everything, check it, and put it together.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong, not only the first.
+    pub async fn load(&self) -> Result<Loaded, Vec<Problem>> {
+        let document = self.document();
+        let policy = self.policy();
+        let (document, policy) = match (document, policy) {
+            (Ok(document), Ok(policy)) => (document, policy),
+            (document, policy) => return Err([document.err(), policy.err()].into_iter().flatten().flatten().collect()),
+        };
+        let needed: BTreeSet<String> = document.actionners().into_iter().map(str::to_owned).collect();
+        let (inspections, mut warnings) = self.inspect(|name| needed.contains(name)).await;
+        let catalogue = catalogue(&inspections);
+        let (rules, rule_warnings) = match document.check(&catalogue) {
+            Ok(checked) => checked,
+            Err(diagnostics) => {
+                // A component that was refused explains why its name is unknown.
+                return Err(diagnostics.into_iter().map(Problem::Rule).chain(warnings).collect());
+            }
+        };
+        warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        let mut problems = self.unknown_notifiers();
+        let mut actionners = BTreeMap::new();
+        for inspection in inspections {
+            let (name, origin) = (inspection.description.name.clone(), inspection.origin.clone());
+            match Actionner::load(&self.engine, inspection, &policy) {
+                Ok(actionner) if needed.contains(&name) => drop(actionners.insert(name, Arc::new(actionner))),
+                Ok(_) => {}
+                Err(error) if needed.contains(&name) => problems.push(Problem::Component { origin, error }),
+                Err(error) => warnings.push(Problem::Component { origin, error }),
+            }
+        }
+        let clients = match self.clients(&actionners).await {
+            Ok(clients) => clients,
+            Err(problem) => {
+                problems.push(problem);
+                Clients::default()
+            }
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Loaded { generation: Generation { rules, actionners, clients }, warnings })
+    }
+
+    /// The rules as written, merged.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with them by themselves.
+    pub fn document(&self) -> Result<Document, Vec<Problem>> {
+        let mut sources = Vec::new();
+        for path in &self.rules_files {
+            sources.push(Source { path: path.display().to_string(), text: read(path)? });
+        }
+        Document::parse(&sources).map_err(|diagnostics| diagnostics.into_iter().map(Problem::Rule).collect())
+    }
+
+    /// The policy in force: the bundled one, and the operator's over it.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the operator's.
+    pub fn policy(&self) -> Result<Policy, Vec<Problem>> {
+        let refuse = |errors: Vec<PolicyError>| errors.into_iter().map(Problem::Policy).collect::<Vec<_>>();
+        let bundled = actionners::BUNDLE.iter().map(|bundled| (bundled.name, bundled.policy));
+        let operator = match &self.policy_file {
+            Some(path) => Policy::parse(&path.display().to_string(), &read(path)?).map_err(refuse)?,
+            None => OperatorPolicy::default(),
+        };
+        let policy = Policy::bundled(bundled).and_then(|policy| policy.with(operator)).map_err(refuse)?;
+        Ok(match &self.own_namespace {
+            Some(namespace) => policy.protecting(namespace),
+            None => policy,
+        })
+    }
+
+    /// Whether the policy grants to each component, bundled or not, what it imports.
+    ///
+    /// One problem a component; those that the policy forbids are as they should be.
+    pub async fn check_policy(&self, policy: &Policy) -> Vec<Problem> {
+        let (inspections, mut problems) = self.inspect(|_| true).await;
+        for inspection in inspections {
+            let origin = inspection.origin.clone();
+            match Actionner::load(&self.engine, inspection, policy) {
+                Ok(_) | Err(LoadError::Forbidden { .. }) => {}
+                Err(error) => problems.push(Problem::Component { origin, error }),
+            }
+        }
+        problems
+    }
+
+    /// The bundled components that are wanted, and all of the operator's own: which of those
+    /// are wanted is known once they have told their names.
+    pub async fn inspect(&self, wanted: impl Fn(&str) -> bool) -> (Vec<Inspection>, Vec<Problem>) {
+        let mut inspections: Vec<Inspection> = Vec::new();
+        let mut problems = Vec::new();
+        for bundled in actionners::BUNDLE.iter().filter(|bundled| wanted(bundled.name)) {
+            match self.inspect_one(Origin::Bundled, bundled.component).await {
+                Ok(inspection) => inspections.push(inspection),
+                Err(error) => problems.push(Problem::Component { origin: Origin::Bundled, error }),
+            }
+        }
+        let (files, unreadable) = self.component_files();
+        problems.extend(unreadable);
+        for (path, bytes) in files {
+            let origin = Origin::File(path);
+            let result = self.inspect_one(origin.clone(), &bytes).await.and_then(|inspection| {
+                let name = &inspection.description.name;
+                let bundled = actionners::BUNDLE.iter().any(|bundled| bundled.name == name);
+                if bundled || inspections.iter().any(|other| other.description.name == *name) {
+                    return Err(LoadError::NameTaken { name: name.clone() });
+                }
+                Ok(inspection)
+            });
+            match result {
+                Ok(inspection) => inspections.push(inspection),
+                Err(error) => problems.push(Problem::Component { origin, error }),
+            }
+        }
+        (inspections, problems)
+    }
+
+    /// Compile one component and let it describe itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inspection::new`].
+    pub async fn inspect_one(&self, origin: Origin, bytes: &[u8]) -> Result<Inspection, LoadError> {
+        let grants = Arc::new(Grants {
+            actionner: origin.to_string(),
+            digest: None,
+            kubernetes: Vec::new(),
+            limits: Limits::default(),
+            protected_namespaces: Arc::default(),
+        });
+        let call =
+            Call::new(grants, Targets::default(), true, String::new(), Clients::default(), self.reporting.clone());
+        Inspection::new(&self.engine, self.cache.as_ref(), origin, bytes, call).await
+    }
+
+    fn component_files(&self) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Problem>) {
+        let mut files = Vec::new();
+        let mut problems = Vec::new();
+        let Some(directory) = &self.actionners_dir else { return (files, problems) };
+        let mut paths: Vec<PathBuf> = match std::fs::read_dir(directory) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(error) => return (files, vec![Problem::Read { path: directory.clone(), error }]),
+        };
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+        paths.sort();
+        for path in paths {
+            match std::fs::read(&path) {
+                Ok(bytes) => files.push((path, bytes)),
+                Err(error) => problems.push(Problem::Read { path, error }),
+            }
+        }
+        (files, problems)
+    }
+
+    async fn clients(&self, actionners: &BTreeMap<String, Arc<Actionner>>) -> Result<Clients, Problem> {
+        let needs_kubernetes =
+            |actionner: &Arc<Actionner>| actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-"));
+        if !actionners.values().any(needs_kubernetes) {
+            return Ok(Clients::default());
+        }
+        let kubernetes = self.cluster.connect().await?.map(Kubernetes::new);
+        Ok(Clients { kubernetes })
+    }
+
+    fn unknown_notifiers(&self) -> Vec<Problem> {
+        let known = |name: &&String| notifiers::Notifier::ALL.iter().any(|notifier| notifier.name() == name.as_str());
+        self.default_notifiers.iter().filter(|name| !known(name)).cloned().map(Problem::Notifier).collect()
+    }
+}
+
+impl Cluster {
+    async fn connect(&self) -> Result<Option<kube::Client>, Problem> {
+        let refuse = |error: &dyn std::fmt::Display| Problem::Cluster(error.to_string());
+        let config = match self {
+            Self::None => return Ok(None),
+            Self::Client(client) => return Ok(Some(client.clone())),
+            Self::InCluster => kube::Config::incluster().map_err(|error| refuse(&error))?,
+            Self::Kubeconfig(path) => {
+                let kubeconfig = kube::config::Kubeconfig::read_from(path).map_err(|error| refuse(&error))?;
+                let options = kube::config::KubeConfigOptions::default();
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| refuse(&error))?
+            }
+        };
+        kube::Client::try_from(config).map(Some).map_err(|error| refuse(&error))
+    }
+}
+
+impl Problem {
+    /// Say it in the log, in the original's words and with its position.
+    pub fn report(&self, logger: &Logger, level: Level) {
+        let position;
+        let line = match self {
+            Self::Read { .. } | Self::Notifier(_) => logger.line(level, "rules").error(self),
+            Self::Rule(diagnostic) => {
+                position = diagnostic.position.as_ref().map(ToString::to_string).unwrap_or_default();
+                let level = if diagnostic.severity == Severity::Warning { Level::Warn } else { level };
+                logger
+                    .line(level, "rules")
+                    .error(&diagnostic.message)
+                    .field("action", diagnostic.action.as_deref().unwrap_or_default())
+                    .field("actionner", diagnostic.actionner.as_deref().unwrap_or_default())
+                    .field("output_target", diagnostic.output_target.as_deref().unwrap_or_default())
+                    .field("position", &position)
+                    .field("rule", diagnostic.rule.as_deref().unwrap_or_default())
+            }
+            Self::Policy(error) => {
+                position = error.position.to_string();
+                logger.line(level, "policy").error(&error.message).field("position", &position)
+            }
+            Self::Component { origin, error } => {
+                position = origin.to_string();
+                logger.line(level, "actionners").error(error).field("file", &position)
+            }
+            Self::Cluster(_) => logger.line(level, "init").error(self).field("category", "kubernetes").field("status", "failure"),
+        };
+        line.write();
+    }
+}
+
+/// What rules are checked against.
+fn catalogue(inspections: &[Inspection]) -> Catalogue {
+    let spec = |inspection: &Inspection| {
+        let description = &inspection.description;
+        let spec = ActionnerSpec {
+            parameters: description.parameters.clone(),
+            required_fields: description.required_fields.clone(),
+            continue_by_default: description.continue_by_default,
+            output: match description.output {
+                OutputUse::None => rules::OutputUse::None,
+                OutputUse::Optional => rules::OutputUse::Optional,
+                OutputUse::Required => rules::OutputUse::Required,
+            },
+        };
+        (description.name.clone(), spec)
+    };
+    Catalogue {
+        actionners: inspections.iter().map(spec).collect(),
+        outputs: outputs::Target::ALL.iter().map(|target| (target.name().to_owned(), target.parameters_schema())).collect(),
+        notifiers: notifiers::Notifier::ALL.iter().map(|notifier| notifier.name().to_owned()).collect(),
+    }
+}
+
+fn read(path: &Path) -> Result<String, Vec<Problem>> {
+    std::fs::read_to_string(path).map_err(|error| vec![Problem::Read { path: path.to_owned(), error }])
+}
+
+fn notifier_names() -> String {
+    notifiers::Notifier::ALL.map(notifiers::Notifier::name).join(", ")
+}

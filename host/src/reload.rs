@@ -1,0 +1,151 @@
+//! Watches the files behind the rules in force, and loads them anew when they change.
+//!
+//! Directories are watched, not files: an editor replaces a file, and a Kubernetes ConfigMap
+//! swaps a symlink two levels up, and neither writes to the file that was there before. What
+//! was read is compared by content, so a burst of events about the same files is one reload.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::actionner::digest;
+use crate::generation::{Generation, Loader, Problem};
+use crate::telemetry::logs::{Level, Logger};
+
+/// Changes come in bursts; the files are read once it has been quiet for so long.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// The files can't be watched.
+#[derive(Debug, thiserror::Error)]
+#[error("the files can't be watched: {0}")]
+pub struct WatchError(#[from] notify::Error);
+
+/// Watches for changes until it is dropped.
+pub struct Watch {
+    /// Held because it stops watching when it is dropped.
+    _watcher: notify::RecommendedWatcher,
+    changes: mpsc::Receiver<()>,
+    paths: Vec<PathBuf>,
+    /// What the files held when they were last read.
+    seen: String,
+}
+
+impl Watch {
+    /// Begin to watch everything that `loader` reads.
+    ///
+    /// # Errors
+    ///
+    /// Where the system refuses to watch a directory.
+    pub fn new(loader: &Loader) -> Result<Self, WatchError> {
+        // One place is enough: it says that there is something to read, not what.
+        let (sender, changes) = mpsc::channel(1);
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                // A full channel holds the same message already.
+                let _ = sender.try_send(());
+            }
+        })?;
+        let paths = loader.paths();
+        for directory in directories(&paths) {
+            watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+        }
+        let seen = fingerprint(&paths);
+        Ok(Self { _watcher: watcher, changes, paths, seen })
+    }
+
+    /// Load the files anew each time that they change, and put in force what is right.
+    ///
+    /// Never returns; to be dropped when the host stops.
+    pub async fn run(mut self, loader: Arc<Loader>, generation: Arc<ArcSwap<Generation>>) {
+        while self.changed().await {
+            reload(&loader, &generation).await;
+        }
+    }
+
+    /// Wait until the files hold something else than before.
+    async fn changed(&mut self) -> bool {
+        loop {
+            if self.changes.recv().await.is_none() {
+                return false;
+            }
+            while let Ok(Some(())) = timeout(QUIET, self.changes.recv()).await {}
+            let now = fingerprint(&self.paths);
+            if now != self.seen {
+                self.seen = now;
+                return true;
+            }
+        }
+    }
+}
+
+async fn reload(loader: &Loader, generation: &ArcSwap<Generation>) {
+    let logger = &loader.reporting.logger;
+    logger.line(Level::Info, "rules").field("result", "changes detected").write();
+    match loader.load().await {
+        Ok(loaded) => {
+            report(logger, Level::Warn, &loaded.warnings);
+            let result = format!("{} rules have been successfully loaded", loaded.generation.rules.len());
+            generation.store(Arc::new(loaded.generation));
+            logger.line(Level::Info, "rules").field("result", &result).write();
+            loader.reporting.metrics.reloaded(true);
+        }
+        Err(problems) => {
+            report(logger, Level::Error, &problems);
+            logger.line(Level::Error, "rules").error(&"invalid rules").write();
+            loader.reporting.metrics.reloaded(false);
+        }
+    }
+}
+
+fn report(logger: &Logger, level: Level, problems: &[Problem]) {
+    for problem in problems {
+        problem.report(logger, level);
+    }
+}
+
+/// Where changes to `paths` show: in the directories of the files, of what they link to, and
+/// of the links in between.
+fn directories(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut directories = BTreeSet::new();
+    for path in paths {
+        let mut path = path.clone();
+        // A chain of links is as long as the file system allows, which is finite.
+        loop {
+            if path.is_dir() {
+                directories.insert(path.clone());
+            }
+            if let Some(parent) = path.parent() {
+                directories.insert(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() });
+            }
+            match std::fs::read_link(&path) {
+                Ok(target) => path = path.parent().unwrap_or(Path::new(".")).join(target),
+                Err(_) => break,
+            }
+        }
+    }
+    directories.retain(|directory| directory.is_dir());
+    directories
+}
+
+/// What all the files hold, in one digest; a missing file differs from an empty one.
+fn fingerprint(paths: &[PathBuf]) -> String {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        match std::fs::read_dir(path) {
+            Ok(entries) => files.extend(entries.flatten().map(|entry| entry.path())),
+            Err(_) => files.push(path.clone()),
+        }
+    }
+    files.sort();
+    let digests = files.iter().map(|file| {
+        let held = std::fs::read(file).map_or_else(|error| error.kind().to_string(), |bytes| digest(&bytes));
+        format!("{} {held}\n", file.display())
+    });
+    digest(digests.collect::<String>().as_bytes())
+}

@@ -1,0 +1,167 @@
+//! The host put together, and taken apart again.
+//!
+//! Everything is checked before the first event: configuration, rules, policy and components.
+//! The caller owns the listener, the way to the cluster, and the signal to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+
+use crate::actionner::{Cache, Engine};
+use crate::audit::Audit;
+use crate::capability::Reporting;
+use crate::config::Config;
+use crate::dedup::Dedup;
+use crate::generation::{Cluster, Generation, Loader};
+use crate::lanes::Lanes;
+use crate::pipeline::Pipeline;
+use crate::queue::Queue;
+use crate::reload::Watch;
+use crate::server::{self, Intake};
+use crate::telemetry::logs::{Format, Level, Logger};
+use crate::telemetry::metrics::Metrics;
+
+/// What the host runs with.
+pub struct Resources {
+    /// Checked.
+    pub config: Config,
+    /// How to reach the cluster.
+    pub cluster: Cluster,
+    /// Where events come in.
+    pub listener: TcpListener,
+    /// Where the host says what it does.
+    pub logger: Logger,
+}
+
+/// The host did not start. Its log says what is wrong in detail.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Rules, policy or components are wrong.
+    #[error("invalid rules")]
+    Generation,
+    /// The machine does not give what the host needs.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl RunError {
+    /// The tag of the log line that ends the process.
+    pub fn tag(&self) -> &'static str {
+        match self {
+            Self::Generation => "rules",
+            Self::Machine(_) => "init",
+        }
+    }
+}
+
+/// Run the host until `shutdown`, then finish what was accepted.
+///
+/// # Errors
+///
+/// Where it does not start; once it has, it ends well.
+pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
+    let Resources { config, cluster, listener, logger } = resources;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
+    let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
+    let engine = Engine::new(config.concurrency_events_max).map_err(machine)?;
+    let loader = Loader::new(&config, cluster, engine, cache(&config, &logger), reporting.clone());
+    let generation = Arc::new(ArcSwap::from_pointee(load(&loader).await?));
+    let watch = if config.watch_rules { Some(Watch::new(&loader).map_err(machine)?) } else { None };
+    if watch.is_some() {
+        logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
+    }
+
+    let queue = Queue::embedded(config.queue_events_max);
+    let panicked = logger.clone();
+    let on_panic = move |trace_id: &String, panic: &str| {
+        let line = panicked.line(Level::Error, "recovered from panic while processing event");
+        line.error(&panic).field("trace_id", trace_id).write();
+    };
+    let seen = &config.deduplication;
+    let pipeline = Pipeline {
+        generation: generation.clone(),
+        dedup: Dedup::new(seen.window, seen.fields.clone(), seen.events_max),
+        // Bounded by the queue; what runs at once is bounded by the engine, so that events which
+        // wait for a busy actionner take no place of others.
+        lanes: Lanes::new(config.queue_events_max, on_panic),
+        reporting,
+        retry: config.retry,
+        print_all_events: config.print_all_events,
+    };
+    let taken = queue.clone();
+    let drain_max = config.shutdown_deadline;
+    let pipeline = tokio::spawn(async move { pipeline.run(&taken, drain_max).await });
+    let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::new(loader), generation)));
+
+    let address = listener.local_addr().map_err(machine)?;
+    let up = format!("Falco Talon is up and listening on {address}");
+    logger.line(Level::Info, "http").field("result", &up).write();
+    let intake = Intake {
+        queue: queue.clone(),
+        metrics,
+        logger: logger.clone(),
+        ready: Arc::new(AtomicBool::new(true)),
+        print_all_events: config.print_all_events,
+        limits: config.server,
+    };
+    server::serve(listener, intake, shutdown, config.shutdown_deadline).await;
+    queue.close();
+    if let Some(watching) = watching {
+        watching.abort();
+    }
+    let unfinished = pipeline.await.map_err(machine)?;
+    for trace_id in unfinished.running.iter().chain(&unfinished.waiting) {
+        let line = logger.line(Level::Error, "http").error(&"the event was cut off by the shutdown; its actions may have been carried out");
+        line.field("trace_id", trace_id).write();
+    }
+    Ok(())
+}
+
+async fn load(loader: &Loader) -> Result<Generation, RunError> {
+    let logger = &loader.reporting.logger;
+    let loaded = loader.load().await.map_err(|problems| {
+        for problem in problems {
+            problem.report(logger, Level::Error);
+        }
+        RunError::Generation
+    })?;
+    for warning in &loaded.warnings {
+        warning.report(logger, Level::Warn);
+    }
+    let generation = loaded.generation;
+    if generation.clients.kubernetes.is_some() {
+        logger.line(Level::Info, "init").field("category", "kubernetes").field("status", "success").write();
+    }
+    let result = match generation.rules.len() {
+        1 => "1 rule has been successfully loaded".to_owned(),
+        count => format!("{count} rules have been successfully loaded"),
+    };
+    logger.line(Level::Info, "init").field("result", &result).write();
+    Ok(generation)
+}
+
+/// The cache is a convenience, so a directory that can't be used is a warning.
+fn cache(config: &Config, logger: &Logger) -> Option<Cache> {
+    let directory = config.cache_dir.as_deref()?;
+    match Cache::open(directory) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            let error = format!("components are compiled at each start: {}: {error}", directory.display());
+            logger.line(Level::Warn, "init").error(&error).write();
+            None
+        }
+    }
+}
+
+fn audit(config: &Config, logger: &Logger) -> Result<Audit, RunError> {
+    let Some(path) = &config.audit_file else { return Ok(Audit::to_log(logger.clone())) };
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    let file = file.map_err(|error| machine(format!("open {}: {error}", path.display())))?;
+    Ok(Audit::to_file(Logger::new(Format::Json, file)))
+}
+
+fn machine(error: impl ToString) -> RunError {
+    RunError::Machine(error.to_string())
+}
