@@ -1,0 +1,307 @@
+//! The configuration: a file, the environment over it, and defaults under it.
+//!
+//! What is written ([`raw`]) becomes a [`Config`], checked before a port is bound; nothing else sees
+//! the former. Files and environment are passed in, so reading a configuration has no side effect.
+
+pub mod keys;
+mod parse;
+mod raw;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::telemetry::logs::{Format, Level};
+use parse::Node;
+pub use raw::{Origin, Problem, Warning};
+use raw::{RawConfig, Reader};
+
+/// Where Kubernetes tells a pod its own namespace.
+const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// Everything that can be configured, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// A name or an address without brackets.
+    pub listen_address: String,
+    /// Zero for a free one.
+    pub listen_port: u16,
+    /// Later ones override; never empty.
+    pub rules_files: Vec<PathBuf>,
+    /// The operator's policy over the bundled one.
+    pub policy_file: Option<PathBuf>,
+    /// Where custom actionners lie.
+    pub actionners_dir: Option<PathBuf>,
+    /// Where compiled actionners are kept between two starts.
+    pub cache_dir: Option<PathBuf>,
+    /// `None` for in-cluster.
+    pub kubeconfig: Option<PathBuf>,
+    /// How log lines look.
+    pub log_format: Format,
+    /// From which level on lines are logged.
+    pub log_level: Level,
+    /// Whether rules and policy are loaded anew when their files change.
+    pub watch_rules: bool,
+    /// Whether every event is logged when it is received.
+    pub print_all_events: bool,
+    /// Notifiers for all rules.
+    pub default_notifiers: Vec<String>,
+    /// When two events are the same.
+    pub deduplication: Deduplication,
+    /// Accepted events that are not done.
+    pub queue_events_max: usize,
+    /// Events handled at once.
+    pub concurrency_events_max: usize,
+    /// The limits of the HTTP server.
+    pub server: ServerLimits,
+    /// How long what was accepted may take to finish once the program is asked to end.
+    pub shutdown_deadline: Duration,
+    /// How a temporary failure is answered.
+    pub retry: Retry,
+    /// Series per metric.
+    pub metrics_series_max: usize,
+    /// The namespace that this program runs in, which no actionner may touch.
+    pub own_namespace: Option<String>,
+}
+
+/// When two events are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deduplication {
+    /// How long an event is remembered; zero for not at all.
+    pub window: Duration,
+    /// What is compared; empty for the default.
+    pub fields: Vec<String>,
+    /// How many are remembered.
+    pub events_max: usize,
+}
+
+/// The limits of the HTTP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// The largest body of a request.
+    pub body_bytes_max: usize,
+    /// Open connections; further ones wait to be accepted.
+    pub connections_max: usize,
+    /// From the first byte of a request to the end of its head.
+    pub header_timeout: Duration,
+    /// For a whole body, and for each pause while a client takes in an answer.
+    pub body_timeout: Duration,
+    /// Before the first byte of a request.
+    pub idle_timeout: Duration,
+}
+
+/// How a temporary failure is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The first attempt counts.
+    pub attempts_max: usize,
+    /// The wait before the second attempt.
+    pub backoff_min: Duration,
+    /// The longest wait.
+    pub backoff_max: Duration,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read or is not in the format that its name promises.
+    #[error("error when reading config file: '{0}'")]
+    Read(String),
+    /// Values are not what their keys hold; all of them are told.
+    #[error("error unmarshalling config file: '{}'", join(.0))]
+    Values(Vec<Problem>),
+}
+
+impl Config {
+    /// Reads `file`, if there is one, the environment and the rule files given as arguments.
+    ///
+    /// Arguments come before the environment, the environment before the file, the file before
+    /// defaults.
+    pub fn load(
+        file: Option<&Path>,
+        rules_files: &[PathBuf],
+        environment: impl Fn(&str) -> Option<String>,
+        read: impl Fn(&Path) -> io::Result<String>,
+    ) -> Result<(Config, Vec<Warning>), ConfigError> {
+        let mut raw = RawConfig::default();
+        if let Some(path) = file {
+            raw.add_file(path, read_file(path, &read)?);
+        }
+        raw.add_environment(&environment);
+        let mut reader = Reader::new(raw);
+        let mut config = Config::check(&mut reader);
+        if !rules_files.is_empty() {
+            config.rules_files = rules_files.to_vec();
+        }
+        if config.rules_files.is_empty() {
+            reader.problem(
+                "rules_files",
+                "'rules_files' must name one file at least".into(),
+            );
+        }
+        let no_color = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if no_color && config.log_format == Format::Color {
+            config.log_format = Format::Text;
+        }
+        config.own_namespace = own_namespace(environment, read);
+        let warnings = reader.finish().map_err(ConfigError::Values)?;
+        Ok((config, warnings))
+    }
+
+    fn check(reader: &mut Reader) -> Config {
+        let path = |text: String| (!text.is_empty()).then(|| PathBuf::from(text));
+        Config {
+            listen_address: listen_address(&reader.text("listen_address")),
+            listen_port: u16::try_from(reader.integer("listen_port")).unwrap_or(u16::MAX),
+            rules_files: reader
+                .list("rules_files")
+                .into_iter()
+                .map(PathBuf::from)
+                .collect(),
+            policy_file: path(reader.text("policy_file")),
+            actionners_dir: path(reader.text("actionners_dir")),
+            cache_dir: path(reader.text("cache_dir")),
+            kubeconfig: path(reader.text("kubeconfig")),
+            log_format: log_format(reader),
+            log_level: log_level(reader),
+            watch_rules: reader.switch("watch_rules"),
+            print_all_events: reader.switch("print_all_events"),
+            default_notifiers: default_notifiers(reader),
+            deduplication: Deduplication {
+                window: Duration::from_secs(reader.integer("deduplication.time_window_seconds")),
+                fields: reader.list("deduplication.fields"),
+                events_max: count(reader, "deduplication.events_max"),
+            },
+            queue_events_max: count(reader, "queue.events_max"),
+            concurrency_events_max: count(reader, "concurrency.events_max"),
+            server: ServerLimits {
+                body_bytes_max: count(reader, "server.body_bytes_max"),
+                connections_max: count(reader, "server.connections_max"),
+                header_timeout: milliseconds(reader, "server.header_timeout_ms"),
+                body_timeout: milliseconds(reader, "server.body_timeout_ms"),
+                idle_timeout: milliseconds(reader, "server.idle_timeout_ms"),
+            },
+            shutdown_deadline: milliseconds(reader, "shutdown.deadline_ms"),
+            retry: retry(reader),
+            metrics_series_max: count(reader, "metrics.series_max"),
+            own_namespace: None,
+        }
+    }
+}
+
+fn read_file(path: &Path, read: impl Fn(&Path) -> io::Result<String>) -> Result<Node, ConfigError> {
+    let shown = path.display();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    let parse = match extension.to_lowercase().as_str() {
+        "yaml" | "yml" | "json" => parse::yaml,
+        "toml" => parse::toml,
+        _ => {
+            return Err(ConfigError::Read(format!(
+                "Unsupported Config Type \"{extension}\": '{shown}' must end in .yaml, .yml, .json or .toml"
+            )));
+        }
+    };
+    let text = read(path).map_err(|error| {
+        let text = error.to_string();
+        // Rust adds the number of the error, and begins with a capital.
+        let text = text
+            .split(" (os error")
+            .next()
+            .unwrap_or(&text)
+            .to_lowercase();
+        ConfigError::Read(format!("open {shown}: {text}"))
+    })?;
+    parse(&text).map_err(|error| {
+        let place = error
+            .at
+            .map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+        ConfigError::Read(format!("{shown}{place}: {}", error.message))
+    })
+}
+
+/// Empty means every address, and Go wants brackets around an IPv6 address where Rust doesn't.
+fn listen_address(text: &str) -> String {
+    match text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+    {
+        Some(address) => address.to_owned(),
+        None if text.is_empty() => "0.0.0.0".to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// Anything but the first two is JSON, as in the original, but not without a word.
+fn log_format(reader: &mut Reader) -> Format {
+    let text = reader.text("log_format");
+    match text.to_lowercase().as_str() {
+        "color" => Format::Color,
+        "text" => Format::Text,
+        "json" => Format::Json,
+        _ => {
+            let warning =
+                format!("'log_format' must be color, text or json, got '{text}'; using json");
+            reader.warn("log_format", warning);
+            Format::Json
+        }
+    }
+}
+
+fn log_level(reader: &mut Reader) -> Level {
+    let text = reader.text("log_level");
+    text.parse().unwrap_or_else(|error| {
+        reader.problem("log_level", format!("'log_level' is '{text}': {error}"));
+        Level::Info
+    })
+}
+
+fn default_notifiers(reader: &mut Reader) -> Vec<String> {
+    let notifiers = reader.list("default_notifiers");
+    if !notifiers.is_empty() {
+        reader.warn(
+            "default_notifiers",
+            "'default_notifiers' has no effect in this version".into(),
+        );
+    }
+    notifiers
+}
+
+fn retry(reader: &mut Reader) -> Retry {
+    let retry = Retry {
+        attempts_max: count(reader, "retry.attempts_max"),
+        backoff_min: milliseconds(reader, "retry.backoff_ms_min"),
+        backoff_max: milliseconds(reader, "retry.backoff_ms_max"),
+    };
+    if retry.backoff_min > retry.backoff_max {
+        let problem = "'retry.backoff_ms_min' must not be more than 'retry.backoff_ms_max'";
+        reader.problem("retry.backoff_ms_min", problem.into());
+    }
+    retry
+}
+
+fn count(reader: &mut Reader, key: &'static str) -> usize {
+    usize::try_from(reader.integer(key)).unwrap_or(usize::MAX)
+}
+
+fn milliseconds(reader: &mut Reader, key: &'static str) -> Duration {
+    Duration::from_millis(reader.integer(key))
+}
+
+fn own_namespace(
+    environment: impl Fn(&str) -> Option<String>,
+    read: impl Fn(&Path) -> io::Result<String>,
+) -> Option<String> {
+    // Outside a pod there is no such file, and no namespace of our own to protect.
+    let mounted = || read(Path::new(SERVICE_ACCOUNT_NAMESPACE)).ok();
+    let given = environment("NAMESPACE").filter(|name| !name.trim().is_empty());
+    let name = given.or_else(mounted)?.trim().to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+fn join(problems: &[Problem]) -> String {
+    let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+    problems.join("; ")
+}
+
+#[cfg(test)]
+mod tests;

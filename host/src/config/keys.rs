@@ -1,0 +1,352 @@
+//! Every key that a configuration file may hold, with its default and its bounds.
+//!
+//! The one table from which values are read, unknown keys are told apart, and help is printed.
+
+/// One key of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The path from the top of the file, with dots between.
+    pub name: &'static str,
+    /// What it may hold.
+    pub kind: Kind,
+    /// The value when neither the file nor the environment has one.
+    pub default: &'static str,
+    /// What it is for, in one line.
+    pub about: &'static str,
+}
+
+/// What a key may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A whole number within bounds.
+    Integer {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
+    /// `true` or `false`.
+    Switch,
+    /// A list of texts, or one text with commas.
+    List,
+    /// A key of the original for something that this version does not do yet.
+    Inert(Asks),
+}
+
+/// When a key without effect asks for something, so that its author must be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// Only together with another key.
+    Never,
+    /// When it is true.
+    WhenTrue,
+    /// When it is not empty.
+    WhenSet,
+}
+
+impl Key {
+    /// The environment variable that overrides the file.
+    pub fn environment(&self) -> String {
+        self.name.replace('.', "_").to_uppercase()
+    }
+}
+
+/// Below this key anything may be written: each notifier has keys of its own.
+pub(super) const FREE: &str = "notifiers";
+
+const fn text(name: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key {
+        name,
+        kind: Kind::Text,
+        default,
+        about,
+    }
+}
+
+const fn switch(name: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key {
+        name,
+        kind: Kind::Switch,
+        default,
+        about,
+    }
+}
+
+const fn list(name: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key {
+        name,
+        kind: Kind::List,
+        default,
+        about,
+    }
+}
+
+const fn integer(
+    name: &'static str,
+    default: &'static str,
+    (min, max): (u64, u64),
+    about: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind: Kind::Integer { min, max },
+        default,
+        about,
+    }
+}
+
+const fn inert(name: &'static str, asks: Asks) -> Key {
+    Key {
+        name,
+        kind: Kind::Inert(asks),
+        default: "",
+        about: "no effect yet",
+    }
+}
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// All keys, in the order in which help shows them.
+pub const KEYS: &[Key] = &[
+    text("listen_address", "0.0.0.0", "address to listen on"),
+    integer(
+        "listen_port",
+        "2803",
+        (0, 65_535),
+        "port to listen on; 0 picks a free one",
+    ),
+    list(
+        "rules_files",
+        "/etc/falco-talon/rules.yaml",
+        "rule files, later ones override",
+    ),
+    text(
+        "policy_file",
+        "",
+        "the operator's policy; empty for the bundled one alone",
+    ),
+    text(
+        "actionners_dir",
+        "",
+        "directory of custom actionners (*.wasm); empty for none",
+    ),
+    text(
+        "cache_dir",
+        "",
+        "directory for compiled actionners; empty for no cache",
+    ),
+    text(
+        "kubeconfig",
+        "",
+        "path of a kubeconfig; empty for in-cluster",
+    ),
+    text("log_format", "color", "color, text or json"),
+    text("log_level", "info", "debug, info, warn or error"),
+    switch(
+        "watch_rules",
+        "true",
+        "reload rules and policy when their files change",
+    ),
+    switch(
+        "print_all_events",
+        "false",
+        "log every event, not only those that match",
+    ),
+    list("default_notifiers", "", "notifiers for all rules"),
+    integer(
+        "deduplication.time_window_seconds",
+        "5",
+        (0, 86_400),
+        "how long the same event is not handled again; 0 for always handle",
+    ),
+    list(
+        "deduplication.fields",
+        "",
+        "what makes two events the same: rule, source, hostname, priority, output or output fields",
+    ),
+    integer(
+        "deduplication.events_max",
+        "100000",
+        (1, 10_000_000),
+        "events remembered; beyond it the oldest is forgotten",
+    ),
+    integer(
+        "queue.events_max",
+        "10000",
+        (1, 10_000_000),
+        "unfinished events; beyond it answer 429",
+    ),
+    integer(
+        "concurrency.events_max",
+        "64",
+        (1, 10_000),
+        "events handled at once",
+    ),
+    integer(
+        "server.body_bytes_max",
+        "1048576",
+        (1024, 1 << 30),
+        "largest event; beyond it answer 413",
+    ),
+    integer(
+        "server.connections_max",
+        "1024",
+        (1, 1_000_000),
+        "open connections; further ones wait",
+    ),
+    integer(
+        "server.header_timeout_ms",
+        "5000",
+        (1, HOUR_MS),
+        "time for the head of a request",
+    ),
+    integer(
+        "server.body_timeout_ms",
+        "10000",
+        (1, HOUR_MS),
+        "time for the body of a request, and for a client to take in an answer",
+    ),
+    integer(
+        "server.idle_timeout_ms",
+        "120000",
+        (1, HOUR_MS),
+        "time between two requests",
+    ),
+    integer(
+        "shutdown.deadline_ms",
+        "25000",
+        (0, HOUR_MS),
+        "time to finish what was accepted",
+    ),
+    integer(
+        "retry.attempts_max",
+        "5",
+        (1, 100),
+        "attempts at an action whose target is unavailable",
+    ),
+    integer(
+        "retry.backoff_ms_min",
+        "200",
+        (1, HOUR_MS),
+        "wait before the second attempt",
+    ),
+    integer(
+        "retry.backoff_ms_max",
+        "10000",
+        (1, HOUR_MS),
+        "longest wait between two attempts",
+    ),
+    integer(
+        "metrics.series_max",
+        "2000",
+        (1, 1_000_000),
+        "series per metric; beyond it 'other'",
+    ),
+    inert("deduplication.leader_election", Asks::WhenTrue),
+    inert("otel.traces_enabled", Asks::WhenTrue),
+    inert("otel.metrics_enabled", Asks::WhenTrue),
+    inert("otel.collector_endpoint", Asks::Never),
+    inert("otel.collector_port", Asks::Never),
+    inert("otel.timeout", Asks::Never),
+    inert("otel.collector_use_insecure_grpc", Asks::Never),
+    inert("aws.access_key", Asks::WhenSet),
+    inert("aws.secret_key", Asks::WhenSet),
+    inert("aws.region", Asks::WhenSet),
+    inert("aws.role_arn", Asks::WhenSet),
+    inert("aws.external_id", Asks::WhenSet),
+    inert("gcp.credentials_path", Asks::WhenSet),
+    inert("gcp.region", Asks::WhenSet),
+    inert("minio.endpoint", Asks::WhenSet),
+    inert("minio.access_key", Asks::WhenSet),
+    inert("minio.secret_key", Asks::WhenSet),
+    inert("minio.use_ssl", Asks::Never),
+];
+
+/// The key of this name, which must be lower-case.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Whether there are keys below this path.
+pub(super) fn is_group(path: &str) -> bool {
+    KEYS.iter().any(|key| {
+        key.name
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// The key that the author of an unknown one most likely meant.
+pub(super) fn nearest(path: &str) -> Option<&'static str> {
+    let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
+    let distance = |key: &'static str| {
+        let whole = strsim::damerau_levenshtein(path, key);
+        // Also the right key in the wrong place.
+        whole.min(
+            1 + strsim::damerau_levenshtein(path.rsplit('.').next().unwrap_or(path), last(key)),
+        )
+    };
+    let near = KEYS.iter().map(|key| (distance(key.name), key.name));
+    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1 + path.len() / 5).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environment_names() {
+        let name = |key| find(key).unwrap().environment();
+        assert_eq!(name("listen_port"), "LISTEN_PORT");
+        assert_eq!(
+            name("deduplication.time_window_seconds"),
+            "DEDUPLICATION_TIME_WINDOW_SECONDS"
+        );
+    }
+
+    #[test]
+    fn names_are_lower_case_and_written_once() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert_eq!(key.name, key.name.to_lowercase());
+            assert!(
+                KEYS[..at].iter().all(|other| other.name != key.name),
+                "{}",
+                key.name
+            );
+        }
+    }
+
+    #[test]
+    fn defaults_are_within_bounds() {
+        for key in KEYS {
+            match key.kind {
+                Kind::Integer { min, max } => {
+                    let default: u64 = key.default.parse().unwrap();
+                    assert!((min..=max).contains(&default), "{}", key.name);
+                }
+                Kind::Switch => assert!(matches!(key.default, "true" | "false"), "{}", key.name),
+                Kind::Text | Kind::List | Kind::Inert(_) => {}
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_nearest(path: &str, expected: Option<&str>) {
+        assert_eq!(nearest(path), expected, "{path}");
+    }
+
+    #[test]
+    fn suggests_the_nearest() {
+        check_nearest("listen_prot", Some("listen_port"));
+        check_nearest("rule_files", Some("rules_files"));
+        check_nearest(
+            "time_window_seconds",
+            Some("deduplication.time_window_seconds"),
+        );
+        check_nearest("queue.event_max", Some("queue.events_max"));
+        check_nearest("completely_different", None);
+    }
+}

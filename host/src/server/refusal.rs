@@ -1,0 +1,193 @@
+//! Why a request is refused, and the status, the text and the label that this becomes.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use tokio::time::Instant;
+
+use crate::queue::Refused;
+use crate::telemetry::clean;
+use crate::telemetry::logs::Level;
+
+/// What is shown of the reason why a body is not an event.
+const REASON_BYTES_MAX: usize = 300;
+
+/// Refused requests that are logged a second; the metric counts them all.
+const LINES_PER_SECOND_MAX: u32 = 10;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The body is not an event, and this is why.
+    Event(String),
+    /// The body ended before its end.
+    Broken(String),
+    SlowBody,
+    TooLarge {
+        bytes_max: usize,
+    },
+    NotPost,
+    NotGet,
+    NotFound,
+    Queue(Refused),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Event(_) | Refusal::Broken(_) => StatusCode::BAD_REQUEST,
+            Refusal::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::NotPost | Refusal::NotGet => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::NotFound => StatusCode::NOT_FOUND,
+            Refusal::Queue(Refused::Full) => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Queue(Refused::Closed) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The label of the metric.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Refusal::Event(_) => "invalid event",
+            Refusal::Broken(_) => "broken body",
+            Refusal::SlowBody => "slow body",
+            Refusal::TooLarge { .. } => "body too large",
+            Refusal::NotPost | Refusal::NotGet => "method not allowed",
+            Refusal::NotFound => "not found",
+            Refusal::Queue(Refused::Full) => "queue full",
+            Refusal::Queue(Refused::Closed) => "shutting down",
+        }
+    }
+
+    /// A lost event matters; a stray request doesn't.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Refusal::NotPost | Refusal::NotGet | Refusal::NotFound => Level::Debug,
+            Refusal::Event(_)
+            | Refusal::Broken(_)
+            | Refusal::SlowBody
+            | Refusal::TooLarge { .. }
+            | Refusal::Queue(_) => Level::Warn,
+        }
+    }
+
+    /// A header that tells the client what would be right.
+    fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Refusal::NotPost => Some((header::ALLOW, HeaderValue::from_static("POST"))),
+            Refusal::NotGet => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
+            Refusal::Queue(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            // What is left of the body can't be told from a next request.
+            Refusal::SlowBody => Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            Refusal::Event(_)
+            | Refusal::Broken(_)
+            | Refusal::TooLarge { .. }
+            | Refusal::NotFound => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Event(reason) | Refusal::Broken(reason) => {
+                let reason = clean(reason, REASON_BYTES_MAX);
+                write!(f, "Please send a valid request body: {reason}")
+            }
+            Refusal::SlowBody => f.write_str("The request body took too long"),
+            Refusal::TooLarge { bytes_max } => {
+                write!(f, "The request body is larger than {bytes_max} bytes")
+            }
+            Refusal::NotPost => f.write_str("Please send with POST http method"),
+            Refusal::NotGet => f.write_str("Please send with GET http method"),
+            Refusal::NotFound => f.write_str("Not found; events are sent with POST to /"),
+            Refusal::Queue(Refused::Full) => f.write_str("The queue is full, please try again"),
+            Refusal::Queue(Refused::Closed) => f.write_str("Shutting down, please try again"),
+        }
+    }
+}
+
+impl IntoResponse for &Refusal {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        let mut response = (self.status(), headers, format!("{self}\n")).into_response();
+        if let Some((name, value)) = self.advice() {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// Lets some lines a second through, so that a flood of bad requests doesn't become a flood of lines.
+pub(super) struct Throttle(Mutex<Second>);
+
+struct Second {
+    began: Option<Instant>,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Throttle {
+    pub(super) fn new() -> Throttle {
+        Throttle(Mutex::new(Second {
+            began: None,
+            lines: 0,
+            left_out: 0,
+        }))
+    }
+
+    /// Whether a line may be written, and how many were left out since the last one.
+    pub(super) fn admit(&self, now: Instant) -> Option<Option<u64>> {
+        let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if second
+            .began
+            .is_none_or(|began| now.duration_since(began) >= Duration::from_secs(1))
+        {
+            second.began = Some(now);
+            second.lines = 0;
+        }
+        if second.lines >= LINES_PER_SECOND_MAX {
+            second.left_out += 1;
+            return None;
+        }
+        second.lines += 1;
+        let left_out = std::mem::take(&mut second.left_out);
+        Some((left_out > 0).then_some(left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lets_some_lines_a_second_through() {
+        let (throttle, start) = (Throttle::new(), Instant::now());
+        for _ in 0..LINES_PER_SECOND_MAX {
+            assert_eq!(throttle.admit(start), Some(None));
+        }
+        assert_eq!(throttle.admit(start), None);
+        assert_eq!(throttle.admit(start + Duration::from_millis(999)), None);
+        assert_eq!(
+            throttle.admit(start + Duration::from_secs(1)),
+            Some(Some(2))
+        );
+        assert_eq!(throttle.admit(start + Duration::from_secs(1)), Some(None));
+    }
+
+    #[test]
+    fn a_reason_is_cut_and_cleaned() {
+        let refusal = Refusal::Event(format!("bad \u{1b}[31m\r\nX: y{}", "z".repeat(1000)));
+        let text = refusal.to_string();
+        assert!(text.starts_with(
+            "Please send a valid request body: bad \u{fffd}[31m\u{fffd}\u{fffd}X: yz"
+        ));
+        assert!(text.len() < 400);
+    }
+}

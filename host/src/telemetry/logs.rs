@@ -1,0 +1,437 @@
+//! The log: one line a record, in the formats that Falco Talon's users already parse.
+//!
+//! A [`Line`] only borrows what it shows, is formatted into a buffer that is used again, and is
+//! handed to a writer thread, so that a slow terminal is not on an event's path. Nothing is dropped:
+//! when the writer is thousands of lines behind, whoever logs waits for it.
+
+mod format;
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+pub use format::VALUE_BYTES_MAX;
+use format::{Field, Record};
+
+/// How many lines may wait for the writer thread before those who log wait too.
+const WAITING_LINES_MAX: usize = 16_384;
+
+/// What is gathered before it is written to standard output in one go.
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// A buffer that grew beyond this is given back rather than kept for the next line.
+const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text` with ANSI colours, whether or not a terminal reads it.
+    Color,
+    /// Time, level, tag, then `key=value` pairs in alphabetical order, `error` first.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For someone who looks for a mistake; off unless asked for.
+    Debug,
+    /// The normal course of things.
+    Info,
+    /// Something is refused or degraded.
+    Warn,
+    /// Something failed.
+    Error,
+    /// The program ends because of this.
+    Fatal,
+}
+
+/// A level that is not one of the four that can be chosen.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("it must be debug, info, warn or error")]
+pub struct UnknownLevel;
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(text: &str) -> Result<Level, UnknownLevel> {
+        match text.to_ascii_lowercase().as_str() {
+            "debug" => Ok(Level::Debug),
+            "info" => Ok(Level::Info),
+            "warn" | "warning" => Ok(Level::Warn),
+            "error" => Ok(Level::Error),
+            _ => Err(UnknownLevel),
+        }
+    }
+}
+
+/// Where lines go, from which level on, and how they look. Clones write to the same place.
+#[derive(Clone)]
+pub struct Logger {
+    format: Format,
+    level: Level,
+    sink: Sink,
+}
+
+#[derive(Clone)]
+enum Sink {
+    Thread(NonBlocking),
+    Direct(Arc<Mutex<dyn Write + Send>>),
+}
+
+impl Logger {
+    /// A logger that writes each line to `writer` at once, from level `info` on.
+    pub fn new(format: Format, writer: impl Write + Send + 'static) -> Logger {
+        Logger {
+            format,
+            level: Level::Info,
+            sink: Sink::Direct(Arc::new(Mutex::new(writer))),
+        }
+    }
+
+    /// A logger that leaves writing to a thread, and the guard that writes what is left when dropped.
+    ///
+    /// The guard waits about a second at most, so that a reader who has stalled can't hold up the
+    /// end of the program.
+    pub fn threaded(format: Format, writer: impl Write + Send + 'static) -> (Logger, FlushGuard) {
+        let (writer, guard) = NonBlockingBuilder::default()
+            .lossy(false)
+            .buffered_lines_limit(WAITING_LINES_MAX)
+            .thread_name("log")
+            .finish(BufWriter::with_capacity(WRITE_BUFFER_BYTES, writer));
+        (
+            Logger {
+                format,
+                level: Level::Info,
+                sink: Sink::Thread(writer),
+            },
+            FlushGuard(guard),
+        )
+    }
+
+    /// [`Logger::threaded`] to standard output.
+    pub fn stdout(format: Format) -> (Logger, FlushGuard) {
+        Logger::threaded(format, io::stdout())
+    }
+
+    /// The same logger, showing only lines of this level and above.
+    pub fn from_level(self, level: Level) -> Logger {
+        Logger { level, ..self }
+    }
+
+    /// Whether a line of this level would be written: for work that is only done to be logged.
+    pub fn enabled(&self, level: Level) -> bool {
+        level >= self.level
+    }
+
+    /// Begins a line. Nothing is written before [`Line::write`].
+    pub fn line<'a>(&'a self, level: Level, tag: &'a str) -> Line<'a> {
+        let logger = self.enabled(level).then_some(self);
+        // A line that will not be written allocates nothing.
+        let fields = if logger.is_some() {
+            Vec::with_capacity(16)
+        } else {
+            Vec::new()
+        };
+        Line {
+            logger,
+            record: Record {
+                level,
+                tag,
+                fields,
+                error: None,
+            },
+            error: None,
+        }
+    }
+
+    fn send(&self, line: &[u8]) {
+        // A log that can't be written has no better place to complain than itself.
+        let _ = match &self.sink {
+            Sink::Thread(writer) => writer.clone().write_all(line),
+            Sink::Direct(writer) => {
+                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                writer.write_all(line).and_then(|()| writer.flush())
+            }
+        };
+    }
+}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Logger {
+            format,
+            level,
+            sink: _,
+        } = self;
+        f.debug_struct("Logger")
+            .field("format", format)
+            .field("level", level)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Writes the lines that still wait when it is dropped.
+#[must_use = "dropping the guard ends the writer thread"]
+#[derive(Debug)]
+pub struct FlushGuard(#[expect(dead_code, reason = "held for its Drop")] WorkerGuard);
+
+/// One line under construction.
+#[must_use = "a line is only written by `write`"]
+pub struct Line<'a> {
+    logger: Option<&'a Logger>,
+    record: Record<'a>,
+    error: Option<&'a dyn fmt::Display>,
+}
+
+impl<'a> Line<'a> {
+    /// Adds a value under one of our own keys. An empty value is left out.
+    pub fn field(mut self, key: &'static str, value: &'a str) -> Line<'a> {
+        if self.logger.is_some() && !value.is_empty() {
+            self.record.fields.push(Field::named(key, value));
+        }
+        self
+    }
+
+    /// Adds what an action touched. Keys come from outside too: they are lower-cased, cleaned, and
+    /// kept from posing as a field of ours.
+    pub fn objects<K: AsRef<str>, V: AsRef<str>>(mut self, objects: &'a [(K, V)]) -> Line<'a> {
+        if self.logger.is_some() {
+            let objects = objects
+                .iter()
+                .map(|(key, value)| (key.as_ref(), value.as_ref()));
+            let shown = objects.filter(|(_, value)| !value.is_empty());
+            self.record
+                .fields
+                .extend(shown.map(|(key, value)| Field::object(key, value)));
+        }
+        self
+    }
+
+    /// Adds why something went wrong; shown first.
+    pub fn error(mut self, error: &'a dyn fmt::Display) -> Line<'a> {
+        self.error = self.logger.is_some().then_some(error);
+        self
+    }
+
+    /// Formats the line and hands it over.
+    pub fn write(self) {
+        let Line {
+            logger: Some(logger),
+            record,
+            error,
+        } = self
+        else {
+            return;
+        };
+        BUFFERS.with(|cell| {
+            // Taken rather than borrowed, in case the error logs something while it is displayed.
+            let Buffers {
+                mut line,
+                error: mut text,
+                mut clock,
+            } = cell.take();
+            line.clear();
+            text.clear();
+            if let Some(error) = error {
+                // Writing to a String fails only if the error itself says so; what it wrote stays.
+                let _ = fmt::Write::write_fmt(&mut text, format_args!("{error}"));
+            }
+            let mut record = Record {
+                error: (!text.is_empty()).then_some(&*text),
+                ..record
+            };
+            format::render(&mut line, logger.format, clock.now(), &mut record);
+            logger.send(line.as_bytes());
+            line.shrink_to(KEPT_BUFFER_BYTES_MAX);
+            text.shrink_to(KEPT_BUFFER_BYTES_MAX);
+            cell.set(Buffers {
+                line,
+                error: text,
+                clock,
+            });
+        });
+    }
+}
+
+thread_local! {
+    static BUFFERS: Cell<Buffers> = Cell::default();
+}
+
+/// What a thread keeps between its lines.
+#[derive(Default)]
+struct Buffers {
+    line: String,
+    error: String,
+    clock: Clock,
+}
+
+/// The time as lines show it, written anew once a second.
+#[derive(Default)]
+struct Clock {
+    second: Option<i64>,
+    text: String,
+}
+
+impl Clock {
+    fn now(&mut self) -> &str {
+        let now = Timestamp::now();
+        if self.second != Some(now.as_second()) {
+            self.second = Some(now.as_second());
+            self.text = show_time(&now.to_zoned(TimeZone::system()));
+        }
+        &self.text
+    }
+}
+
+/// RFC 3339 in seconds, with `Z` where the zone has no offset.
+fn show_time(time: &Zoned) -> String {
+    let format = if time.offset().is_zero() {
+        "%Y-%m-%dT%H:%M:%SZ"
+    } else {
+        "%Y-%m-%dT%H:%M:%S%:z"
+    };
+    time.strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was written, readable while the logger still holds its end.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Written {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn writes_a_line_with_the_time() {
+        let written = Written::default();
+        let logger = Logger::new(Format::Text, written.clone());
+        logger
+            .line(Level::Info, "rules")
+            .field("result", "rules file valid")
+            .write();
+        let text = written.text();
+        let (time, rest) = text.split_once(' ').unwrap();
+        assert_eq!(rest, "INF rules result=\"rules file valid\"\n");
+        let time: Timestamp = time.parse().expect("an RFC 3339 time");
+        assert!((Timestamp::now().as_second() - time.as_second()).abs() <= 5);
+    }
+
+    #[test]
+    fn leaves_out_lines_below_the_level() {
+        let written = Written::default();
+        let logger = Logger::new(Format::Text, written.clone());
+        logger
+            .line(Level::Debug, "http")
+            .field("result", "unseen")
+            .write();
+        assert_eq!(written.text(), "");
+        let logger = logger.from_level(Level::Debug);
+        logger
+            .line(Level::Debug, "http")
+            .field("result", "seen")
+            .write();
+        assert!(written.text().ends_with(" DBG http result=seen\n"));
+    }
+
+    #[test]
+    fn leaves_out_empty_values_and_errors() {
+        let written = Written::default();
+        let logger = Logger::new(Format::Text, written.clone());
+        let objects = [("pod", ""), ("namespace", "shop")];
+        logger
+            .line(Level::Info, "action")
+            .field("rule", "")
+            .objects(&objects)
+            .error(&"")
+            .write();
+        assert!(written.text().ends_with(" INF action namespace=shop\n"));
+    }
+
+    #[test]
+    fn an_error_may_log_while_it_is_displayed() {
+        struct Talkative(Logger);
+        impl fmt::Display for Talkative {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.line(Level::Info, "inner").write();
+                f.write_str("outer error")
+            }
+        }
+        let written = Written::default();
+        let logger = Logger::new(Format::Text, written.clone());
+        logger
+            .line(Level::Error, "outer")
+            .error(&Talkative(logger.clone()))
+            .write();
+        let text = written.text();
+        let tags: Vec<_> = text
+            .lines()
+            .map(|line| line.split(' ').nth(2).unwrap())
+            .collect();
+        assert_eq!(tags, ["inner", "outer"]);
+    }
+
+    #[test]
+    fn the_guard_writes_what_waits() {
+        let written = Written::default();
+        let (logger, guard) = Logger::threaded(Format::Text, written.clone());
+        for number in 0..1000 {
+            logger
+                .line(Level::Info, "init")
+                .field("result", &number.to_string())
+                .write();
+        }
+        drop(guard);
+        let text = written.text();
+        assert_eq!(text.lines().count(), 1000);
+        assert!(text.ends_with("result=999\n"));
+    }
+
+    #[test]
+    fn shows_time_as_go_does() {
+        let time: Timestamp = "2024-09-05T14:42:28.7Z".parse().unwrap();
+        let zone = |name: &str| time.in_tz(name).unwrap();
+        assert_eq!(show_time(&zone("UTC")), "2024-09-05T14:42:28Z");
+        let offset = |hours| TimeZone::fixed(jiff::tz::offset(hours));
+        assert_eq!(
+            show_time(&time.to_zoned(offset(2))),
+            "2024-09-05T16:42:28+02:00"
+        );
+        assert_eq!(
+            show_time(&time.to_zoned(offset(-7))),
+            "2024-09-05T07:42:28-07:00"
+        );
+    }
+
+    #[test]
+    fn reads_levels() {
+        assert_eq!("DEBUG".parse(), Ok(Level::Debug));
+        assert_eq!("warning".parse(), Ok(Level::Warn));
+        assert_eq!("fatal".parse::<Level>(), Err(UnknownLevel));
+    }
+}

@@ -1,0 +1,501 @@
+//! What is counted and timed, and the text of `/metrics`.
+//!
+//! The three counters of the original keep their names, help texts and labels. Labels whose values
+//! come from outside are bounded (see [`series`]): what goes beyond is still counted, as `other`.
+
+mod series;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use super::clean;
+use series::{LABEL_BYTES_MAX, Series};
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const PREFIX: &str = "falcosecurity_falco_talon_";
+
+/// From half a millisecond, since most events are done within one, to a slow capture or drain.
+const SECONDS: [f64; 16] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    60.0,
+];
+
+/// The registry and everything in it. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    events: Series,
+    matches: Series,
+    actions: Series,
+    event_seconds: Histogram,
+    queue_wait_seconds: Histogram,
+    action_seconds: HistogramVec,
+    host_call_seconds: HistogramVec,
+    queue_depth: IntGauge,
+    events_in_flight: IntGauge,
+    duplicates: IntCounter,
+    denials: IntCounterVec,
+    retries: IntCounterVec,
+    rejected_requests: IntCounterVec,
+    reloads: IntCounterVec,
+}
+
+/// What one completed action is counted under.
+#[derive(Debug, Clone, Copy)]
+pub struct ActionLabels<'a> {
+    /// The action's name in the rule.
+    pub action: &'a str,
+    /// What ran.
+    pub actionner: &'a str,
+    /// The name of the Falco rule. The original put the whole alert here.
+    pub event: &'a str,
+    /// The name of our rule.
+    pub rule: &'a str,
+    /// `success`, `failure` or `ignored`.
+    pub status: &'a str,
+    /// The namespace of the target, empty if it has none.
+    pub namespace: &'a str,
+    /// The pod that was the target, empty if it was none.
+    pub pod: &'a str,
+}
+
+impl Metrics {
+    /// All metrics at zero. `series_max` bounds each metric whose labels come from outside.
+    pub fn new(version: &str, series_max: usize) -> prometheus::Result<Metrics> {
+        let registry = Registry::new();
+        let build = &Builder {
+            registry: &registry,
+            version,
+            series_max,
+        };
+        let build_info = build.counters("build_info", "version of this program", &["version"])?;
+        build_info.with_label_values(&[version]).inc();
+        let inner = Inner {
+            events: build.series(
+                "event_total",
+                "number of received events",
+                &["event", "priority", "source"],
+                &["event", "source"],
+            )?,
+            matches: build.series(
+                "match_total",
+                "number of matched events",
+                &["event", "priority", "source", "rule"],
+                &["event", "source"],
+            )?,
+            actions: build.series(
+                "action_total",
+                "number of actions",
+                &[
+                    "action",
+                    "actionner",
+                    "event",
+                    "rule",
+                    "status",
+                    "namespace",
+                    "pod",
+                ],
+                &["event", "namespace", "pod"],
+            )?,
+            event_seconds: build.histogram(
+                "event_duration_seconds",
+                "time from the reception of an event to the end of its last action",
+            )?,
+            queue_wait_seconds: build
+                .histogram("queue_wait_seconds", "time that events waited in the queue")?,
+            action_seconds: build.histograms(
+                "action_duration_seconds",
+                "time that actions took",
+                "actionner",
+            )?,
+            host_call_seconds: build.histograms(
+                "host_call_duration_seconds",
+                "time that calls of actionners to the host took",
+                "capability",
+            )?,
+            queue_depth: build.gauge("queue_depth", "number of events that wait in the queue")?,
+            events_in_flight: build.gauge(
+                "events_in_flight",
+                "number of events that were taken from the queue and are not done",
+            )?,
+            duplicates: build
+                .counter("duplicate_total", "number of events dropped as duplicates")?,
+            denials: build.counters(
+                "denial_total",
+                "number of calls of actionners that the policy denied",
+                &["actionner", "capability"],
+            )?,
+            retries: build.counters(
+                "retry_total",
+                "number of actions tried again after a temporary failure",
+                &["actionner"],
+            )?,
+            rejected_requests: build.counters(
+                "rejected_request_total",
+                "number of requests that were answered with an error",
+                &["reason"],
+            )?,
+            reloads: build.counters(
+                "reload_total",
+                "number of reloads of rules and policy",
+                &["result"],
+            )?,
+            registry: registry.clone(),
+        };
+        Ok(Metrics(Arc::new(inner)))
+    }
+
+    /// An event was received; `event` is its Falco rule.
+    pub fn event(&self, event: &str, priority: &str, source: &str) {
+        self.0.events.increment(&[event, priority, source]);
+    }
+
+    /// An event matched `rule`; `event` is its Falco rule.
+    pub fn matched(&self, event: &str, priority: &str, source: &str, rule: &str) {
+        self.0.matches.increment(&[event, priority, source, rule]);
+    }
+
+    /// An action ran to its end, well or not.
+    pub fn action(&self, labels: &ActionLabels<'_>) {
+        let ActionLabels {
+            action,
+            actionner,
+            event,
+            rule,
+            status,
+            namespace,
+            pod,
+        } = *labels;
+        self.0
+            .actions
+            .increment(&[action, actionner, event, rule, status, namespace, pod]);
+    }
+
+    /// How long an event took, from its reception to the end of its last action.
+    pub fn event_took(&self, duration: Duration) {
+        self.0.event_seconds.observe(duration.as_secs_f64());
+    }
+
+    /// How long an event waited in the queue.
+    pub fn queue_waited(&self, duration: Duration) {
+        self.0.queue_wait_seconds.observe(duration.as_secs_f64());
+    }
+
+    /// How long an action took.
+    pub fn action_took(&self, actionner: &str, duration: Duration) {
+        let labels = [&*clean(actionner, LABEL_BYTES_MAX)];
+        self.0
+            .action_seconds
+            .with_label_values(&labels)
+            .observe(duration.as_secs_f64());
+    }
+
+    /// How long a call of an actionner to the host took. `capability` is one of ours.
+    pub fn host_call_took(&self, capability: &'static str, duration: Duration) {
+        self.0
+            .host_call_seconds
+            .with_label_values(&[capability])
+            .observe(duration.as_secs_f64());
+    }
+
+    /// How many events wait, and how many were taken and are not done. Set when asked for.
+    pub fn queue(&self, depth: usize, in_flight: usize) {
+        self.0
+            .queue_depth
+            .set(i64::try_from(depth).unwrap_or(i64::MAX));
+        self.0
+            .events_in_flight
+            .set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    }
+
+    /// An event was dropped because the same was handled a moment ago.
+    pub fn duplicate(&self) {
+        self.0.duplicates.inc();
+    }
+
+    /// The policy denied a call. `capability` is one of ours.
+    pub fn denied(&self, actionner: &str, capability: &'static str) {
+        let actionner = clean(actionner, LABEL_BYTES_MAX);
+        self.0
+            .denials
+            .with_label_values(&[&*actionner, capability])
+            .inc();
+    }
+
+    /// An action is tried again after a temporary failure.
+    pub fn retried(&self, actionner: &str) {
+        self.0
+            .retries
+            .with_label_values(&[&*clean(actionner, LABEL_BYTES_MAX)])
+            .inc();
+    }
+
+    /// A request was answered with an error.
+    pub fn rejected(&self, reason: &'static str) {
+        self.0.rejected_requests.with_label_values(&[reason]).inc();
+    }
+
+    /// Rules and policy were loaded anew, or could not be and the old ones stay.
+    pub fn reloaded(&self, success: bool) {
+        let result = if success { "success" } else { "failure" };
+        self.0.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// Everything as Prometheus' text format.
+    pub fn render(&self) -> String {
+        let mut families = self.0.registry.gather();
+        for metric in families.iter_mut().flat_map(|family| family.mut_metric()) {
+            // To Prometheus an empty label is an absent one, and the original does not show it.
+            let mut labels = metric.take_label();
+            labels.retain(|label| !label.value().is_empty());
+            metric.set_label(labels);
+        }
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&families, &mut text) {
+            text.push_str(&format!("# the rest could not be encoded: {error}\n"));
+        }
+        text
+    }
+}
+
+/// Makes and registers metrics, all under the same prefix.
+struct Builder<'a> {
+    registry: &'a Registry,
+    version: &'a str,
+    series_max: usize,
+}
+
+impl Builder<'_> {
+    fn series(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&'static str],
+        open: &[&'static str],
+    ) -> prometheus::Result<Series> {
+        let options = Opts::new(format!("{PREFIX}{name}"), help)
+            .const_label("otel_scope_name", "github.com/Falco-Talon/falco-talon")
+            .const_label("otel_scope_version", self.version);
+        let counters = IntCounterVec::new(options, labels)?;
+        self.registry.register(Box::new(counters.clone()))?;
+        Ok(Series::new(counters, labels, open, self.series_max))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        let counter = IntCounter::new(format!("{PREFIX}{name}"), help)?;
+        self.registry.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
+        let counters = IntCounterVec::new(Opts::new(format!("{PREFIX}{name}"), help), labels)?;
+        self.registry.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        let gauge = IntGauge::new(format!("{PREFIX}{name}"), help)?;
+        self.registry.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {
+        let options = HistogramOpts::new(format!("{PREFIX}{name}"), help).buckets(SECONDS.into());
+        let histogram = Histogram::with_opts(options)?;
+        self.registry.register(Box::new(histogram.clone()))?;
+        Ok(histogram)
+    }
+
+    fn histograms(&self, name: &str, help: &str, label: &str) -> prometheus::Result<HistogramVec> {
+        let options = HistogramOpts::new(format!("{PREFIX}{name}"), help).buckets(SECONDS.into());
+        let histograms = HistogramVec::new(options, &[label])?;
+        self.registry.register(Box::new(histograms.clone()))?;
+        Ok(histograms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::telemetry::is_printable;
+
+    fn metrics(series_max: usize) -> Metrics {
+        Metrics::new("devel", series_max).unwrap()
+    }
+
+    /// The samples of one metric, in the order in which they are shown.
+    fn lines(metrics: &Metrics, name: &str) -> String {
+        let wanted = |line: &&str| line.contains(name);
+        metrics
+            .render()
+            .lines()
+            .filter(wanted)
+            .flat_map(|line| [line, "\n"])
+            .collect()
+    }
+
+    fn parse(metrics: &Metrics) -> prometheus_parse::Scrape {
+        let text = metrics.render();
+        prometheus_parse::Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap()
+    }
+
+    fn counted(scrape: &prometheus_parse::Scrape, name: &str) -> f64 {
+        let samples = scrape.samples.iter().filter(|sample| sample.metric == name);
+        let value = |sample: &prometheus_parse::Sample| match sample.value {
+            prometheus_parse::Value::Counter(value) => value,
+            ref other => panic!("{name} is not a counter but {other:?}"),
+        };
+        samples.map(value).sum()
+    }
+
+    #[test]
+    fn counters_of_the_announcement() {
+        let metrics = metrics(100);
+        let event = "Unexpected outbound connection destination";
+        metrics.event(event, "Critical", "syscalls");
+        metrics.event(event, "Critical", "syscalls");
+        metrics.matched(
+            event,
+            "Critical",
+            "syscalls",
+            "Suspicious outbound connection",
+        );
+        metrics.action(&ActionLabels {
+            action: "Terminate Pod",
+            actionner: "kubernetes:terminate",
+            event: "Test logs",
+            rule: "Suspicious outbound connection",
+            status: "failure",
+            namespace: "falco",
+            pod: "falco-5b7kc",
+        });
+        expect![[r#"
+            # HELP falcosecurity_falco_talon_action_total number of actions
+            # TYPE falcosecurity_falco_talon_action_total counter
+            falcosecurity_falco_talon_action_total{action="Terminate Pod",actionner="kubernetes:terminate",event="Test logs",namespace="falco",otel_scope_name="github.com/Falco-Talon/falco-talon",otel_scope_version="devel",pod="falco-5b7kc",rule="Suspicious outbound connection",status="failure"} 1
+        "#]]
+        .assert_eq(&lines(&metrics, "action_total"));
+        expect![[r#"
+            # HELP falcosecurity_falco_talon_event_total number of received events
+            # TYPE falcosecurity_falco_talon_event_total counter
+            falcosecurity_falco_talon_event_total{event="Unexpected outbound connection destination",otel_scope_name="github.com/Falco-Talon/falco-talon",otel_scope_version="devel",priority="Critical",source="syscalls"} 2
+        "#]]
+        .assert_eq(&lines(&metrics, "event_total"));
+        expect![[r#"
+            # HELP falcosecurity_falco_talon_match_total number of matched events
+            # TYPE falcosecurity_falco_talon_match_total counter
+            falcosecurity_falco_talon_match_total{event="Unexpected outbound connection destination",otel_scope_name="github.com/Falco-Talon/falco-talon",otel_scope_version="devel",priority="Critical",rule="Suspicious outbound connection",source="syscalls"} 1
+        "#]]
+        .assert_eq(&lines(&metrics, "match_total"));
+    }
+
+    #[test]
+    fn leaves_out_empty_labels() {
+        let metrics = metrics(100);
+        metrics.event("rule", "Critical", "");
+        assert!(!metrics.render().contains("source="));
+    }
+
+    #[test]
+    fn counts_what_is_beyond_the_cap_as_other() {
+        let metrics = metrics(2);
+        for rule in ["one", "two", "three", "four", "two"] {
+            metrics.event(rule, "Notice", "syscall");
+        }
+        let scrape = parse(&metrics);
+        assert_eq!(
+            counted(&scrape, "falcosecurity_falco_talon_event_total"),
+            5.0
+        );
+        let shown = lines(&metrics, "event_total{");
+        assert_eq!(shown.lines().count(), 3);
+        assert!(
+            shown.contains(r#"event="other""#) && shown.contains(r#"source="other"} 2"#),
+            "{shown}"
+        );
+        assert!(
+            shown.contains(r#"event="two""#) && shown.contains(r#"source="syscall"} 2"#),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn hostile_label_values_stay_labels() {
+        let metrics = metrics(100);
+        metrics.event("a\"} 7\nforged_total{x=\"\\", "Critical", "\u{1b}[31m");
+        metrics.event(&"long ".repeat(20_000), "Critical", "syscall");
+        let text = metrics.render();
+        let escaped = "event=\"a\\\"} 7\u{fffd}forged_total{x=\\\"\\\\\",";
+        assert!(text.contains(escaped), "{text}");
+        let is_fit = |line: &str| line.len() < 600 && line.chars().all(is_printable);
+        assert!(text.lines().all(is_fit), "{text}");
+        assert!(
+            text.lines()
+                .all(|line| line.starts_with('#') || line.starts_with(PREFIX))
+        );
+    }
+
+    #[test]
+    fn everything_else_is_shown() {
+        let metrics = metrics(100);
+        metrics.event_took(Duration::from_millis(3));
+        metrics.queue_waited(Duration::from_micros(40));
+        metrics.action_took("kubernetes:label", Duration::from_millis(4));
+        metrics.host_call_took("kubernetes-write", Duration::from_secs(90));
+        metrics.queue(3, 2);
+        metrics.duplicate();
+        metrics.denied("acme:page", "http");
+        metrics.retried("kubernetes:label");
+        metrics.rejected("queue full");
+        metrics.reloaded(true);
+        metrics.reloaded(false);
+        let text = metrics.render();
+        let samples = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.contains("_bucket"));
+        let samples: String = samples
+            .flat_map(|line| [line.trim_start_matches(PREFIX), "\n"])
+            .collect();
+        expect![[r#"
+            action_duration_seconds_sum{actionner="kubernetes:label"} 0.004
+            action_duration_seconds_count{actionner="kubernetes:label"} 1
+            build_info{version="devel"} 1
+            denial_total{actionner="acme:page",capability="http"} 1
+            duplicate_total 1
+            event_duration_seconds_sum 0.003
+            event_duration_seconds_count 1
+            events_in_flight 2
+            host_call_duration_seconds_sum{capability="kubernetes-write"} 90
+            host_call_duration_seconds_count{capability="kubernetes-write"} 1
+            queue_depth 3
+            queue_wait_seconds_sum 0.00004
+            queue_wait_seconds_count 1
+            rejected_request_total{reason="queue full"} 1
+            reload_total{result="failure"} 1
+            reload_total{result="success"} 1
+            retry_total{actionner="kubernetes:label"} 1
+        "#]]
+        .assert_eq(&samples);
+        assert_eq!(
+            counted(&parse(&metrics), "falcosecurity_falco_talon_reload_total"),
+            2.0
+        );
+    }
+}
