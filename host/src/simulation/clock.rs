@@ -10,7 +10,9 @@ pub(super) fn now() -> Value {
 
 /// So many seconds after a time.
 pub(super) fn after(time: &Value, seconds: i64) -> Value {
-    parse(time).and_then(|time| time.checked_add(SignedDuration::from_secs(seconds)).ok()).map_or_else(|| time.clone(), text)
+    parse(time)
+        .and_then(|time| time.checked_add(SignedDuration::from_secs(seconds)).ok())
+        .map_or_else(|| time.clone(), text)
 }
 
 /// Whether a time lies before now.

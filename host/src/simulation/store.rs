@@ -27,7 +27,12 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new(resource: &Resource, namespace: Option<&str>, name: &str) -> Key {
         let namespace = namespace.unwrap_or_default().to_owned();
-        Key { group: resource.group, plural: resource.plural, namespace, name: name.to_owned() }
+        Key {
+            group: resource.group,
+            plural: resource.plural,
+            namespace,
+            name: name.to_owned(),
+        }
     }
 
     fn is_of(&self, resource: &Resource) -> bool {
@@ -59,11 +64,25 @@ impl Store {
     }
 
     /// The objects of a resource in one namespace or all, in the order of namespace and name.
-    pub(super) fn of<'a>(&'a self, resource: &Resource, namespace: Option<&'a str>) -> impl Iterator<Item = (&'a Key, &'a Value)> {
+    pub(super) fn of<'a>(
+        &'a self,
+        resource: &Resource,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Key, &'a Value)> {
         let (group, plural) = (resource.group, resource.plural);
-        let first = Key { group, plural, namespace: namespace.unwrap_or_default().to_owned(), name: String::new() };
-        let of_resource = self.objects.range(first..).take_while(move |(key, _)| key.group == group && key.plural == plural);
-        of_resource.take_while(move |(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace))
+        let first = Key {
+            group,
+            plural,
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: String::new(),
+        };
+        let of_resource = self
+            .objects
+            .range(first..)
+            .take_while(move |(key, _)| key.group == group && key.plural == plural);
+        of_resource.take_while(move |(key, _)| {
+            namespace.is_none_or(|namespace| key.namespace == namespace)
+        })
     }
 
     /// All objects of all resources.
@@ -73,7 +92,8 @@ impl Store {
 
     /// A namespace, where it exists.
     pub(super) fn namespace(&self, name: &str) -> Option<&Value> {
-        self.objects.get(&Key::new(resource::namespaces(), None, name))
+        self.objects
+            .get(&Key::new(resource::namespaces(), None, name))
     }
 
     /// The resource of an object that is here.
@@ -91,7 +111,9 @@ impl Store {
     pub(super) fn new_suffix(&mut self) -> String {
         const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         self.made += 1;
-        let mut rest = usize::try_from(self.made).unwrap_or_default().wrapping_mul(7919);
+        let mut rest = usize::try_from(self.made)
+            .unwrap_or_default()
+            .wrapping_mul(7919);
         let mut suffix = String::new();
         for _ in 0..5 {
             suffix.push(char::from(LETTERS[rest % LETTERS.len()]));

@@ -49,19 +49,27 @@ pub(super) fn label_key(key: &str) -> Vec<String> {
             if prefix.is_empty() {
                 texts.push("prefix part must be non-empty".to_owned());
             } else {
-                texts.extend(subdomain(prefix).into_iter().map(|text| format!("prefix part {text}")));
+                texts.extend(
+                    subdomain(prefix)
+                        .into_iter()
+                        .map(|text| format!("prefix part {text}")),
+                );
             }
             name
         }
         _ => {
-            let text = format!("a valid label key {NAME_PART} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')");
+            let text = format!(
+                "a valid label key {NAME_PART} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            );
             return vec![text];
         }
     };
     if name.is_empty() {
         texts.push("name part must be non-empty".to_owned());
     } else if name.len() > LABEL_BYTES_MAX {
-        texts.push(format!("name part must be no more than {LABEL_BYTES_MAX} bytes"));
+        texts.push(format!(
+            "name part must be no more than {LABEL_BYTES_MAX} bytes"
+        ));
     }
     if !is_name_part(name) {
         texts.push(format!("name part {NAME_PART}"));
@@ -73,14 +81,17 @@ fn is_name_part(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric)) && bytes.iter().all(|byte| inner(*byte))
+    ends.iter()
+        .all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && bytes.iter().all(|byte| inner(*byte))
 }
 
 fn is_dns_label(text: &str) -> bool {
     let lower = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    ends.iter().all(|end| end.is_some_and(lower)) && bytes.iter().all(|byte| lower(byte) || *byte == b'-')
+    ends.iter().all(|end| end.is_some_and(lower))
+        && bytes.iter().all(|byte| lower(byte) || *byte == b'-')
 }
 
 fn subdomain(text: &str) -> Vec<String> {
@@ -96,7 +107,10 @@ fn subdomain(text: &str) -> Vec<String> {
 
 fn object_name(resource: &Resource, name: &str) -> Vec<String> {
     if resource.group == "rbac.authorization.k8s.io" {
-        let bad = ["/", "%"].into_iter().filter(|part| name.contains(part)).map(|part| format!("may not contain '{part}'"));
+        let bad = ["/", "%"]
+            .into_iter()
+            .filter(|part| name.contains(part))
+            .map(|part| format!("may not contain '{part}'"));
         let dots = matches!(name, "." | "..").then(|| format!("may not be '{name}'"));
         return bad.chain(dots).collect();
     }
@@ -119,14 +133,30 @@ pub(super) fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let name = metadata["name"].as_str().unwrap_or_default();
     if name.is_empty() {
-        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+        causes.push(Cause::required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
     } else {
-        causes.extend(object_name(resource, name).iter().map(|text| Cause::invalid("metadata.name", &json!(name), text)));
+        causes.extend(
+            object_name(resource, name)
+                .iter()
+                .map(|text| Cause::invalid("metadata.name", &json!(name), text)),
+        );
     }
     causes.extend(labels("metadata.labels", &metadata["labels"]));
-    for key in metadata["annotations"].as_object().into_iter().flatten().map(|(key, _)| key) {
+    for key in metadata["annotations"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key)
+    {
         let texts = label_key(&key.to_lowercase());
-        causes.extend(texts.iter().map(|text| Cause::invalid("metadata.annotations", &json!(key), text)));
+        causes.extend(
+            texts
+                .iter()
+                .map(|text| Cause::invalid("metadata.annotations", &json!(key), text)),
+        );
     }
     causes.extend(owners(&metadata["ownerReferences"]));
     causes.extend(finalizers(&metadata["finalizers"]));
@@ -143,7 +173,11 @@ pub(super) fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
 fn labels(field: &str, labels: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (key, value) in labels.as_object().into_iter().flatten() {
-        causes.extend(label_key(key).iter().map(|text| Cause::invalid(field, &json!(key), text)));
+        causes.extend(
+            label_key(key)
+                .iter()
+                .map(|text| Cause::invalid(field, &json!(key), text)),
+        );
         let texts = label_value(value.as_str().unwrap_or_default());
         causes.extend(texts.iter().map(|text| Cause::invalid(field, value, text)));
     }
@@ -152,11 +186,20 @@ fn labels(field: &str, labels: &Value) -> Vec<Cause> {
 
 fn owners(references: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    let needed = [("apiVersion", "version must not be empty"), ("kind", "must not be empty"), ("name", "must not be empty"), ("uid", "must not be empty")];
+    let needed = [
+        ("apiVersion", "version must not be empty"),
+        ("kind", "must not be empty"),
+        ("name", "must not be empty"),
+        ("uid", "must not be empty"),
+    ];
     for (index, reference) in references.as_array().into_iter().flatten().enumerate() {
         for (field, text) in needed {
             if reference[field].as_str().unwrap_or_default().is_empty() {
-                causes.push(Cause::invalid(format!("metadata.ownerReferences[{index}].{field}"), &json!(""), text));
+                causes.push(Cause::invalid(
+                    format!("metadata.ownerReferences[{index}].{field}"),
+                    &json!(""),
+                    text,
+                ));
             }
         }
     }
@@ -165,8 +208,17 @@ fn owners(references: &Value) -> Vec<Cause> {
 
 fn finalizers(finalizers: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    for finalizer in finalizers.as_array().into_iter().flatten().filter_map(Value::as_str) {
-        causes.extend(label_key(finalizer).iter().map(|text| Cause::invalid("metadata.finalizers", &json!(finalizer), text)));
+    for finalizer in finalizers
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
+        causes.extend(
+            label_key(finalizer)
+                .iter()
+                .map(|text| Cause::invalid("metadata.finalizers", &json!(finalizer), text)),
+        );
     }
     causes
 }
@@ -180,7 +232,10 @@ fn pod_spec(field: &str, spec: &Value) -> Vec<Cause> {
     for (index, container) in containers.iter().enumerate() {
         for part in ["name", "image"] {
             if container[part].as_str().unwrap_or_default().is_empty() {
-                causes.push(Cause::required(format!("{field}.containers[{index}].{part}"), ""));
+                causes.push(Cause::required(
+                    format!("{field}.containers[{index}].{part}"),
+                    "",
+                ));
             }
         }
     }
@@ -194,7 +249,11 @@ fn workload(spec: &Value) -> Vec<Cause> {
         causes.push(Cause::required("spec.selector", ""));
     } else if !LabelSelector::of(&spec["selector"]).matches(labels) {
         let text = "`selector` does not match template `labels`";
-        causes.push(Cause::invalid("spec.template.metadata.labels", labels, text));
+        causes.push(Cause::invalid(
+            "spec.template.metadata.labels",
+            labels,
+            text,
+        ));
     }
     causes.extend(pod_spec("spec.template.spec", &spec["template"]["spec"]));
     causes
@@ -215,44 +274,88 @@ fn network_policy(spec: &Value) -> Vec<Cause> {
 
 fn peer_causes(field: &str, peer: &Value) -> Vec<Cause> {
     const CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-    let Some(block) = peer.get("ipBlock") else { return Vec::new() };
+    let Some(block) = peer.get("ipBlock") else {
+        return Vec::new();
+    };
     if peer.get("podSelector").is_some() || peer.get("namespaceSelector").is_some() {
-        return vec![Cause::forbidden(field, "may not specify both ipBlock and another peer")];
+        return vec![Cause::forbidden(
+            field,
+            "may not specify both ipBlock and another peer",
+        )];
     }
     let exceptions = block["except"].as_array().into_iter().flatten().enumerate();
-    let exceptions = exceptions.map(|(index, value)| (format!("{field}.ipBlock.except[{index}]"), value));
+    let exceptions =
+        exceptions.map(|(index, value)| (format!("{field}.ipBlock.except[{index}]"), value));
     let all = std::iter::once((format!("{field}.ipBlock.cidr"), &block["cidr"])).chain(exceptions);
-    let wrong = all.filter(|(_, value)| value.as_str().is_none_or(|text| text.parse::<ipnet::IpNet>().is_err()));
-    wrong.map(|(field, value)| Cause::invalid(field, value, CIDR)).collect()
+    let wrong = all.filter(|(_, value)| {
+        value
+            .as_str()
+            .is_none_or(|text| text.parse::<ipnet::IpNet>().is_err())
+    });
+    wrong
+        .map(|(field, value)| Cause::invalid(field, value, CIDR))
+        .collect()
 }
 
 /// What is wrong with a change from one object to another.
 pub(super) fn change(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    for field in ["name", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for field in [
+        "name",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
         let (before, after) = (&old["metadata"][field], &new["metadata"][field]);
         if before != after {
-            causes.push(Cause::invalid(format!("metadata.{field}"), after, "field is immutable"));
+            causes.push(Cause::invalid(
+                format!("metadata.{field}"),
+                after,
+                "field is immutable",
+            ));
         }
     }
     if !old["metadata"]["deletionTimestamp"].is_null() {
-        causes.extend(late_finalizers(&old["metadata"]["finalizers"], &new["metadata"]["finalizers"]));
+        causes.extend(late_finalizers(
+            &old["metadata"]["finalizers"],
+            &new["metadata"]["finalizers"],
+        ));
     }
     let (old_spec, new_spec) = (&old["spec"], &new["spec"]);
     match resource.kind {
         "Pod" => causes.extend(pod_change(old_spec, new_spec)),
-        "Deployment" | "ReplicaSet" | "DaemonSet" if old_spec["selector"] != new_spec["selector"] => {
-            causes.push(Cause::invalid("spec.selector", &new_spec["selector"], "field is immutable"));
+        "Deployment" | "ReplicaSet" | "DaemonSet"
+            if old_spec["selector"] != new_spec["selector"] =>
+        {
+            causes.push(Cause::invalid(
+                "spec.selector",
+                &new_spec["selector"],
+                "field is immutable",
+            ));
         }
         "RoleBinding" | "ClusterRoleBinding" if old["roleRef"] != new["roleRef"] => {
-            causes.push(Cause::invalid("roleRef", &new["roleRef"], "cannot change roleRef"));
+            causes.push(Cause::invalid(
+                "roleRef",
+                &new["roleRef"],
+                "cannot change roleRef",
+            ));
         }
         "ConfigMap" | "Secret" if old["immutable"] == true => {
             if new["immutable"] != true {
-                causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
+                causes.push(Cause::forbidden(
+                    "immutable",
+                    "field is immutable when `immutable` is set",
+                ));
             }
-            for field in ["data", "binaryData"].into_iter().filter(|field| old[*field] != new[*field]) {
-                causes.push(Cause::forbidden(field, "field is immutable when `immutable` is set"));
+            for field in ["data", "binaryData"]
+                .into_iter()
+                .filter(|field| old[*field] != new[*field])
+            {
+                causes.push(Cause::forbidden(
+                    field,
+                    "field is immutable when `immutable` is set",
+                ));
             }
         }
         _ => {}
@@ -262,13 +365,24 @@ pub(super) fn change(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause
 
 fn late_finalizers(old: &Value, new: &Value) -> Vec<Cause> {
     let set = |value: &Value| -> BTreeSet<String> {
-        value.as_array().into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect()
     };
-    let late: Vec<String> = set(new).difference(&set(old)).map(|name| format!("{name:?}")).collect();
+    let late: Vec<String> = set(new)
+        .difference(&set(old))
+        .map(|name| format!("{name:?}"))
+        .collect();
     if late.is_empty() {
         return Vec::new();
     }
-    let text = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", late.join(", "));
+    let text = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+        late.join(", ")
+    );
     vec![Cause::forbidden("metadata.finalizers", &text)]
 }
 
@@ -276,12 +390,18 @@ fn pod_change(old: &Value, new: &Value) -> Vec<Cause> {
     let count = |spec: &Value, list: &str| spec[list].as_array().map_or(0, Vec::len);
     for list in ["containers", "initContainers"] {
         if count(old, list) != count(new, list) {
-            return vec![Cause::forbidden(format!("spec.{list}"), "pod updates may not add or remove containers")];
+            return vec![Cause::forbidden(
+                format!("spec.{list}"),
+                "pod updates may not add or remove containers",
+            )];
         }
     }
     let old_tolerations = old["tolerations"].as_array().map_or(&[][..], Vec::as_slice);
     let new_tolerations = new["tolerations"].as_array().map_or(&[][..], Vec::as_slice);
-    if !old_tolerations.iter().all(|toleration| new_tolerations.contains(toleration)) {
+    if !old_tolerations
+        .iter()
+        .all(|toleration| new_tolerations.contains(toleration))
+    {
         let text = "existing toleration can not be modified except its tolerationSeconds";
         return vec![Cause::forbidden("spec.tolerations", text)];
     }
@@ -296,12 +416,22 @@ fn pod_change(old: &Value, new: &Value) -> Vec<Cause> {
 fn without_mutable(spec: &Value) -> Value {
     let mut spec = spec.clone();
     for list in ["containers", "initContainers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        for container in spec[list]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
             container.remove("image");
         }
     }
     if let Some(fields) = spec.as_object_mut() {
-        fields.retain(|field, value| !matches!(field.as_str(), "tolerations" | "activeDeadlineSeconds" | "schedulingGates") && !value.is_null());
+        fields.retain(|field, value| {
+            !matches!(
+                field.as_str(),
+                "tolerations" | "activeDeadlineSeconds" | "schedulingGates"
+            ) && !value.is_null()
+        });
     }
     spec
 }
@@ -320,6 +450,9 @@ mod tests {
         }
         assert_eq!(label_value(""), Vec::<String>::new());
         assert_eq!(label_value("ends-"), [LABEL_VALUE]);
-        assert_eq!(label_value(&"a".repeat(64)), ["must be no more than 63 bytes"]);
+        assert_eq!(
+            label_value(&"a".repeat(64)),
+            ["must be no more than 63 bytes"]
+        );
     }
 }

@@ -14,15 +14,29 @@ use super::store::{Key, Store};
 use super::{Answer, decode, defaults, merge, resource, validation};
 
 /// Create the object in the body.
-pub(super) fn create(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
+pub(super) fn create(
+    store: &mut Store,
+    call: &Call,
+    body: &Body,
+    now: &Value,
+) -> Result<Answer, Refusal> {
     let object = body.object(call)?;
     let (object, warnings) = read(call, object)?;
     let object = insert(store, call, object, now)?;
-    Ok(Answer { code: StatusCode::CREATED, body: object, warnings })
+    Ok(Answer {
+        code: StatusCode::CREATED,
+        body: object,
+        warnings,
+    })
 }
 
 /// Replace the object by the one in the body.
-pub(super) fn update(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
+pub(super) fn update(
+    store: &mut Store,
+    call: &Call,
+    body: &Body,
+    now: &Value,
+) -> Result<Answer, Refusal> {
     let (mut new, warnings) = read(call, body.object(call)?)?;
     check_address(call, &new)?;
     let old = stored(store, call)?.clone();
@@ -37,22 +51,42 @@ pub(super) fn update(store: &mut Store, call: &Call, body: &Body, now: &Value) -
         );
         return Err(Refusal::conflict(call.resource, &call.name, &text));
     }
-    let must_name_version = call.resource.custom || matches!(call.resource.kind, "PodDisruptionBudget" | "Lease");
+    let must_name_version =
+        call.resource.custom || matches!(call.resource.kind, "PodDisruptionBudget" | "Lease");
     if new["metadata"]["resourceVersion"].is_null() && must_name_version {
-        let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
+        let cause = Cause::invalid(
+            "metadata.resourceVersion",
+            &json!(0),
+            "must be specified for an update",
+        );
         return Err(Refusal::invalid(call.resource, &call.name, &[cause]));
     }
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"] {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "resourceVersion",
+    ] {
         if new["metadata"][field].is_null() {
             new["metadata"][field] = old["metadata"][field].clone();
         }
     }
     let object = replace(store, call, &old, new, now, Tracking::Update)?;
-    Ok(Answer { code: StatusCode::OK, body: object, warnings })
+    Ok(Answer {
+        code: StatusCode::OK,
+        body: object,
+        warnings,
+    })
 }
 
 /// Change the object as the body says, or create it where the body is applied.
-pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
+pub(super) fn patch(
+    store: &mut Store,
+    call: &Call,
+    body: &Body,
+    now: &Value,
+) -> Result<Answer, Refusal> {
     let kind = call.content_type.as_deref().unwrap_or_default();
     if kind == "application/apply-patch+yaml" {
         return apply(store, call, body, now);
@@ -63,7 +97,10 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) ->
         _ => false,
     };
     if !supported {
-        return Err(Refusal::unsupported_media_type("415: Unsupported Media Type", json!({})));
+        return Err(Refusal::unsupported_media_type(
+            "415: Unsupported Media Type",
+            json!({}),
+        ));
     }
     if call.query.force.is_some() {
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
@@ -72,13 +109,21 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) ->
     let old = stored(store, call)?.clone();
     let patched = match kind {
         "application/merge-patch+json" => {
-            let patch = body.patch("error decoding patch: ", "map[string]interface {}", Value::is_object)?;
+            let patch = body.patch(
+                "error decoding patch: ",
+                "map[string]interface {}",
+                Value::is_object,
+            )?;
             let mut patched = old.clone();
             json_patch::merge(&mut patched, &patch);
             patched
         }
         "application/json-patch+json" => {
-            let patch = body.patch("error decoding patch: ", "[]handlers.jsonPatchOp", Value::is_array)?;
+            let patch = body.patch(
+                "error decoding patch: ",
+                "[]handlers.jsonPatchOp",
+                Value::is_array,
+            )?;
             body::json_patch(&old, &patch)?
         }
         _ => {
@@ -86,19 +131,24 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) ->
             merge::strategic(call.resource.structure(), old.clone(), patch)?
         }
     };
-    let decoded = decode::decode(call.resource.structure(), as_map(patched.clone())).map_err(|error| {
-        let (value, text) = if kind == "application/strategic-merge-patch+json" {
-            (merge::go(&body.json().unwrap_or_default()), error.converted)
-        } else {
-            (patched.to_string(), error.text)
-        };
-        Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(value), &text)])
-    })?;
+    let decoded =
+        decode::decode(call.resource.structure(), as_map(patched.clone())).map_err(|error| {
+            let (value, text) = if kind == "application/strategic-merge-patch+json" {
+                (merge::go(&body.json().unwrap_or_default()), error.converted)
+            } else {
+                (patched.to_string(), error.text)
+            };
+            Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(value), &text)])
+        })?;
     check_kind(call, &decoded.object, &patched)?;
     check_address(call, &decoded.object)?;
     let warnings = warnings(call, &decoded.unknown)?;
     let object = replace(store, call, &old, decoded.object, now, Tracking::Update)?;
-    Ok(Answer { code: StatusCode::OK, body: object, warnings })
+    Ok(Answer {
+        code: StatusCode::OK,
+        body: object,
+        warnings,
+    })
 }
 
 fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
@@ -110,17 +160,36 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
     let text = |field: &str| declared[field].as_str().unwrap_or_default();
     if (text("apiVersion"), text("kind")) != (&call.resource.api_version(), call.resource.kind) {
         let version = text("apiVersion");
-        let version = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
-        return Err(Refusal::bad_request(format!("invalid object type: {version}, Kind={}", text("kind"))));
+        let version = if version.contains('/') {
+            version.to_owned()
+        } else {
+            format!("/{version}")
+        };
+        return Err(Refusal::bad_request(format!(
+            "invalid object type: {version}, Kind={}",
+            text("kind")
+        )));
     }
     if !declared["metadata"]["managedFields"].is_null() {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    let subresource = if call.subresource.is_some() { "status" } else { "" };
+    let subresource = if call.subresource.is_some() {
+        "status"
+    } else {
+        ""
+    };
     let force = call.query.force.unwrap_or_default();
-    let applier = Applier { resource: call.resource, subresource, manager, force, now };
+    let applier = Applier {
+        resource: call.resource,
+        subresource,
+        manager,
+        force,
+        now,
+    };
     let old = store.get(&key(call)).cloned();
-    let mut start = old.clone().unwrap_or_else(|| json!({"apiVersion": declared["apiVersion"], "kind": declared["kind"]}));
+    let mut start = old
+        .clone()
+        .unwrap_or_else(|| json!({"apiVersion": declared["apiVersion"], "kind": declared["kind"]}));
     if start["metadata"].is_null() {
         start["metadata"] = json!({"name": call.name});
     }
@@ -140,11 +209,19 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         remove(&mut object["metadata"], "resourceVersion");
         managed::set_holders(&mut object, holders);
         let object = insert(store, call, object, now)?;
-        return Ok(Answer { code: StatusCode::CREATED, body: object, warnings });
+        return Ok(Answer {
+            code: StatusCode::CREATED,
+            body: object,
+            warnings,
+        });
     };
     managed::set_holders(&mut object, holders);
     let object = replace(store, call, &old, object, now, Tracking::Applied)?;
-    Ok(Answer { code: StatusCode::OK, body: object, warnings })
+    Ok(Answer {
+        code: StatusCode::OK,
+        body: object,
+        warnings,
+    })
 }
 
 /// Whether who holds what is still to be found out.
@@ -155,16 +232,26 @@ enum Tracking {
 }
 
 /// Store a new object.
-fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Value) -> Result<Value, Refusal> {
+fn insert(
+    store: &mut Store,
+    call: &Call,
+    mut object: Value,
+    now: &Value,
+) -> Result<Value, Refusal> {
     check_namespace(call, &object)?;
     let resource = call.resource;
     let metadata = &mut object["metadata"];
-    if let (Value::Null, Some(prefix)) = (&metadata["name"], metadata["generateName"].as_str().map(str::to_owned)) {
+    if let (Value::Null, Some(prefix)) = (
+        &metadata["name"],
+        metadata["generateName"].as_str().map(str::to_owned),
+    ) {
         metadata["name"] = json!(format!("{prefix}{}", store.new_suffix()));
     }
     let name = metadata["name"].as_str().unwrap_or_default().to_owned();
     if !metadata["resourceVersion"].is_null() {
-        return Err(Refusal::internal("resourceVersion should not be set on objects to be created"));
+        return Err(Refusal::internal(
+            "resourceVersion should not be set on objects to be created",
+        ));
     }
     if let Some(namespace) = &call.namespace {
         let Some(found) = store.namespace(namespace) else {
@@ -174,7 +261,11 @@ fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Value) -> Res
             return Err(terminating(call, &name, namespace));
         }
     }
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+    for field in [
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+    ] {
         remove(metadata, field);
     }
     metadata["uid"] = json!(store.new_uid());
@@ -185,7 +276,8 @@ fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Value) -> Res
     if resource.has_status {
         remove(&mut object, "status");
         if let "Pod" | "Namespace" = resource.kind {
-            object["status"] = json!({"phase": if resource.kind == "Pod" { "Pending" } else { "Active" }});
+            object["status"] =
+                json!({"phase": if resource.kind == "Pod" { "Pending" } else { "Active" }});
         }
     }
     complete(call, &mut object);
@@ -217,21 +309,34 @@ fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Value) -> Res
 }
 
 fn terminating(call: &Call, name: &str, namespace: &str) -> Refusal {
-    let text = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let text = format!(
+        "unable to create new content in namespace {namespace} because it is being terminated"
+    );
     let message = format!("namespace {namespace} is being terminated");
     let cause = json!({"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"});
     Refusal::forbidden(call.resource, name, &text, &[cause])
 }
 
 /// Store another state of an object.
-fn replace(store: &mut Store, call: &Call, old: &Value, mut new: Value, now: &Value, tracking: Tracking) -> Result<Value, Refusal> {
+fn replace(
+    store: &mut Store,
+    call: &Call,
+    old: &Value,
+    mut new: Value,
+    now: &Value,
+    tracking: Tracking,
+) -> Result<Value, Refusal> {
     let resource = call.resource;
     match new["metadata"]["resourceVersion"].as_str() {
         None | Some("") => {}
         Some(version) if version.parse::<u64>().is_err() => {
-            return Err(Refusal::internal(format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
+            return Err(Refusal::internal(format!(
+                "strconv.ParseUint: parsing {version:?}: invalid syntax"
+            )));
         }
-        Some(version) if *version != old["metadata"]["resourceVersion"] => return Err(Refusal::modified(resource, &call.name)),
+        Some(version) if *version != old["metadata"]["resourceVersion"] => {
+            return Err(Refusal::modified(resource, &call.name));
+        }
         Some(_) => {}
     }
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
@@ -240,11 +345,19 @@ fn replace(store: &mut Store, call: &Call, old: &Value, mut new: Value, now: &Va
     if resource.has_generation {
         let content = |object: &Value| -> Map<String, Value> {
             let fields = object.as_object().into_iter().flatten();
-            let fields = fields.filter(|(field, _)| !matches!(field.as_str(), "metadata" | "status" | "apiVersion" | "kind"));
-            fields.map(|(field, value)| (field.clone(), value.clone())).collect()
+            let fields = fields.filter(|(field, _)| {
+                !matches!(
+                    field.as_str(),
+                    "metadata" | "status" | "apiVersion" | "kind"
+                )
+            });
+            fields
+                .map(|(field, value)| (field.clone(), value.clone()))
+                .collect()
         };
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(1);
-        new["metadata"]["generation"] = json!(generation + i64::from(content(old) != content(&new)));
+        new["metadata"]["generation"] =
+            json!(generation + i64::from(content(old) != content(&new)));
     }
     let mut causes = validation::object(resource, &new);
     causes.extend(validation::change(resource, old, &new));
@@ -252,7 +365,11 @@ fn replace(store: &mut Store, call: &Call, old: &Value, mut new: Value, now: &Va
         return Err(Refusal::invalid(resource, &call.name, &causes));
     }
     if tracking == Tracking::Update {
-        let subresource = if call.subresource.is_some() { "status" } else { "" };
+        let subresource = if call.subresource.is_some() {
+            "status"
+        } else {
+            ""
+        };
         managed::track_update(resource, subresource, old, &mut new, &call.manager, now);
     }
     // The same state again is no change: the version stays.
@@ -260,8 +377,14 @@ fn replace(store: &mut Store, call: &Call, old: &Value, mut new: Value, now: &Va
         return Ok(new);
     }
     let metadata = &new["metadata"];
-    let let_go = !metadata["deletionTimestamp"].is_null() && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
-    if let_go && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0 {
+    let let_go = !metadata["deletionTimestamp"].is_null()
+        && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
+    if let_go
+        && metadata["deletionGracePeriodSeconds"]
+            .as_i64()
+            .unwrap_or_default()
+            == 0
+    {
         super::delete::finish(store, &key(call), now);
         return Ok(new);
     }
@@ -278,8 +401,16 @@ fn keep_other_part(call: &Call, old: &Value, new: &mut Value) {
             }
         }
         Some(Subresource::Status) => {
-            let kept: Vec<String> = old.as_object().into_iter().flatten().map(|(field, _)| field.clone()).collect();
-            for field in kept.iter().filter(|field| !matches!(field.as_str(), "status" | "metadata")) {
+            let kept: Vec<String> = old
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(field, _)| field.clone())
+                .collect();
+            for field in kept
+                .iter()
+                .filter(|field| !matches!(field.as_str(), "status" | "metadata"))
+            {
                 new[field.as_str()] = old[field.as_str()].clone();
             }
             new["metadata"]["ownerReferences"] = old["metadata"]["ownerReferences"].clone();
@@ -320,19 +451,27 @@ fn read(call: &Call, object: Value) -> Result<(Value, Vec<String>), Refusal> {
     let kind = call.resource.kind;
     let refused = |text: &str| {
         let version = call.resource.version;
-        Refusal::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {text}"))
+        Refusal::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {text}"
+        ))
     };
-    let decoded = decode::decode(call.resource.structure(), as_map(object)).map_err(|error| refused(&error.text))?;
+    let decoded = decode::decode(call.resource.structure(), as_map(object))
+        .map_err(|error| refused(&error.text))?;
     let warnings = warnings(call, &decoded.unknown)?;
     Ok((decoded.object, warnings))
 }
 
 fn warnings(call: &Call, unknown: &[String]) -> Result<Vec<String>, Refusal> {
-    let texts: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+    let texts: Vec<String> = unknown
+        .iter()
+        .map(|path| format!("unknown field {path:?}"))
+        .collect();
     if call.query.strict && !texts.is_empty() {
         let (kind, version) = (call.resource.kind, call.resource.version);
         let errors = format!("strict decoding error: {}", texts.join(", "));
-        return Err(Refusal::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {errors}")));
+        return Err(Refusal::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {errors}"
+        )));
     }
     Ok(if call.query.lax { Vec::new() } else { texts })
 }
@@ -343,9 +482,18 @@ fn check_kind(call: &Call, object: &Value, patched: &Value) -> Result<(), Refusa
         return Ok(());
     }
     let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let scheme = "in scheme \"pkg/runtime/scheme.go:111\"";
-    let error = format!("no kind {:?} is registered for version {:?} {scheme}", text("kind"), text("apiVersion"));
-    Err(Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(patched.to_string()), &error)]))
+    let error = body::no_conversion(
+        text("apiVersion"),
+        text("kind"),
+        body::internal_package(call.resource.group),
+        call.resource.kind,
+    );
+    Err(Refusal::invalid_kind(
+        "",
+        "",
+        "",
+        &[Cause::invalid("patch", &json!(patched.to_string()), &error)],
+    ))
 }
 
 /// Name and namespace of a body must be those of its address.
@@ -356,9 +504,10 @@ fn check_address(call: &Call, object: &Value) -> Result<(), Refusal> {
             "the name of the object ({} based on URL) was undeterminable: name must be provided",
             call.name
         ))),
-        name if name != call.name => {
-            Err(Refusal::bad_request(format!("the name of the object ({name}) does not match the name on the URL ({})", call.name)))
-        }
+        name if name != call.name => Err(Refusal::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name
+        ))),
         _ => Ok(()),
     }
 }
@@ -372,7 +521,9 @@ fn check_namespace(call: &Call, object: &Value) -> Result<(), Refusal> {
 }
 
 fn stored<'a>(store: &'a Store, call: &Call) -> Result<&'a Value, Refusal> {
-    store.get(&key(call)).ok_or_else(|| Refusal::not_found(call.resource, &call.name))
+    store
+        .get(&key(call))
+        .ok_or_else(|| Refusal::not_found(call.resource, &call.name))
 }
 
 fn key(call: &Call) -> Key {
@@ -380,7 +531,10 @@ fn key(call: &Call) -> Key {
 }
 
 fn address(call: &Call) -> String {
-    call.namespace.as_ref().map_or_else(|| call.name.clone(), |namespace| format!("{namespace}/{}", call.name))
+    call.namespace.as_ref().map_or_else(
+        || call.name.clone(),
+        |namespace| format!("{namespace}/{}", call.name),
+    )
 }
 
 fn remove(value: &mut Value, field: &str) {
@@ -390,5 +544,9 @@ fn remove(value: &mut Value, field: &str) {
 }
 
 fn as_map(value: Value) -> Map<String, Value> {
-    if let Value::Object(fields) = value { fields } else { Map::new() }
+    if let Value::Object(fields) = value {
+        fields
+    } else {
+        Map::new()
+    }
 }

@@ -40,19 +40,36 @@ fn variable(name: &str) -> Option<String> {
 
 fn start(command: &str) -> Cluster {
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("exec {command}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    shell
+        .args(["-c", &format!("exec {command}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut process = shell.spawn().expect("sh can be started");
     let output = BufReader::new(process.stdout.take().expect("its standard output is ours"));
-    let ready = output.lines().map_while(Result::ok).find(|line| line.starts_with("READY"));
-    let ready = ready.unwrap_or_else(|| panic!("`{command}` ended without a line that begins with READY"));
-    let path = ready.split(' ').find_map(|word| word.strip_prefix("kubeconfig=")).expect("the line names a kubeconfig");
-    Cluster { kubeconfig: path.into(), _process: Some(process) }
+    let ready = output
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("READY"));
+    let ready =
+        ready.unwrap_or_else(|| panic!("`{command}` ended without a line that begins with READY"));
+    let path = ready
+        .split(' ')
+        .find_map(|word| word.strip_prefix("kubeconfig="))
+        .expect("the line names a kubeconfig");
+    Cluster {
+        kubeconfig: path.into(),
+        _process: Some(process),
+    }
 }
 
 /// A client belongs to the runtime that made it, so each test makes its own.
 async fn connect(kubeconfig: &Path) -> kube::Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the kubeconfig can be read");
     let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("the kubeconfig is complete");
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .expect("the kubeconfig is complete");
+    // A refusal is an answer that tests look at. The client would otherwise try again for minutes.
+    config.default_retry = false;
     kube::Client::try_from(config).expect("the configuration makes a client")
 }

@@ -3,6 +3,7 @@
 //! `requests.http` has them, `answers.txt` what the real one says. Each run compares the simulation with that file, and, where the
 //! environment names a real API server, that one too. `UPDATE_EXPECT=1` writes its answers down again.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use host::simulation::{Simulation, normalise};
@@ -14,7 +15,22 @@ use serde_json::{Value, json};
 use crate::cluster;
 
 const REQUESTS: &str = include_str!("requests.http");
-const ANSWERS: &str = include_str!("answers.txt");
+const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulation/answers.txt");
+
+/// A node as the real cluster has it.
+const NODE: &str = "
+apiVersion: v1
+kind: Node
+metadata:
+  name: node-1
+  labels:
+    beta.kubernetes.io/arch: amd64
+    beta.kubernetes.io/os: linux
+    kubernetes.io/arch: amd64
+    kubernetes.io/hostname: node-1
+    kubernetes.io/os: linux
+  annotations: {node.alpha.kubernetes.io/ttl: '0'}
+";
 
 /// How often an asynchronous part of the real cluster is asked whether it is done, and how long between.
 const TRIES_MAX: usize = 500;
@@ -27,6 +43,8 @@ struct Step {
     content_type: String,
     /// Ask again until the answer has this text: something in a real cluster is done later.
     until: Option<String>,
+    /// What later steps call the uid of the answered object.
+    uid_as: Option<String>,
     body: String,
 }
 
@@ -37,11 +55,22 @@ async fn the_simulation_answers_as_the_real_api_server() {
         let answers = play(&client, &namespace, true).await;
         expect_test::expect_file!["./answers.txt"].assert_eq(&answers);
     }
-    let simulation = Simulation::from_yaml("{apiVersion: v1, kind: Node, metadata: {name: node-1}}").expect("a cluster");
+    let simulation = Simulation::from_yaml(NODE).expect("a cluster");
     let answers = play(&simulation.client(), "talon-0", false).await;
-    let differences: Vec<String> = blocks(ANSWERS).zip(blocks(&answers)).filter(|(real, ours)| real != ours).map(|(real, ours)| format!("real: {real}\nsimulated: {ours}")).collect();
-    assert!(differences.is_empty(), "{} differences:\n\n{}", differences.len(), differences.join("\n\n"));
-    assert_eq!(blocks(ANSWERS).count(), blocks(&answers).count());
+    let real = std::fs::read_to_string(ANSWERS).expect("answers.txt");
+    assert_eq!(blocks(&real).count(), blocks(&answers).count());
+    let different = blocks(&real)
+        .zip(blocks(&answers))
+        .filter(|(real, ours)| real != ours);
+    let different: Vec<String> = different
+        .map(|(real, ours)| format!("real: {real}\nsimulated: {ours}"))
+        .collect();
+    assert!(
+        different.is_empty(),
+        "{} differences:\n\n{}",
+        different.len(),
+        different.join("\n\n")
+    );
 }
 
 fn blocks(answers: &str) -> impl Iterator<Item = &str> {
@@ -52,51 +81,120 @@ fn steps() -> impl Iterator<Item = Step> {
     REQUESTS.split("### ").skip(1).map(|block| {
         let mut lines = block.trim().lines().peekable();
         let title = lines.next().expect("a title").to_owned();
-        let (method, path) = lines.next().and_then(|line| line.split_once(' ')).expect("a method and a path");
-        let mut option = |name: &str| lines.next_if(|line| line.starts_with(name)).map(|line| line[name.len()..].trim().to_owned());
+        let (method, path) = lines
+            .next()
+            .and_then(|line| line.split_once(' '))
+            .expect("a method and a path");
+        let mut option = |name: &str| {
+            lines
+                .next_if(|line| line.starts_with(name))
+                .map(|line| line[name.len()..].trim().to_owned())
+        };
         let content_type = option("content-type:").unwrap_or_else(|| "application/json".to_owned());
         let until = option("until:");
+        let uid_as = option("uid-as:");
         let body = lines.collect::<Vec<_>>().join("\n");
-        Step { title, method: method.to_owned(), path: path.to_owned(), content_type, until, body }
+        Step {
+            title,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            content_type,
+            until,
+            uid_as,
+            body,
+        }
     })
 }
 
 async fn play(client: &kube::Client, namespace: &str, waits: bool) -> String {
     let mut answers = String::new();
-    for step in steps() {
+    let mut names = vec![("$NS".to_owned(), namespace.to_owned())];
+    for mut step in steps() {
+        for (name, value) in &names {
+            step.path = step.path.replace(name, value);
+            step.body = step.body.replace(name, value);
+        }
         let mut tries = TRIES_MAX;
         let (head, body) = loop {
-            let (head, body) = send(client, &step, namespace).await;
-            let done = step.until.as_ref().is_none_or(|text| body.contains(text.as_str()));
+            let (head, body) = send(client, &step).await;
+            let done = step
+                .until
+                .as_ref()
+                .is_none_or(|text| body.contains(text.as_str()));
             if done || !waits {
                 break (head, body);
             }
             tries -= 1;
-            assert!(tries > 0, "{}: {:?} never came, but {body}", step.title, step.until);
+            assert!(
+                tries > 0,
+                "{}: {:?} never came, but {body}",
+                step.title,
+                step.until
+            );
             tokio::time::sleep(PAUSE).await;
         };
-        answers.push_str(&format!("### {}\n{head}\n{}\n\n", step.title, show(&body, namespace)));
+        if let Some(name) = step.uid_as {
+            let object: Value = serde_json::from_str(&body).expect("an object");
+            names.push((
+                name,
+                object["metadata"]["uid"]
+                    .as_str()
+                    .expect("a uid")
+                    .to_owned(),
+            ));
+        }
+        answers.push_str(&format!(
+            "### {}\n{head}\n{}\n\n",
+            step.title,
+            show(&body, namespace)
+        ));
     }
     answers
 }
 
-async fn send(client: &kube::Client, step: &Step, namespace: &str) -> (String, String) {
-    let body = step.body.replace("$NS", namespace);
-    let mut request = http::Request::builder().method(step.method.as_str()).uri(step.path.replace("$NS", namespace));
-    if !step.content_type.is_empty() && (!body.is_empty() || step.method != "GET") {
+async fn send(client: &kube::Client, step: &Step) -> (String, String) {
+    let mut request = http::Request::builder()
+        .method(step.method.as_str())
+        .uri(&step.path);
+    if !step.content_type.is_empty() && (!step.body.is_empty() || step.method != "GET") {
         request = request.header("content-type", &step.content_type);
     }
-    let request = request.body(Body::from(body.into_bytes())).expect("a request");
+    let request = request
+        .body(Body::from(step.body.clone().into_bytes()))
+        .expect("a request");
     let response = client.send(request).await.expect("an answer");
-    let header = |name: &str| response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(" | ");
-    let head = format!("{} {} {}", response.status().as_u16(), header("content-type"), header("warning"));
-    let bytes = response.into_body().collect().await.expect("a whole answer").to_bytes();
-    (head.trim().to_owned(), String::from_utf8_lossy(&bytes).into_owned())
+    let header = |name: &str| {
+        response
+            .headers()
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect::<Vec<_>>()
+            .join(" | ")
+    };
+    let head = format!(
+        "{} {} {}",
+        response.status().as_u16(),
+        header("content-type"),
+        header("warning")
+    );
+    let bytes = response
+        .into_body()
+        .collect()
+        .await
+        .expect("a whole answer")
+        .to_bytes();
+    (
+        head.trim().to_owned(),
+        String::from_utf8_lossy(&bytes).into_owned(),
+    )
 }
 
 /// An answer without what differs from run to run.
 fn show(body: &str, namespace: &str) -> String {
-    let Ok(mut answer) = serde_json::from_str::<Value>(body) else { return body.trim().to_owned() };
+    let Ok(mut answer) = serde_json::from_str::<Value>(body) else {
+        return body.trim().to_owned();
+    };
     let kind = answer["kind"].as_str().unwrap_or_default().to_owned();
     if kind == "Status" {
         if let Some(causes) = answer["details"]["causes"].as_array_mut() {
@@ -105,7 +203,10 @@ fn show(body: &str, namespace: &str) -> String {
             causes.dedup();
         }
     } else if let Some(item_kind) = kind.strip_suffix("List") {
-        let (version, more) = (answer["apiVersion"].clone(), answer["metadata"]["continue"].is_string());
+        let (version, more) = (
+            answer["apiVersion"].clone(),
+            answer["metadata"]["continue"].is_string(),
+        );
         let items = answer["items"].as_array_mut().into_iter().flatten();
         let items: Vec<Value> = items
             .map(|item| {
@@ -133,19 +234,30 @@ fn compared(object: &Value) -> Value {
 }
 
 fn scrub(text: &str, namespace: &str) -> String {
-    let rules = [
-        (namespace, "$$NS"),
-        (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
-        (r#""[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}""#, "UID"),
-        (r"\b(gen|talon)-[a-z0-9]{5}\b", "$1-SUFFIX"),
-        // The whole object, with its managed fields.
-        (r#"Invalid value: \\"\{.*\}\\":"#, "Invalid value: OBJECT:"),
-        // The difference that Go's own printing makes.
-        (r"\\n@@.*", "\","),
-        (r"in record \(\d+\)", "in record (VERSION)"),
-        (r"continue key is not valid.*", "continue key is not valid\","),
-        (r"yaml: .*", "yaml: ERROR\","),
-    ];
-    let replace = |text: String, (pattern, with): &(&str, &str)| Regex::new(pattern).expect("a pattern").replace_all(&text, *with).into_owned();
-    rules.iter().fold(text.to_owned(), replace)
+    static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let rules = [
+            (
+                r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
+                "UID",
+            ),
+            (r"\b(gen|talon)-[a-z0-9]{5}\b", "$1-SUFFIX"),
+            // The whole object, with its managed fields.
+            (r#"Invalid value: \\"\{.*\}\\":"#, "Invalid value: OBJECT:"),
+            // The difference as Go prints it, of structures that are its own.
+            (r"\\n@@.*", "\","),
+            (r"in record \(\d+\)", "in record (VERSION)"),
+            (
+                r"continue key is not valid.*",
+                "continue key is not valid\",",
+            ),
+            (r"yaml: .*", "yaml: ERROR\","),
+        ];
+        rules
+            .map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with))
+            .into()
+    });
+    let text = text.replace(namespace, "$NS");
+    RULES.iter().fold(text, |text, (pattern, with)| {
+        pattern.replace_all(&text, *with).into_owned()
+    })
 }
