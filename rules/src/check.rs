@@ -9,7 +9,7 @@ use crate::condition::Condition;
 use crate::diagnostic::{Context, Findings};
 use crate::document::{ActionBlock, Document, OutputBlock, RuleBlock, Text};
 use crate::matching::Criteria;
-use crate::parameters::Schema;
+use crate::parameters::{ParameterError, Schema};
 use crate::yaml::Node;
 use crate::{
     Action, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, RuleSet, nearest,
@@ -21,7 +21,8 @@ pub(crate) fn check(
 ) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut checker = Checker {
         catalogue,
-        schemas: HashMap::new(),
+        actionner_schemas: Schemas::new(),
+        output_schemas: Schemas::new(),
         findings: Findings::default(),
     };
     checker.findings.append(document.warnings);
@@ -37,10 +38,13 @@ pub(crate) fn check(
     Ok((RuleSet::new(rules), findings.into_list()))
 }
 
+/// By name. Compiled once each, as most rules use the same few; an error is told to each user.
+type Schemas<'a> = HashMap<&'a str, Result<Schema<'a>, String>>;
+
 struct Checker<'a> {
     catalogue: &'a Catalogue,
-    /// Compiled once each, as most rules use the same few. An error is told by each user.
-    schemas: HashMap<*const Value, Result<Schema<'a>, String>>,
+    actionner_schemas: Schemas<'a>,
+    output_schemas: Schemas<'a>,
     findings: Findings,
 }
 
@@ -125,27 +129,17 @@ impl<'a> Checker<'a> {
         let context = context.actionner(actionner.as_str());
         self.contexts(&block.additional_contexts, &context);
         let catalogue = self.catalogue;
-        let Some(spec) = catalogue.actionners.get(actionner.as_str()) else {
-            let names = catalogue
-                .actionners
-                .keys()
-                .map(String::as_str)
-                .collect::<Vec<_>>();
-            let hint = nearest::nearest(actionner.as_str(), &names);
-            let hint = hint.map_or(String::new(), |name| format!("; did you mean '{name}'?"));
-            self.findings.error(
-                &context,
-                Some(&actionner.at),
-                format!("unknown actionner{hint}"),
-            );
+        let Some((known, spec)) = catalogue.actionners.get_key_value(actionner.as_str()) else {
+            let names = catalogue.actionners.keys().map(String::as_str);
+            let hint = nearest::suggestion(actionner.as_str(), names);
+            let message = format!("unknown actionner{hint}");
+            self.findings.error(&context, Some(&actionner.at), message);
             return None;
         };
-        let parameters = self.parameters(
-            &spec.parameters,
-            block.parameters.as_ref(),
-            &actionner.at,
-            &context,
-        );
+        let node = block.parameters.as_ref();
+        let parameters =
+            check_parameters(&mut self.actionner_schemas, known, &spec.parameters, node);
+        let parameters = self.told(parameters, &actionner.at, &context);
         let output = self.output(spec.output, block, &context);
         Some(Action {
             name: owned(&block.name),
@@ -205,53 +199,54 @@ impl<'a> Checker<'a> {
     fn output_site(&mut self, output: &OutputBlock, context: &Context) -> Option<OutputUseSite> {
         let target = output.target.as_ref()?;
         let context = context.output(target.as_str());
-        let Some(schema) = self.catalogue.outputs.get(target.as_str()) else {
-            let hint = nearest::hint(
-                target.as_str(),
-                self.catalogue.outputs.keys().map(String::as_str),
-            );
-            self.findings
-                .error(&context, Some(&target.at), format!("unknown target{hint}"));
+        let outputs = &self.catalogue.outputs;
+        let Some((known, schema)) = outputs.get_key_value(target.as_str()) else {
+            let hint = nearest::hint(target.as_str(), outputs.keys().map(String::as_str));
+            let message = format!("unknown target{hint}");
+            self.findings.error(&context, Some(&target.at), message);
             return None;
         };
-        let parameters =
-            self.parameters(schema, output.parameters.as_ref(), &target.at, &context)?;
+        let node = output.parameters.as_ref();
+        let parameters = check_parameters(&mut self.output_schemas, known, schema, node);
+        let parameters = self.told(parameters, &target.at, &context)?;
         Some(OutputUseSite {
             target: owned(target),
             parameters,
         })
     }
 
-    fn parameters(
+    /// The parameters, or nothing once each error is told where it was made or, failing that, at
+    /// the last place.
+    fn told(
         &mut self,
-        schema: &'a Value,
-        node: Option<&Node>,
-        at: &Position,
+        result: Result<Value, Vec<ParameterError>>,
+        last: &Position,
         context: &Context,
     ) -> Option<Value> {
-        let compiled = self
-            .schemas
-            .entry(std::ptr::from_ref(schema))
-            .or_insert_with(|| Schema::new(schema));
-        let errors = match compiled {
-            Ok(schema) => match schema.check(node) {
-                Ok(parameters) => return Some(parameters),
-                Err(errors) => errors,
-            },
-            Err(error) => {
-                let message = format!("the schema of its parameters is wrong: {error}");
-                self.findings.error(context, Some(at), message);
-                return None;
-            }
+        let errors = match result {
+            Ok(parameters) => return Some(parameters),
+            Err(errors) => errors,
         };
         for error in errors {
-            self.findings.error(
-                context,
-                Some(error.at.as_ref().unwrap_or(at)),
-                error.message,
-            );
+            let at = error.at.as_ref().unwrap_or(last);
+            self.findings.error(context, Some(at), error.message);
         }
         None
+    }
+}
+
+fn check_parameters<'a>(
+    schemas: &mut Schemas<'a>,
+    name: &'a str,
+    schema: &'a Value,
+    node: Option<&Node>,
+) -> Result<Value, Vec<ParameterError>> {
+    match schemas.entry(name).or_insert_with(|| Schema::new(schema)) {
+        Ok(schema) => schema.check(node),
+        Err(error) => {
+            let message = format!("the schema of the parameters of '{name}' is wrong: {error}");
+            Err(vec![ParameterError { message, at: None }])
+        }
     }
 }
 

@@ -90,13 +90,13 @@ fn override_rule(
     context: &Context,
     findings: &mut Findings,
 ) {
-    override_text(&mut base.description, later.description);
+    base.description = later.description.or(base.description.take());
     base.continues = later.continues.or(base.continues);
     base.dry_run = later.dry_run.or(base.dry_run);
     extend_texts(&mut base.notifiers, later.notifiers);
     override_criteria(&mut base.criteria, later.criteria);
-
     base.has_broken_actions |= later.has_broken_actions;
+
     // Within one block a name may stand twice, which is two runs. A later block that names it
     // overrides the runs one by one, and adds those that it has more of.
     let mut seen = HashMap::<Arc<str>, usize>::new();
@@ -126,7 +126,7 @@ fn override_criteria(base: &mut MatchBlock, later: MatchBlock) {
     base.tags.extend(later.tags);
     // A later block that says nothing of these must not turn a filter off.
     base.priority = later.priority.or(base.priority.take());
-    override_text(&mut base.source, later.source);
+    base.source = later.source.or(base.source.take());
 }
 
 fn override_action(
@@ -153,9 +153,10 @@ fn inherit(
     context: &Context,
     findings: &mut Findings,
 ) {
-    let own = entry.description.take();
-    entry.description.clone_from(&block.description);
-    override_text(&mut entry.description, own);
+    entry.description = entry
+        .description
+        .take()
+        .or_else(|| block.description.clone());
     entry.actionner = entry.actionner.take().or_else(|| block.actionner.clone());
     entry.continues = entry.continues.or(block.continues);
     entry.ignore_errors = entry.ignore_errors.or(block.ignore_errors);
@@ -266,12 +267,6 @@ fn overlay_node(
     }
 }
 
-fn override_text(base: &mut Option<Text>, later: Option<Text>) {
-    if later.is_some() {
-        *base = later;
-    }
-}
-
 fn extend_texts(base: &mut Vec<Text>, later: Vec<Text>) {
     for text in later {
         if !base.iter().any(|known| known.value == text.value) {
@@ -292,22 +287,9 @@ fn check_rule(
     for action in &rule.actions {
         let context = context.action(action.name.as_str());
         let Some(actionner) = &action.actionner else {
-            let names = blocks.list.iter().map(|block| block.name.as_str());
-            let hint = match blocks.get(action.name.as_str()) {
-                Some(_) => "; the action block of this name has none either".to_owned(),
-                None => {
-                    let names: Vec<&str> = names.collect();
-                    let hint = nearest::nearest(action.name.as_str(), &names);
-                    let hint =
-                        hint.map_or(String::new(), |name| format!("; did you mean '{name}'?"));
-                    format!("; no action block has this name{hint}")
-                }
-            };
-            findings.error(
-                &context,
-                Some(&action.name.at),
-                format!("missing actionner{hint}"),
-            );
+            let hint = missing_actionner_hint(action.name.as_str(), blocks);
+            let message = format!("missing actionner{hint}");
+            findings.error(&context, Some(&action.name.at), message);
             continue;
         };
         let context = context.actionner(actionner.as_str());
@@ -317,6 +299,17 @@ fn check_rule(
         }
         check_output(action, &context, findings);
     }
+}
+
+fn missing_actionner_hint(action: &str, blocks: &Named<ActionBlock>) -> String {
+    if blocks.get(action).is_some() {
+        return "; the action block of this name has none either".to_owned();
+    }
+    let names = blocks.list.iter().map(|block| block.name.as_str());
+    format!(
+        "; no action block has this name{}",
+        nearest::suggestion(action, names)
+    )
 }
 
 fn check_output(action: &ActionBlock, context: &Context, findings: &mut Findings) {

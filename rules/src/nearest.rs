@@ -1,20 +1,24 @@
 //! The valid name that the author of a wrong one most likely meant.
 
-/// How a message goes on after a wrong name: `; did you mean 'x'?`, or the valid names where none is
-/// near.
+/// How a message goes on after a wrong name: with the nearest valid one, or with all of them where
+/// none is near.
 pub(crate) fn hint<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
-    if let Some(name) = nearest(wrong, &valid) {
-        return format!("; did you mean '{name}'?");
+    let meant = suggestion(wrong, valid.iter().copied());
+    if meant.is_empty() && !valid.is_empty() {
+        return format!("; valid: {}", valid.join(", "));
     }
-    match valid.as_slice() {
-        [] => String::new(),
-        names => format!("; valid: {}", names.join(", ")),
-    }
+    meant
+}
+
+/// How a message goes on after a wrong name where there are too many valid ones to list.
+pub(crate) fn suggestion<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+    let valid: Vec<&str> = valid.into_iter().collect();
+    nearest(wrong, &valid).map_or(String::new(), |name| format!("; did you mean '{name}'?"))
 }
 
 /// The nearest of the valid names, if one is near.
-pub(crate) fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
+fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
     let plain = |name: &str| -> String {
         let letters = name.chars().filter(|char| char.is_alphanumeric());
         letters.flat_map(char::to_lowercase).collect()

@@ -202,11 +202,9 @@ fn elsewhere(key: &str, valid: &[&str], of_rule: &[&str]) -> String {
     {
         return "; it belongs to a rule block".to_owned();
     }
-    match nearest::nearest(key, valid) {
-        Some(name) => format!("; did you mean '{name}'?"),
-        None if valid.contains(&"actionner") => {
-            "; what the actionner takes is indented under 'parameters:'".to_owned()
-        }
-        None => format!("; valid: {}", valid.join(", ")),
+    let meant = nearest::suggestion(key, valid.iter().copied());
+    if meant.is_empty() && valid.contains(&"actionner") {
+        return "; what the actionner takes is indented under 'parameters:'".to_owned();
     }
+    nearest::hint(key, valid.iter().copied())
 }

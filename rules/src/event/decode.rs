@@ -279,16 +279,16 @@ fn without_prefix(mut output: String) -> String {
 }
 
 fn cut_prefix(output: &str) -> Option<&str> {
-    let (time, rest) = output.split_once(": ")?;
-    let (priority, message) = rest.split_once(' ')?;
-    (is_falco_time(time) && Priority::parse(priority).is_some()).then_some(message)
-}
-
-/// `10:05:05.123456789`, or `2024-09-05T10:05:05.123456789+0000` with `time_format_iso_8601`.
-fn is_falco_time(text: &str) -> bool {
-    const DATED: [&str; 2] = [
+    // The latter two with `time_format_iso_8601`.
+    const TIMES: [&str; 3] = [
+        "00:00:00.000000000",
         "0000-00-00T00:00:00.000000000+0000",
         "0000-00-00T00:00:00.000000000-0000",
     ];
-    has_shape(text, "00:00:00.000000000") || DATED.iter().any(|pattern| has_shape(text, pattern))
+    let rest = TIMES.iter().find_map(|pattern| {
+        let (time, rest) = output.split_at_checked(pattern.len())?;
+        has_shape(time, pattern).then_some(rest)
+    })?;
+    let (priority, message) = rest.strip_prefix(": ")?.split_once(' ')?;
+    Priority::parse(priority).map(|_| message)
 }

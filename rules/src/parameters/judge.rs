@@ -69,12 +69,7 @@ fn message(error: &ValidationError<'_>, name: &str) -> String {
                 .flatten()
                 .filter_map(Value::as_str)
                 .collect();
-            let hint = value
-                .as_str()
-                .and_then(|value| nearest::nearest(value, &options));
-            let hint = hint.map_or(String::new(), |option| {
-                format!("; did you mean '{option}'?")
-            });
+            let hint = nearest::suggestion(&plain(value), options.iter().copied());
             let options = options.join("' or '");
             format!(
                 "parameter '{name}' can be '{options}' only, not '{}'{hint}",
