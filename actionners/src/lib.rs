@@ -4,6 +4,9 @@
 //! policy's syntax, and names nothing but packages: what an actionner is, it tells itself when
 //! it is loaded.
 
+#[cfg(test)]
+mod tests;
+
 /// An actionner as it is shipped.
 #[derive(Debug, Clone, Copy)]
 pub struct Bundled {

@@ -134,65 +134,68 @@ mod tests {
 
     #[test]
     fn labels_become_a_merge_patch() {
-        fn check(labels: Value, expected: Value) {
+        fn check(labels: &Value, expected: &Value) {
             let plan = plan(&parameters(json!({ "labels": labels }))).unwrap();
             assert_eq!(plan, json!({ "metadata": { "labels": expected } }));
         }
-        check(json!({"suspicious": true}), json!({"suspicious": "true"}));
-        check(json!({"suspicious": "true"}), json!({"suspicious": "true"}));
-        check(json!({"count": 3}), json!({"count": "3"}));
+        check(&json!({"suspicious": true}), &json!({"suspicious": "true"}));
         check(
-            json!({"gone": "", "gone-too": null}),
-            json!({"gone": null, "gone-too": null}),
+            &json!({"suspicious": "true"}),
+            &json!({"suspicious": "true"}),
+        );
+        check(&json!({"count": 3}), &json!({"count": "3"}));
+        check(
+            &json!({"gone": "", "gone-too": null}),
+            &json!({"gone": null, "gone-too": null}),
         );
         check(
-            json!({"pod": "x", "a.example/b": "c"}),
-            json!({"pod": "x", "a.example/b": "c"}),
+            &json!({"pod": "x", "a.example/b": "c"}),
+            &json!({"pod": "x", "a.example/b": "c"}),
         );
     }
 
     #[test]
     fn wrong_labels_are_rejected() {
-        fn check(labels: Value, expected: &str) {
+        fn check(labels: &Value, expected: &str) {
             let failure = plan(&parameters(json!({ "labels": labels }))).unwrap_err();
             assert_eq!(failure, Failure::rejected(expected));
         }
         check(
-            json!({"a": ["b"]}),
+            &json!({"a": ["b"]}),
             "wrong label 'a': the value is not a text",
         );
         check(
-            json!({"a": {"b": "c"}}),
+            &json!({"a": {"b": "c"}}),
             "wrong label 'a': the value is not a text",
         );
         check(
-            json!({}),
+            &json!({}),
             "parameter 'labels' should have at least one label",
         );
         check(
-            json!({"a b": "c"}),
+            &json!({"a b": "c"}),
             "wrong label 'a b': the name 'a b' has a ' ', and only letters, digits, '-', '_' and '.' are valid",
         );
         check(
-            json!({"a": "c/d"}),
+            &json!({"a": "c/d"}),
             "wrong label 'a': the value 'c/d' has a '/', and only letters, digits, '-', '_' and '.' are valid",
         );
     }
 
     #[test]
     fn the_node_is_that_of_the_pod() {
-        fn check(pod: Value, expected: Result<&str, &str>) {
+        fn check(pod: &Value, expected: Result<&str, &str>) {
             let name = Pod {
                 namespace: "n",
                 name: "p",
             };
-            let node = node_of(name, &pod).map_err(|failure| failure.message);
+            let node = node_of(name, pod).map_err(|failure| failure.message);
             assert_eq!(node, expected.map_err(str::to_owned));
         }
         let missing = "the pod 'p' in the namespace 'n' is not scheduled on a node";
-        check(json!({"spec": {"nodeName": "node-1"}}), Ok("node-1"));
-        check(json!({"spec": {"nodeName": ""}}), Err(missing));
-        check(json!({"spec": {}}), Err(missing));
+        check(&json!({"spec": {"nodeName": "node-1"}}), Ok("node-1"));
+        check(&json!({"spec": {"nodeName": ""}}), Err(missing));
+        check(&json!({"spec": {}}), Err(missing));
     }
 
     #[test]

@@ -142,13 +142,13 @@ mod tests {
         json!([owner])
     }
 
-    fn pod(labels: Value, owners: Value) -> Value {
+    fn pod(labels: &Value, owners: &Value) -> Value {
         json!({"metadata": {"name": "web-0", "uid": "7", "labels": labels, "ownerReferences": owners}})
     }
 
     #[test]
     fn one_pod_is_selected_by_its_mark() {
-        let object = pod(json!({"app": "web"}), Value::Null);
+        let object = pod(&json!({"app": "web"}), &Value::Null);
         let selection = Selection::of_pod(POD, &object).unwrap();
         assert_eq!(selection.policy, "falco-talon-web-0");
         assert_eq!(Value::Object(selection.labels), json!({ MARK: "web-0" }));
@@ -179,12 +179,12 @@ mod tests {
 
     #[test]
     fn a_workload_is_selected_as_it_selects() {
-        fn check(owners: Value, workload: Option<Value>, expected: Result<(&str, Value), &str>) {
+        fn check(owners: &Value, workload: Option<&Value>, expected: Result<(&str, Value), &str>) {
             let object = pod(
-                json!({"app": "web", "pod-template-hash": "1", MARK: "x"}),
+                &json!({"app": "web", "pod-template-hash": "1", MARK: "x"}),
                 owners,
             );
-            let selection = Selection::of_workload(POD, &object, workload.as_ref());
+            let selection = Selection::of_workload(POD, &object, workload);
             let found = selection.map(|it| (it.policy, Value::Object(it.labels)));
             let expected = expected.map(|(policy, labels)| (policy.to_owned(), labels));
             assert_eq!(
@@ -193,57 +193,59 @@ mod tests {
             );
         }
         let selecting = |labels: Value, owners: Value| {
-            Some(json!({
+            json!({
                 "metadata": {"ownerReferences": owners},
                 "spec": {"selector": {"matchLabels": labels}},
-            }))
+            })
         };
         let app = || json!({"app": "web"});
+        let of_deployment = || owned_by("Deployment", "web");
         check(
-            owned_by("StatefulSet", "web"),
-            selecting(app(), Value::Null),
+            &owned_by("StatefulSet", "web"),
+            Some(&selecting(app(), Value::Null)),
             Ok(("falco-talon-statefulset-web", app())),
         );
         check(
-            owned_by("DaemonSet", "web"),
-            selecting(
+            &owned_by("DaemonSet", "web"),
+            Some(&selecting(
                 json!({"app": "web", "controller-revision-hash": "2"}),
                 Value::Null,
-            ),
+            )),
             Ok(("falco-talon-daemonset-web", app())),
         );
         check(
-            owned_by("ReplicaSet", "web-1"),
-            selecting(
+            &owned_by("ReplicaSet", "web-1"),
+            Some(&selecting(
                 json!({"app": "web", "pod-template-hash": "1"}),
-                owned_by("Deployment", "web"),
-            ),
+                of_deployment(),
+            )),
             Ok(("falco-talon-deployment-web", app())),
         );
         check(
-            owned_by("ReplicaSet", "web-1"),
-            selecting(app(), Value::Null),
+            &owned_by("ReplicaSet", "web-1"),
+            Some(&selecting(app(), Value::Null)),
             Ok(("falco-talon-replicaset-web-1", app())),
         );
-        check(Value::Null, None, Ok(("falco-talon-pod-web-0", app())));
+        check(&Value::Null, None, Ok(("falco-talon-pod-web-0", app())));
+        // Nothing is left to select by, and an empty selector would select the namespace.
         check(
-            owned_by("ReplicaSet", "web-1"),
-            selecting(
+            &owned_by("ReplicaSet", "web-1"),
+            Some(&selecting(
                 json!({"pod-template-hash": "1"}),
-                owned_by("Deployment", "web"),
-            ),
+                of_deployment(),
+            )),
             Err(NOT_FOUND),
         );
         check(
-            owned_by("StatefulSet", "web"),
-            Some(json!({})),
+            &owned_by("StatefulSet", "web"),
+            Some(&json!({})),
             Err(NOT_FOUND),
         );
     }
 
     #[test]
     fn an_unlabeled_standalone_pod_is_no_selection() {
-        let selection = Selection::of_workload(POD, &pod(Value::Null, Value::Null), None);
+        let selection = Selection::of_workload(POD, &pod(&Value::Null, &Value::Null), None);
         assert_eq!(selection.unwrap_err().message, NOT_FOUND);
     }
 

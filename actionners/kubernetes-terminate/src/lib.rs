@@ -184,46 +184,36 @@ mod tests {
 
     #[test]
     fn the_owner_decides() {
-        fn check(owner: Option<Owner>, given: Value, expected: Plan) {
-            assert_eq!(plan(POD, owner.as_ref(), &parameters(given)), expected);
+        fn check(owner: Option<&Owner>, given: Value, expected: &Plan) {
+            assert_eq!(&plan(POD, owner, &parameters(given)), expected);
         }
-        let daemon_set = || Some(owner("apps/v1", "DaemonSet"));
-        let stateful_set = || Some(owner("apps/v1", "StatefulSet"));
-        let flags = |name: &str| json!({ name: true });
+        let daemon_set = owner("apps/v1", "DaemonSet");
+        let stateful_set = owner("apps/v1", "StatefulSet");
+        let job = owner("batch/v1", "Job");
+        let custom = owner("acme.example/v1", "DaemonSet");
+        let flag = |name: &str| json!({ name: true });
+        let one_healthy = || json!({"min_healthy_replicas": 1});
+        let ignored = Plan::Ignore("belongs to a DaemonSet");
+        check(Some(&daemon_set), flag("ignore_daemonsets"), &ignored);
         check(
-            daemon_set(),
-            flags("ignore_daemonsets"),
-            Plan::Ignore("belongs to a DaemonSet"),
+            Some(&daemon_set),
+            flag("ignore_statefulsets"),
+            &Plan::Delete,
         );
-        check(daemon_set(), flags("ignore_statefulsets"), Plan::Delete);
+        check(Some(&daemon_set), one_healthy(), &Plan::Delete);
+        let ignored = Plan::Ignore("belongs to a StatefulSet");
+        check(Some(&stateful_set), flag("ignore_statefulsets"), &ignored);
         check(
-            daemon_set(),
-            json!({"min_healthy_replicas": 1}),
-            Plan::Delete,
+            Some(&stateful_set),
+            flag("ignore_daemonsets"),
+            &Plan::Delete,
         );
-        check(
-            stateful_set(),
-            flags("ignore_statefulsets"),
-            Plan::Ignore("belongs to a StatefulSet"),
-        );
-        check(stateful_set(), flags("ignore_daemonsets"), Plan::Delete);
-        check(
-            None,
-            flags("ignore_standalone_pods"),
-            Plan::Ignore("is a standalone pod"),
-        );
-        check(None, flags("ignore_daemonsets"), Plan::Delete);
-        check(None, json!({"min_healthy_replicas": 1}), Plan::Delete);
-        check(
-            Some(owner("batch/v1", "Job")),
-            flags("ignore_standalone_pods"),
-            Plan::Delete,
-        );
-        check(
-            Some(owner("acme.example/v1", "DaemonSet")),
-            flags("ignore_daemonsets"),
-            Plan::Delete,
-        );
+        let ignored = Plan::Ignore("is a standalone pod");
+        check(None, flag("ignore_standalone_pods"), &ignored);
+        check(None, flag("ignore_daemonsets"), &Plan::Delete);
+        check(None, one_healthy(), &Plan::Delete);
+        check(Some(&job), flag("ignore_standalone_pods"), &Plan::Delete);
+        check(Some(&custom), flag("ignore_daemonsets"), &Plan::Delete);
     }
 
     #[test]

@@ -69,32 +69,37 @@ mod tests {
 
     #[test]
     fn numbers_and_percentages() {
-        fn check(written: Value, expected: Option<MinHealthy>) {
+        fn check(written: &Value, expected: Option<MinHealthy>) {
             assert_eq!(
                 serde_json::from_value(written.clone()).ok(),
                 expected,
                 "{written}"
             );
         }
-        check(json!(2), Some(MinHealthy::Number(2)));
-        check(json!("2"), Some(MinHealthy::Number(2)));
-        check(json!("+2"), Some(MinHealthy::Number(2)));
-        check(json!("33%"), Some(MinHealthy::Percentage(33)));
-        check(json!("0%"), Some(MinHealthy::Percentage(0)));
-        check(json!("100%"), Some(MinHealthy::Percentage(100)));
-        check(json!("101%"), None);
-        check(json!("%"), None);
-        check(json!("+3%"), None);
-        check(json!("33.3%"), None);
-        check(json!(" 2"), None);
-        check(json!("-1"), None);
-        check(json!(-1), None);
-        check(json!(true), None);
+        check(&json!(2), Some(MinHealthy::Number(2)));
+        check(&json!("2"), Some(MinHealthy::Number(2)));
+        check(&json!("+2"), Some(MinHealthy::Number(2)));
+        check(&json!("33%"), Some(MinHealthy::Percentage(33)));
+        check(&json!("0%"), Some(MinHealthy::Percentage(0)));
+        check(&json!("100%"), Some(MinHealthy::Percentage(100)));
+        check(&json!("101%"), None);
+        check(&json!("%"), None);
+        check(&json!("+3%"), None);
+        check(&json!("33.3%"), None);
+        check(&json!(" 2"), None);
+        check(&json!("-1"), None);
+        check(&json!(-1), None);
+        check(&json!(true), None);
     }
 
     #[test]
     fn healthy_replicas_are_counted() {
-        fn check(min_healthy: MinHealthy, ready: Value, desired: Value, expected: bool) {
+        fn check(
+            min_healthy: MinHealthy,
+            ready: Option<u32>,
+            desired: Option<u32>,
+            expected: bool,
+        ) {
             let workload =
                 json!({"spec": {"replicas": desired}, "status": {"readyReplicas": ready}});
             assert_eq!(
@@ -103,16 +108,16 @@ mod tests {
                 "{min_healthy:?} {workload}"
             );
         }
-        check(MinHealthy::Number(2), json!(2), json!(3), true);
-        check(MinHealthy::Number(3), json!(2), json!(3), false);
-        check(MinHealthy::Number(0), Value::Null, json!(3), true);
-        check(MinHealthy::Number(1), Value::Null, json!(3), false);
-        check(MinHealthy::Percentage(33), json!(1), json!(3), true);
-        check(MinHealthy::Percentage(34), json!(1), json!(3), false);
-        check(MinHealthy::Percentage(100), json!(3), json!(3), true);
-        check(MinHealthy::Percentage(100), json!(2), json!(3), false);
-        check(MinHealthy::Percentage(0), Value::Null, json!(3), true);
-        check(MinHealthy::Percentage(50), json!(1), Value::Null, true);
-        check(MinHealthy::Percentage(50), json!(0), json!(0), true);
+        check(MinHealthy::Number(2), Some(2), Some(3), true);
+        check(MinHealthy::Number(3), Some(2), Some(3), false);
+        check(MinHealthy::Number(0), None, Some(3), true);
+        check(MinHealthy::Number(1), None, Some(3), false);
+        check(MinHealthy::Percentage(33), Some(1), Some(3), true);
+        check(MinHealthy::Percentage(34), Some(1), Some(3), false);
+        check(MinHealthy::Percentage(100), Some(3), Some(3), true);
+        check(MinHealthy::Percentage(100), Some(2), Some(3), false);
+        check(MinHealthy::Percentage(0), None, Some(3), true);
+        check(MinHealthy::Percentage(50), Some(1), None, true);
+        check(MinHealthy::Percentage(50), Some(0), Some(0), true);
     }
 }

@@ -135,13 +135,13 @@ mod tests {
 
     use super::*;
 
-    fn event(fields: Value) -> Event {
+    fn event(fields: &Value) -> Event {
         Event::from_json(&json!({ "output_fields": fields }).to_string()).unwrap()
     }
 
     #[test]
     fn the_pod_is_found_in_order() {
-        fn check(fields: Value, expected: Result<(&str, &str), &str>) {
+        fn check(fields: &Value, expected: Result<(&str, &str), &str>) {
             let event = event(fields);
             let pod = event.pod().map(|pod| (pod.namespace, pod.name));
             assert_eq!(
@@ -150,47 +150,47 @@ mod tests {
             );
         }
         check(
-            json!({"k8s.pod.name": "a", "k8s.ns.name": "n"}),
+            &json!({"k8s.pod.name": "a", "k8s.ns.name": "n"}),
             Ok(("n", "a")),
         );
         check(
-            json!({"k8s.pod.name": "a", "ka.target.pod.name": "b", "k8s.ns.name": "n", "ka.target.namespace": "m"}),
+            &json!({"k8s.pod.name": "a", "ka.target.pod.name": "b", "k8s.ns.name": "n", "ka.target.namespace": "m"}),
             Ok(("n", "a")),
         );
         check(
-            json!({"ka.target.pod.name": "b", "ka.target.name": "c", "ka.target.namespace": "m"}),
+            &json!({"ka.target.pod.name": "b", "ka.target.name": "c", "ka.target.namespace": "m"}),
             Ok(("m", "b")),
         );
         check(
-            json!({"ka.target.name": "c", "ka.target.namespace": "m"}),
+            &json!({"ka.target.name": "c", "ka.target.namespace": "m"}),
             Ok(("m", "c")),
         );
         check(
-            json!({"ka.target.resource": "pods", "ka.target.name": "c", "ka.target.namespace": "m"}),
+            &json!({"ka.target.resource": "pods", "ka.target.name": "c", "ka.target.namespace": "m"}),
             Ok(("m", "c")),
         );
         check(
-            json!({"ka.target.resource": "secrets", "ka.target.name": "c", "ka.target.namespace": "m"}),
+            &json!({"ka.target.resource": "secrets", "ka.target.name": "c", "ka.target.namespace": "m"}),
             Err("missing pod name"),
         );
         check(
-            json!({"k8s.pod.name": 7, "k8s.ns.name": "n"}),
+            &json!({"k8s.pod.name": 7, "k8s.ns.name": "n"}),
             Err("missing pod name"),
         );
         check(
-            json!({"k8s.pod.name": "<NA>", "k8s.ns.name": "n"}),
+            &json!({"k8s.pod.name": "<NA>", "k8s.ns.name": "n"}),
             Err("missing pod name"),
         );
         check(
-            json!({"k8s.pod.name": "a", "k8s.ns.name": null}),
+            &json!({"k8s.pod.name": "a", "k8s.ns.name": null}),
             Err("missing namespace"),
         );
         check(
-            json!({"k8s.pod.name": "a", "k8s.ns.name": ""}),
+            &json!({"k8s.pod.name": "a", "k8s.ns.name": ""}),
             Err("missing namespace"),
         );
         check(
-            json!({"k8s.pod.name": {"name": "a"}, "k8s.ns.name": true}),
+            &json!({"k8s.pod.name": {"name": "a"}, "k8s.ns.name": true}),
             Err("missing pod name"),
         );
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn fields_have_types() {
         let event = event(
-            json!({"evt.time": 1725538330819462123_u64, "fd.name": "/etc/shadow", "proc.is_exe": true}),
+            &json!({"evt.time": 1725538330819462123_u64, "fd.name": "/etc/shadow", "proc.is_exe": true}),
         );
         assert_eq!(
             event.number("evt.time").unwrap().to_string(),
@@ -213,18 +213,18 @@ mod tests {
 
     #[test]
     fn the_audit_target_is_whole_or_none() {
-        fn check(fields: Value, expected: Option<(&str, Option<&str>, &str)>) {
+        fn check(fields: &Value, expected: Option<(&str, Option<&str>, &str)>) {
             assert_eq!(event(fields).audit_target(), expected);
         }
         check(
-            json!({"ka.target.resource": "roles", "ka.target.name": "r"}),
+            &json!({"ka.target.resource": "roles", "ka.target.name": "r"}),
             Some(("roles", None, "r")),
         );
         check(
-            json!({"ka.target.resource": "roles", "ka.target.name": "r", "ka.target.namespace": "n"}),
+            &json!({"ka.target.resource": "roles", "ka.target.name": "r", "ka.target.namespace": "n"}),
             Some(("roles", Some("n"), "r")),
         );
-        check(json!({"ka.target.resource": "roles"}), None);
+        check(&json!({"ka.target.resource": "roles"}), None);
     }
 
     #[test]

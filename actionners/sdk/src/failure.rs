@@ -85,49 +85,49 @@ mod tests {
 
     #[test]
     fn errors_become_failures() {
-        fn check(error: Error, kind: FailureKind, message: &str) {
+        fn check(error: &Error, kind: FailureKind, message: &str) {
             assert_eq!(
-                Failure::from_error("can't do it", &error),
+                Failure::from_error("can't do it", error),
                 Failure::of_kind(kind, message)
             );
         }
         check(
-            Error::Denied("no grant".into()),
+            &Error::Denied("no grant".into()),
             FailureKind::Rejected,
             "can't do it: denied by the policy: no grant",
         );
         check(
-            Error::NotFound,
+            &Error::NotFound,
             FailureKind::Rejected,
             "can't do it: it doesn't exist",
         );
         check(
-            Error::Conflict("held".into()),
+            &Error::Conflict("held".into()),
             FailureKind::Other,
             "can't do it: conflict: held",
         );
         check(
-            Error::Invalid("bad".into()),
+            &Error::Invalid("bad".into()),
             FailureKind::Rejected,
             "can't do it: bad",
         );
         check(
-            Error::TooLarge,
+            &Error::TooLarge,
             FailureKind::Other,
             "can't do it: the answer is too large",
         );
         check(
-            Error::Timeout,
+            &Error::Timeout,
             FailureKind::Other,
             "can't do it: the deadline has passed, it may or may not have been carried out",
         );
         check(
-            Error::Unavailable("busy".into()),
+            &Error::Unavailable("busy".into()),
             FailureKind::Unavailable,
             "can't do it: busy",
         );
         check(
-            Error::Other("eh".into()),
+            &Error::Other("eh".into()),
             FailureKind::Other,
             "can't do it: eh",
         );

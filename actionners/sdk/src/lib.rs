@@ -2,12 +2,54 @@
 //!
 //! An actionner is a type that implements [`Actionner`]: a [`Description`], its parameters as a
 //! serde struct, and a `run` that responds to one [`Event`]. [`export!`] makes it the component's
-//! one export:
+//! one export. This is a whole one:
 //!
-//! ```ignore
-//! struct Label;
-//! impl Actionner for Label { /* … */ }
-//! falco_talon_sdk::export!(Label);
+//! ```
+//! use falco_talon_sdk::kubernetes::{self, PatchType};
+//! use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse};
+//!
+//! struct Mark;
+//!
+//! falco_talon_sdk::export!(Mark);
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Parameters {
+//!     reason: String,
+//! }
+//!
+//! impl Actionner for Mark {
+//!     const DESCRIPTION: Description = Description {
+//!         name: "acme:mark",
+//!         version: "1.0.0",
+//!         summary: "Write the reason into an annotation of the pod",
+//!         sources: &["syscall"],
+//!         example: "{action: Mark it, actionner: 'acme:mark', parameters: {reason: shell}}",
+//!         // Better a file of its own, read with `include_str!`.
+//!         parameters_schema: r#"{
+//!             "$schema": "https://json-schema.org/draft/2020-12/schema",
+//!             "type": "object",
+//!             "additionalProperties": false,
+//!             "required": ["reason"],
+//!             "properties": {"reason": {"type": "string", "description": "why"}}
+//!         }"#,
+//!         required_fields: &[&["k8s.pod.name", "k8s.ns.name"]],
+//!         continue_by_default: true,
+//!         use_context: false,
+//!         output: OutputUse::None,
+//!     };
+//!
+//!     type Parameters = Parameters;
+//!
+//!     fn run(event: &Event, parameters: &Parameters, _: &Context) -> Result<Outcome, Failure> {
+//!         let pod = event.pod()?;
+//!         let annotations = serde_json::json!({ "acme.example/reason": parameters.reason });
+//!         let body = serde_json::json!({ "metadata": { "annotations": annotations } });
+//!         kubernetes::patch(&pod.object(), PatchType::Merge, &body)
+//!             .map_err(|error| pod.failure("mark", &error))?;
+//!         Ok(Outcome::Done(pod.report("has been marked")))
+//!     }
+//! }
 //! ```
 //!
 //! Keep what decides (a pure `plan(event, parameters)`) apart from what calls [`kubernetes`]:

@@ -107,21 +107,21 @@ mod tests {
 
     #[test]
     fn the_controller_comes_first() {
-        fn check(references: Value, expected: Option<&str>) {
+        fn check(references: &Value, expected: Option<&str>) {
             let owner = Owner::of(&json!({"metadata": {"ownerReferences": references}}));
             assert_eq!(owner.as_ref().map(|owner| owner.kind.as_str()), expected);
         }
         check(
-            json!([reference("A", false), reference("ReplicaSet", true)]),
+            &json!([reference("A", false), reference("ReplicaSet", true)]),
             Some("ReplicaSet"),
         );
         check(
-            json!([reference("A", false), reference("B", false)]),
+            &json!([reference("A", false), reference("B", false)]),
             Some("A"),
         );
-        check(json!([]), None);
-        check(Value::Null, None);
-        check(json!([{"kind": "ReplicaSet"}]), None);
+        check(&json!([]), None);
+        check(&Value::Null, None);
+        check(&json!([{"kind": "ReplicaSet"}]), None);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl<'a> Comparison<'a> {
 
     fn run<P: DeserializeOwned + PartialEq>(mut self) -> Vec<String> {
         self.compare_names::<P>();
-        self.compare_strictness::<P>();
+        self.compare_strictness();
         let minimal: Map<_, _> = self
             .properties
             .iter()
@@ -81,7 +81,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn compare_strictness<P: DeserializeOwned>(&mut self) {
+    fn compare_strictness(&mut self) {
         if self.schema["type"] != "object" || self.schema["additionalProperties"] != false {
             self.found
                 .push("the schema must be of an object without further properties".to_owned());

@@ -3,11 +3,12 @@
 //!
 //! Does not run a component: the tests of the host do.
 
-use actionners::{BUNDLE, Bundled};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem};
+
+use crate::{BUNDLE, Bundled};
 
 const COMPONENT_BYTES_MAX: usize = 150_000;
 
@@ -41,7 +42,7 @@ fn items<'a>(resolve: &Resolve, items: impl Iterator<Item = &'a WorldItem>) -> V
 
 #[test]
 fn the_import_list_is_the_permission_sheet() {
-    fn check(name: &str, expected: Expect) {
+    fn check(name: &str, expected: &Expect) {
         let component = bundled(name).component;
         let DecodedWasm::Component(resolve, world) = wit_component::decode(component).unwrap()
         else {
@@ -54,21 +55,21 @@ fn the_import_list_is_the_permission_sheet() {
     }
     check(
         "kubernetes:terminate",
-        expect![[r#"
+        &expect![[r#"
         falco-talon:actionner/types@0.1.0
         falco-talon:actionner/kubernetes-read@0.1.0 get
         falco-talon:actionner/kubernetes-write@0.1.0 delete"#]],
     );
     check(
         "kubernetes:label",
-        expect![[r#"
+        &expect![[r#"
         falco-talon:actionner/types@0.1.0
         falco-talon:actionner/kubernetes-read@0.1.0 get
         falco-talon:actionner/kubernetes-write@0.1.0 patch"#]],
     );
     check(
         "kubernetes:networkpolicy",
-        expect![[r#"
+        &expect![[r#"
         falco-talon:actionner/types@0.1.0
         falco-talon:actionner/kubernetes-read@0.1.0 get
         falco-talon:actionner/kubernetes-write@0.1.0 patch apply"#]],
@@ -120,66 +121,46 @@ fn examples_work_as_they_stand() {
 
 #[test]
 fn schemas_refuse_mistakes() {
-    fn check(name: &str, parameters: Value, valid: bool) {
+    fn check(name: &str, parameters: &Value, valid: bool) {
         let schema: Value = serde_json::from_str(&file(name, "parameters.json")).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         assert_eq!(
-            validator.is_valid(&parameters),
+            validator.is_valid(parameters),
             valid,
             "{name}: {parameters}"
         );
     }
     let label = |labels: Value| json!({ "labels": labels });
-    check(
-        "kubernetes:label",
+    let check_label = |parameters: Value, valid| check("kubernetes:label", &parameters, valid);
+    check_label(
         label(json!({"a": true, "b.example/c": "", "d": null, "e": 1})),
         true,
     );
-    check("kubernetes:label", label(json!({})), false);
-    check("kubernetes:label", label(json!({"a b": "c"})), false);
-    check(
-        "kubernetes:label",
-        label(json!({"B.example/a": "c"})),
-        false,
-    );
-    check("kubernetes:label", label(json!({"a": "b c"})), false);
-    check("kubernetes:label", label(json!({"a": ["b"]})), false);
-    check("kubernetes:label", json!({}), false);
-    check(
-        "kubernetes:label",
-        json!({"labels": {"a": "b"}, "level": "Node"}),
-        false,
-    );
-    check(
-        "kubernetes:label",
-        json!({"labels": {"a": "b"}, "levels": "node"}),
-        false,
-    );
+    check_label(label(json!({})), false);
+    check_label(label(json!({"a b": "c"})), false);
+    check_label(label(json!({"B.example/a": "c"})), false);
+    check_label(label(json!({"a": "b c"})), false);
+    check_label(label(json!({"a": ["b"]})), false);
+    check_label(json!({}), false);
+    check_label(json!({"labels": {"a": "b"}, "level": "Node"}), false);
+    check_label(json!({"labels": {"a": "b"}, "levels": "node"}), false);
 
     let healthy = |value: Value| json!({ "min_healthy_replicas": value });
-    check("kubernetes:terminate", json!({}), true);
-    check("kubernetes:terminate", healthy(json!("+2")), true);
-    check("kubernetes:terminate", healthy(json!("101%")), false);
-    check("kubernetes:terminate", healthy(json!("33.3%")), false);
-    check("kubernetes:terminate", healthy(json!(-1)), false);
-    check(
-        "kubernetes:terminate",
-        json!({"grace_period_seconds": -1}),
-        false,
-    );
-    check(
-        "kubernetes:terminate",
-        json!({"grace_period_seconds": "5"}),
-        false,
-    );
-    check(
-        "kubernetes:terminate",
-        json!({"ignore_daemonsets": "yes"}),
-        false,
-    );
+    let check_terminate =
+        |parameters: Value, valid| check("kubernetes:terminate", &parameters, valid);
+    check_terminate(json!({}), true);
+    check_terminate(healthy(json!("+2")), true);
+    check_terminate(healthy(json!("101%")), false);
+    check_terminate(healthy(json!("33.3%")), false);
+    check_terminate(healthy(json!(-1)), false);
+    check_terminate(json!({"grace_period_seconds": -1}), false);
+    check_terminate(json!({"grace_period_seconds": "5"}), false);
+    check_terminate(json!({"ignore_daemonsets": "yes"}), false);
 
     let cidr = |value: &str| json!({ "allow_cidr": [value] });
-    check("kubernetes:networkpolicy", json!({}), true);
+    let check_policy =
+        |parameters: Value, valid| check("kubernetes:networkpolicy", &parameters, valid);
+    check_policy(json!({}), true);
     for valid in [
         "0.0.0.0/0",
         "192.168.1.0/24",
@@ -187,7 +168,7 @@ fn schemas_refuse_mistakes() {
         "::/0",
         "2001:db8::/32",
     ] {
-        check("kubernetes:networkpolicy", cidr(valid), true);
+        check_policy(cidr(valid), true);
     }
     for wrong in [
         "",
@@ -198,23 +179,11 @@ fn schemas_refuse_mistakes() {
         "::/129",
         "a/8",
     ] {
-        check("kubernetes:networkpolicy", cidr(wrong), false);
+        check_policy(cidr(wrong), false);
     }
-    check(
-        "kubernetes:networkpolicy",
-        json!({"allow_namespaces": ["Green"]}),
-        false,
-    );
-    check(
-        "kubernetes:networkpolicy",
-        json!({"allow_namespaces": "green"}),
-        false,
-    );
-    check(
-        "kubernetes:networkpolicy",
-        json!({"level": "workload", "allow_dns": true}),
-        true,
-    );
+    check_policy(json!({"allow_namespaces": ["Green"]}), false);
+    check_policy(json!({"allow_namespaces": "green"}), false);
+    check_policy(json!({"level": "workload", "allow_dns": true}), true);
 }
 
 #[test]
