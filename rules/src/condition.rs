@@ -1,31 +1,6 @@
 //! Conditions on the output fields of an event: the grammar of one line, and what each test means.
 //!
-//! ```text
-//! group     = condition *( "," condition )            all of them must hold
-//! condition = field test
-//! test      = ( "=" | "==" | "!=" ) value
-//!           | ( "<" | "<=" | ">" | ">=" ) number
-//!           | ( "startswith" | "endswith" | "contains" | "glob" | "regex" ) value
-//!           | "cidr" network
-//!           | ( "in" | "intersects" ) "(" value *( "," value ) ")"
-//!           | "exists"
-//! ```
-//!
-//! Quotes, `"` anywhere or `'` around a whole value, keep `,`, `)`, spaces and signs from meaning
-//! anything; `\"` and `\\` write a quote and a backslash between them. A value right behind `=` or
-//! `!=`, as in `proc.cmdline=sh -c`, is taken with its spaces; in all other places spaces around
-//! values are none of theirs.
-//!
-//! What the tests mean:
-//! - On a field that the event does not carry, `!=` is true and everything else is false.
-//! - Numbers compare as numbers, exactly; `fd.rport=443` holds for `443` and for `"443"`. An order
-//!   (`<` …) also holds for a text that is a number.
-//! - Booleans are the texts `true` and `false`. Null is `<NA>`, as Falco prints it, and `<nil>`,
-//!   as rules of old call it; it does not exist, and no other test holds for it.
-//! - On an array every test but three holds if it holds for one of the elements. `!=` holds if no
-//!   element is equal, and `in`, as in Falco, if there are elements and all are in the list;
-//!   `intersects` asks for one of them. An object exists, and is equal to nothing.
-//! - `regex` and `glob` match the whole text, as in Falco.
+//! [`Condition`] says it all. Knows nothing of rules, and of events only their output fields.
 
 mod number;
 mod parse;
@@ -42,6 +17,34 @@ use number::Number;
 pub use parse::ConditionError;
 
 /// One test of one output field.
+///
+/// ```text
+/// group     = condition *( "," condition )            all of them must hold
+/// condition = field test
+/// test      = ( "=" | "==" | "!=" ) value
+///           | ( "<" | "<=" | ">" | ">=" ) number
+///           | ( "startswith" | "endswith" | "contains" | "glob" | "regex" ) value
+///           | "cidr" network
+///           | ( "in" | "intersects" ) "(" value *( "," value ) ")"
+///           | "exists"
+/// ```
+///
+/// Quotes, `"` anywhere or `'` around a whole value, keep `,`, `)`, spaces and signs from meaning
+/// anything; `\"` and `\\` write a quote and a backslash between them. A value right behind `=` or
+/// `!=`, as in `proc.cmdline=sh -c`, is taken with its spaces; in all other places spaces around
+/// values are none of theirs.
+///
+/// What the tests mean:
+/// - On a field that the event does not carry, `!=` is true and everything else is false.
+/// - Numbers compare as numbers, exactly; `fd.rport=443` holds for `443` and for `"443"`. An order
+///   (`<` …) also holds for a text that is a number.
+/// - Booleans are the texts `true` and `false`. Null is `<NA>`, as Falco prints it, and `<nil>`,
+///   as rules of old call it; it does not exist, and no other test holds for it.
+/// - On an array a test holds if it holds for one of the elements, but for these: `!=` holds if no
+///   element is equal, and `in`, as in Falco, if there are elements and all are in the list;
+///   `intersects` asks for one of them.
+/// - Arrays and objects exist, even empty ones; an object is equal to nothing.
+/// - `regex` and `glob` match the whole text, as in Falco.
 #[derive(Clone, Debug)]
 pub struct Condition {
     field: String,

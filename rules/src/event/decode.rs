@@ -5,10 +5,11 @@
 
 use std::fmt;
 
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+
 use super::exact::Fields;
 use super::{Event, EventError};
 use crate::Priority;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 /// A reason is shown in an answer and in a log, and may quote what a stranger sent.
 const REASON_CHARS_MAX: usize = 200;

@@ -8,7 +8,7 @@ use rules::{Diagnostic, Document, Event, Severity, Source};
 
 use crate::catalogue::catalogue;
 
-fn files(folder: &str) -> Option<BTreeMap<String, PathBuf>> {
+pub(crate) fn files(folder: &str) -> Option<BTreeMap<String, PathBuf>> {
     let Some(data) = std::env::var_os("FALCO_DATA_DIR") else {
         eprintln!("skipped: FALCO_DATA_DIR names no folder");
         return None;

@@ -10,6 +10,7 @@ mod catalogue;
 mod data;
 mod documents;
 mod events;
+mod falco_rules;
 mod findings;
 mod matching;
 mod printing;
