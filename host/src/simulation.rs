@@ -10,6 +10,7 @@ mod apply;
 mod body;
 mod budget;
 mod call;
+mod change;
 mod clock;
 mod decode;
 mod defaults;
@@ -24,6 +25,7 @@ mod schema;
 mod seed;
 mod selector;
 mod service;
+mod specification;
 mod status;
 mod store;
 mod validation;
@@ -221,7 +223,7 @@ fn delete_collection(
     let metadata = json!({"resourceVersion": store.version().to_string()});
     Ok(Answer {
         code: StatusCode::OK,
-        body: read::collection(call, metadata, deleted),
+        body: read::collection(call, &metadata, deleted),
         warnings: Vec::new(),
     })
 }

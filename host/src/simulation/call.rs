@@ -133,6 +133,7 @@ impl Call {
             .split('/')
             .next()
             .unwrap_or_default();
+        let agent = if agent.is_empty() { "unknown" } else { agent };
         let manager = query
             .field_manager
             .clone()
@@ -187,7 +188,7 @@ impl Query {
                 }
                 "force" => query.force = Some(matches!(&*value, "true" | "1")),
                 "fieldManager" if !value.is_empty() => {
-                    query.field_manager = Some(value.into_owned())
+                    query.field_manager = Some(value.into_owned());
                 }
                 "fieldValidation" => {
                     query.strict = value == "Strict";
