@@ -40,6 +40,7 @@ use serde_json::{Value, json};
 use body::Body;
 use call::{Call, Subresource, Unaddressed, Verb};
 use failure::Failures;
+use seed::Seed;
 use status::Refusal;
 use store::{Key, Store};
 
@@ -93,13 +94,12 @@ impl Simulation {
     /// # Errors
     /// The object is of an unknown kind, has unknown or mistyped fields, or would be refused by the API server.
     pub fn new(objects: Vec<Value>) -> Result<Simulation, SimulationError> {
-        let store = seed::store(objects)?;
-        Ok(Simulation {
-            state: Arc::new(Mutex::new(State {
-                store,
-                ..State::default()
-            })),
-        })
+        let numbered = objects.into_iter().enumerate();
+        let seeds = numbered.map(|(index, object)| Seed {
+            place: format!("object {}", index + 1),
+            object,
+        });
+        Simulation::begin(seeds.collect())
     }
 
     /// A cluster with the objects of a YAML text, which may have several documents.
@@ -107,7 +107,7 @@ impl Simulation {
     /// # Errors
     /// As for [`Simulation::new`], and where the text is no YAML: with line and column.
     pub fn from_yaml(text: &str) -> Result<Simulation, SimulationError> {
-        Simulation::new(seed::parse(text)?)
+        Simulation::begin(seed::parse(text)?)
     }
 
     /// An object as it is, `None` where there is none. The namespace is `None` for what is in none.
@@ -168,6 +168,16 @@ impl Simulation {
     /// Do the kubelet's part: take away the pods that are terminating.
     pub fn finish_terminations(&self) {
         delete::expire(&mut self.state().store, &clock::now(), true);
+    }
+
+    fn begin(seeds: Vec<Seed>) -> Result<Simulation, SimulationError> {
+        let store = seed::store(seeds)?;
+        Ok(Simulation {
+            state: Arc::new(Mutex::new(State {
+                store,
+                ..State::default()
+            })),
+        })
     }
 
     /// A poisoned lock only says that another test has failed: the store is never left half changed.

@@ -97,13 +97,7 @@ impl Call {
         let (plural, rest) = rest;
         let resource =
             resource::by_plural(group, version, plural).ok_or_else(Refusal::unknown_resource)?;
-        let (name, subresource) = match rest {
-            [] => ("", None),
-            [name] => (*name, None),
-            [name, "status"] if resource.has_status => (*name, Some(Subresource::Status)),
-            [name, "eviction"] if resource.kind == "Pod" => (*name, Some(Subresource::Eviction)),
-            _ => return Err(Refusal::unknown_resource().into()),
-        };
+        let (name, subresource) = object(resource, rest)?;
         let in_scope = if resource.namespaced {
             namespace.is_some() || name.is_empty()
         } else {
@@ -148,6 +142,20 @@ impl Call {
             content_type,
             manager,
         })
+    }
+}
+
+/// The name, and the subresource if any, at the end of a path.
+fn object<'a>(
+    resource: &Resource,
+    rest: &[&'a str],
+) -> Result<(&'a str, Option<Subresource>), Refusal> {
+    match rest {
+        [] => Ok(("", None)),
+        [name] => Ok((name, None)),
+        [name, "status"] if resource.has_status => Ok((name, Some(Subresource::Status))),
+        [name, "eviction"] if resource.kind == "Pod" => Ok((name, Some(Subresource::Eviction))),
+        _ => Err(Refusal::unknown_resource()),
     }
 }
 

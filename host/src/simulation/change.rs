@@ -33,38 +33,8 @@ pub(super) fn insert(
         metadata["name"] = json!(format!("{prefix}{}", store.new_suffix()));
     }
     let name = metadata["name"].as_str().unwrap_or_default().to_owned();
-    if !metadata["resourceVersion"].is_null() {
-        return Err(Refusal::internal(
-            "resourceVersion should not be set on objects to be created",
-        ));
-    }
-    if let Some(namespace) = &call.namespace {
-        let Some(found) = store.namespace(namespace) else {
-            return Err(Refusal::not_found(resource::namespaces(), namespace));
-        };
-        if !found["metadata"]["deletionTimestamp"].is_null() {
-            return Err(terminating(call, &name, namespace));
-        }
-    }
-    for field in [
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "selfLink",
-    ] {
-        remove(metadata, field);
-    }
-    metadata["uid"] = json!(store.new_uid());
-    metadata["creationTimestamp"] = now.clone();
-    if resource.has_generation {
-        metadata["generation"] = json!(1);
-    }
-    if resource.has_status {
-        remove(&mut object, "status");
-        if let "Pod" | "Namespace" = resource.kind {
-            object["status"] =
-                json!({"phase": if resource.kind == "Pod" { "Pending" } else { "Active" }});
-        }
-    }
+    check_place(store, call, &object, &name)?;
+    identify(store, call, &mut object, now);
     complete(call, &mut object);
     let causes = validation::object(resource, &object);
     if !causes.is_empty() {
@@ -93,6 +63,49 @@ pub(super) fn insert(
     Ok(object)
 }
 
+/// Whether there is a place for a new object.
+fn check_place(store: &Store, call: &Call, object: &Value, name: &str) -> Result<(), Refusal> {
+    if !object["metadata"]["resourceVersion"].is_null() {
+        return Err(Refusal::internal(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    if let Some(namespace) = &call.namespace {
+        let Some(found) = store.namespace(namespace) else {
+            return Err(Refusal::not_found(resource::namespaces(), namespace));
+        };
+        if !found["metadata"]["deletionTimestamp"].is_null() {
+            return Err(terminating(call, name, namespace));
+        }
+    }
+    Ok(())
+}
+
+/// Give a new object what tells it from all others, and take what only a server writes.
+fn identify(store: &mut Store, call: &Call, object: &mut Value, now: &Value) {
+    let resource = call.resource;
+    let metadata = &mut object["metadata"];
+    for field in [
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+    ] {
+        remove(metadata, field);
+    }
+    metadata["uid"] = json!(store.new_uid());
+    metadata["creationTimestamp"] = now.clone();
+    if resource.has_generation {
+        metadata["generation"] = json!(1);
+    }
+    if resource.has_status {
+        remove(object, "status");
+        if let "Pod" | "Namespace" = resource.kind {
+            object["status"] =
+                json!({"phase": if resource.kind == "Pod" { "Pending" } else { "Active" }});
+        }
+    }
+}
+
 fn terminating(call: &Call, name: &str, namespace: &str) -> Refusal {
     let text = format!(
         "unable to create new content in namespace {namespace} because it is being terminated"
@@ -112,37 +125,14 @@ pub(super) fn replace(
     tracking: Tracking,
 ) -> Result<Value, Refusal> {
     let resource = call.resource;
-    match new["metadata"]["resourceVersion"].as_str() {
-        None | Some("") => {}
-        Some(version) if version.parse::<u64>().is_err() => {
-            return Err(Refusal::internal(format!(
-                "strconv.ParseUint: parsing {version:?}: invalid syntax"
-            )));
-        }
-        Some(version) if *version != old["metadata"]["resourceVersion"] => {
-            return Err(Refusal::modified(resource, &call.name));
-        }
-        Some(_) => {}
-    }
+    check_version(call, old, &new)?;
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     keep_other_part(call, old, &mut new);
     complete(call, &mut new);
     if resource.has_generation {
-        let content = |object: &Value| -> Map<String, Value> {
-            let fields = object.as_object().into_iter().flatten();
-            let fields = fields.filter(|(field, _)| {
-                !matches!(
-                    field.as_str(),
-                    "metadata" | "status" | "apiVersion" | "kind"
-                )
-            });
-            fields
-                .map(|(field, value)| (field.clone(), value.clone()))
-                .collect()
-        };
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(1);
-        new["metadata"]["generation"] =
-            json!(generation + i64::from(content(old) != content(&new)));
+        let changed = i64::from(content(old) != content(&new));
+        new["metadata"]["generation"] = json!(generation + changed);
     }
     let mut causes = validation::object(resource, &new);
     causes.extend(validation::change(resource, old, &new));
@@ -174,6 +164,32 @@ pub(super) fn replace(
         return Ok(new);
     }
     Ok(store.put(key(call), new))
+}
+
+/// A version in the body must be the one that is stored.
+fn check_version(call: &Call, old: &Value, new: &Value) -> Result<(), Refusal> {
+    match new["metadata"]["resourceVersion"].as_str() {
+        None | Some("") => {}
+        Some(version) if version.parse::<u64>().is_err() => {
+            return Err(Refusal::internal(format!(
+                "strconv.ParseUint: parsing {version:?}: invalid syntax"
+            )));
+        }
+        Some(version) if *version != old["metadata"]["resourceVersion"] => {
+            return Err(Refusal::modified(call.resource, &call.name));
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// What `metadata.generation` counts the changes of.
+fn content(object: &Value) -> Map<String, Value> {
+    let mut fields = object.as_object().cloned().unwrap_or_default();
+    for field in ["apiVersion", "kind", "metadata", "status"] {
+        fields.remove(field);
+    }
+    fields
 }
 
 /// An update of the object leaves its status alone, and one of its status the rest.

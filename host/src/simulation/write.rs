@@ -163,22 +163,7 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         return Err(call::options_invalid(Verb::Patch, &cause));
     };
     let declared = body.declared()?;
-    let text = |field: &str| declared[field].as_str().unwrap_or_default();
-    if (text("apiVersion"), text("kind")) != (&call.resource.api_version(), call.resource.kind) {
-        let version = text("apiVersion");
-        let version = if version.contains('/') {
-            version.to_owned()
-        } else {
-            format!("/{version}")
-        };
-        return Err(Refusal::bad_request(format!(
-            "invalid object type: {version}, Kind={}",
-            text("kind")
-        )));
-    }
-    if !declared["metadata"]["managedFields"].is_null() {
-        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
-    }
+    check_declared(call, &declared)?;
     let subresource = if call.subresource.is_some() {
         "status"
     } else {
@@ -228,6 +213,27 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         body: object,
         warnings,
     })
+}
+
+/// An applied body must say what it is, and leave the server's own fields alone.
+fn check_declared(call: &Call, declared: &Value) -> Result<(), Refusal> {
+    let text = |field: &str| declared[field].as_str().unwrap_or_default();
+    if (text("apiVersion"), text("kind")) != (&call.resource.api_version(), call.resource.kind) {
+        let version = text("apiVersion");
+        let version = if version.contains('/') {
+            version.to_owned()
+        } else {
+            format!("/{version}")
+        };
+        return Err(Refusal::bad_request(format!(
+            "invalid object type: {version}, Kind={}",
+            text("kind")
+        )));
+    }
+    if !declared["metadata"]["managedFields"].is_null() {
+        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+    }
+    Ok(())
 }
 
 /// Read an object of the call's kind, and tell which fields are unknown.

@@ -80,8 +80,7 @@ fn start(command: &str) -> Cluster {
         .lines()
         .map_while(Result::ok)
         .find(|line| line.starts_with("READY"));
-    let ready =
-        ready.unwrap_or_else(|| panic!("`{command}` ended without a line that begins with READY"));
+    let ready = ready.expect("the command prints a line that begins with READY");
     let path = ready
         .split(' ')
         .find_map(|word| word.strip_prefix("kubeconfig="))
