@@ -10,6 +10,7 @@ mod apply;
 mod body;
 mod budget;
 mod call;
+mod change;
 mod clock;
 mod decode;
 mod defaults;
@@ -24,6 +25,7 @@ mod schema;
 mod seed;
 mod selector;
 mod service;
+mod specification;
 mod status;
 mod store;
 mod validation;
@@ -38,6 +40,7 @@ use serde_json::{Value, json};
 use body::Body;
 use call::{Call, Subresource, Unaddressed, Verb};
 use failure::Failures;
+use seed::Seed;
 use status::Refusal;
 use store::{Key, Store};
 
@@ -91,13 +94,12 @@ impl Simulation {
     /// # Errors
     /// The object is of an unknown kind, has unknown or mistyped fields, or would be refused by the API server.
     pub fn new(objects: Vec<Value>) -> Result<Simulation, SimulationError> {
-        let store = seed::store(objects)?;
-        Ok(Simulation {
-            state: Arc::new(Mutex::new(State {
-                store,
-                ..State::default()
-            })),
-        })
+        let numbered = objects.into_iter().enumerate();
+        let seeds = numbered.map(|(index, object)| Seed {
+            place: format!("object {}", index + 1),
+            object,
+        });
+        Simulation::begin(seeds.collect())
     }
 
     /// A cluster with the objects of a YAML text, which may have several documents.
@@ -105,7 +107,7 @@ impl Simulation {
     /// # Errors
     /// As for [`Simulation::new`], and where the text is no YAML: with line and column.
     pub fn from_yaml(text: &str) -> Result<Simulation, SimulationError> {
-        Simulation::new(seed::parse(text)?)
+        Simulation::begin(seed::parse(text)?)
     }
 
     /// An object as it is, `None` where there is none. The namespace is `None` for what is in none.
@@ -168,6 +170,16 @@ impl Simulation {
         delete::expire(&mut self.state().store, &clock::now(), true);
     }
 
+    fn begin(seeds: Vec<Seed>) -> Result<Simulation, SimulationError> {
+        let store = seed::store(seeds)?;
+        Ok(Simulation {
+            state: Arc::new(Mutex::new(State {
+                store,
+                ..State::default()
+            })),
+        })
+    }
+
     /// A poisoned lock only says that another test has failed: the store is never left half changed.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -221,7 +233,7 @@ fn delete_collection(
     let metadata = json!({"resourceVersion": store.version().to_string()});
     Ok(Answer {
         code: StatusCode::OK,
-        body: read::collection(call, metadata, deleted),
+        body: read::collection(call, &metadata, deleted),
         warnings: Vec::new(),
     })
 }

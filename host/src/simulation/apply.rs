@@ -1,6 +1,6 @@
 //! Server-side apply: merge what a manager declares, find what others hold, remove what it no longer declares. Pure.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::managed::{self, Holder, Path, Set};
 use super::resource::Resource;
@@ -214,37 +214,24 @@ fn check(ty: &Type, value: &Value, at: &mut String, wrong: &mut Vec<String>) {
 }
 
 fn merge(ty: &Type, live: Value, declared: &Value) -> Value {
-    let whole = ty.atomic || matches!(&ty.shape, Shape::Structure(name) if structure(name).atomic);
     match (&ty.shape, live, declared) {
-        (Shape::Structure(name), Value::Object(live), Value::Object(declared)) if !whole => {
-            merge_fields(live, declared, |field| structure(name).field(field))
-        }
-        (Shape::Map(values), Value::Object(live), Value::Object(declared)) if !whole => {
-            merge_fields(live, declared, |_| Some(&**values))
-        }
-        (Shape::List(list), Value::Array(live), Value::Array(declared))
-            if list.apply != Apply::Whole =>
-        {
-            merge_items(list, live, declared)
+        (Shape::List(list), Value::Array(live), Value::Array(declared)) => match list.apply {
+            Apply::Whole => Value::Array(declared.clone()),
+            Apply::Set | Apply::ByKeys(_) => merge_items(list, live, declared),
+        },
+        (_, Value::Object(mut live), Value::Object(declared)) if !ty.is_whole() => {
+            for (field, value) in declared {
+                let merged = match (ty.part(field), live.remove(field)) {
+                    (Some(part), Some(present)) => merge(part, present, value),
+                    _ => value.clone(),
+                };
+                live.insert(field.clone(), merged);
+            }
+            Value::Object(live)
         }
         (_, live, Value::Null) => live,
         (_, _, declared) => declared.clone(),
     }
-}
-
-fn merge_fields<'a>(
-    mut live: Map<String, Value>,
-    declared: &Map<String, Value>,
-    ty: impl Fn(&str) -> Option<&'a Type>,
-) -> Value {
-    for (field, value) in declared {
-        let merged = match (ty(field), live.remove(field)) {
-            (Some(ty), Some(present)) => merge(ty, present, value),
-            _ => value.clone(),
-        };
-        live.insert(field.clone(), merged);
-    }
-    Value::Object(live)
 }
 
 fn merge_items(list: &List, mut live: Vec<Value>, declared: &[Value]) -> Value {
@@ -279,19 +266,12 @@ fn remove(ty: &Type, value: &mut Value, path: &[String]) {
                 remove(&list.items, &mut items[at], rest);
             }
         }
-        (shape, Value::Object(fields)) => {
+        (_, Value::Object(fields)) => {
             let field = step.trim_start_matches("f:");
             if rest.is_empty() {
                 fields.remove(field);
-                return;
-            }
-            let inner = match shape {
-                Shape::Structure(name) => structure(name).field(field),
-                Shape::Map(values) => Some(&**values),
-                Shape::List(_) | Shape::Scalar(_) => None,
-            };
-            if let (Some(ty), Some(value)) = (inner, fields.get_mut(field)) {
-                remove(ty, value, rest);
+            } else if let (Some(part), Some(value)) = (ty.part(field), fields.get_mut(field)) {
+                remove(part, value, rest);
             }
         }
         _ => {}

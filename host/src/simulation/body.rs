@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Verb};
 use super::resource;
-use super::status::Refusal;
+use super::status::{Cause, Refusal};
 
 /// Said of a body whose `metadata.namespace` is not that of its address.
 pub(super) const OTHER_NAMESPACE: &str =
@@ -49,8 +49,17 @@ impl Body<'_> {
         } else {
             call.resource.api_version()
         };
+        if call.resource.custom && given_kind.is_empty() {
+            let shown = String::from_utf8_lossy(self.bytes);
+            return Err(Refusal::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): Object 'Kind' is missing in '{shown}' ({shown})"
+            )));
+        }
         let right = (given_version.is_empty() || given_version == expected)
             && (given_kind.is_empty() || given_kind == kind);
+        if !right && call.resource.custom {
+            return Err(no_custom(call, &given_version, &given_kind));
+        }
         if !right {
             let given_version = if given_version.is_empty() {
                 expected
@@ -131,6 +140,19 @@ impl Body<'_> {
             ))
         })
     }
+}
+
+/// Why an object is none of a custom kind.
+fn no_custom(call: &Call, version: &str, kind: &str) -> Refusal {
+    let expected = call.resource.api_version();
+    if version != expected {
+        return Refusal::bad_request(format!(
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
+        ));
+    }
+    let text = format!("must be {}", call.resource.kind);
+    let cause = Cause::invalid("kind", &json!(kind), &text);
+    Refusal::invalid_kind(call.resource.group, kind, &call.name, &[cause])
 }
 
 fn is_eviction(call: &Call) -> bool {

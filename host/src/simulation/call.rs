@@ -97,13 +97,7 @@ impl Call {
         let (plural, rest) = rest;
         let resource =
             resource::by_plural(group, version, plural).ok_or_else(Refusal::unknown_resource)?;
-        let (name, subresource) = match rest {
-            [] => ("", None),
-            [name] => (*name, None),
-            [name, "status"] if resource.has_status => (*name, Some(Subresource::Status)),
-            [name, "eviction"] if resource.kind == "Pod" => (*name, Some(Subresource::Eviction)),
-            _ => return Err(Refusal::unknown_resource().into()),
-        };
+        let (name, subresource) = object(resource, rest)?;
         let in_scope = if resource.namespaced {
             namespace.is_some() || name.is_empty()
         } else {
@@ -133,6 +127,7 @@ impl Call {
             .split('/')
             .next()
             .unwrap_or_default();
+        let agent = if agent.is_empty() { "unknown" } else { agent };
         let manager = query
             .field_manager
             .clone()
@@ -147,6 +142,20 @@ impl Call {
             content_type,
             manager,
         })
+    }
+}
+
+/// The name, and the subresource if any, at the end of a path.
+fn object<'a>(
+    resource: &Resource,
+    rest: &[&'a str],
+) -> Result<(&'a str, Option<Subresource>), Refusal> {
+    match rest {
+        [] => Ok(("", None)),
+        [name] => Ok((name, None)),
+        [name, "status"] if resource.has_status => Ok((name, Some(Subresource::Status))),
+        [name, "eviction"] if resource.kind == "Pod" => Ok((name, Some(Subresource::Eviction))),
+        _ => Err(Refusal::unknown_resource()),
     }
 }
 
@@ -187,7 +196,7 @@ impl Query {
                 }
                 "force" => query.force = Some(matches!(&*value, "true" | "1")),
                 "fieldManager" if !value.is_empty() => {
-                    query.field_manager = Some(value.into_owned())
+                    query.field_manager = Some(value.into_owned());
                 }
                 "fieldValidation" => {
                     query.strict = value == "Strict";

@@ -39,7 +39,10 @@ pub(super) fn is_admitted(field: &str, value: &Value) -> bool {
         .any(|(admitted, default)| *admitted == field && default() == *value)
 }
 
-const ADMITTED: [(&str, fn() -> Value); 5] = [
+/// A field, and what it becomes.
+type Default = (&'static str, fn() -> Value);
+
+const ADMITTED: [Default; 5] = [
     ("serviceAccountName", || json!("default")),
     ("serviceAccount", || json!("default")),
     ("priority", || json!(0)),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::resource::Resource;
-use super::schema::{Apply, Shape, Type, structure};
+use super::schema::{Apply, Shape, Type};
 
 /// Steps from the object to a field, written as `managedFields` writes them: `f:name`, `k:{…}`, `v:…`.
 pub(super) type Path = Vec<String>;
@@ -165,26 +165,23 @@ const UNHELD: [&str; 9] = [
 ];
 
 fn collect(ty: &Type, value: &Value, path: &mut Path, leaves: &mut BTreeMap<Path, Value>) {
-    let whole = ty.atomic || matches!(&ty.shape, Shape::Structure(name) if structure(name).atomic);
     match (&ty.shape, value) {
-        (Shape::Structure(name), Value::Object(fields)) if !whole && !fields.is_empty() => {
+        (shape, Value::Object(fields))
+            if !matches!(shape, Shape::List(_)) && !ty.is_whole() && !fields.is_empty() =>
+        {
             for (field, value) in fields {
-                if let Some(ty) = structure(name).field(field) {
-                    step(format!("f:{field}"), ty, value, path, leaves);
+                if let Some(part) = ty.part(field) {
+                    path.push(format!("f:{field}"));
+                    collect(part, value, path, leaves);
+                    path.pop();
                 }
-            }
-        }
-        (Shape::Map(values), Value::Object(fields)) if !whole && !fields.is_empty() => {
-            for (field, value) in fields {
-                step(format!("f:{field}"), values, value, path, leaves);
             }
         }
         (Shape::List(list), Value::Array(items))
             if list.apply != Apply::Whole && !items.is_empty() =>
         {
             for item in items {
-                let name = item_step(&list.apply, item);
-                path.push(name);
+                path.push(item_step(&list.apply, item));
                 leaves.insert(path.clone(), Value::Null);
                 if matches!(list.apply, Apply::ByKeys(_)) {
                     collect(&list.items, item, path, leaves);
@@ -197,18 +194,6 @@ fn collect(ty: &Type, value: &Value, path: &mut Path, leaves: &mut BTreeMap<Path
             leaves.entry(path.clone()).or_insert_with(|| value.clone());
         }
     }
-}
-
-fn step(
-    name: String,
-    ty: &Type,
-    value: &Value,
-    path: &mut Path,
-    leaves: &mut BTreeMap<Path, Value>,
-) {
-    path.push(name);
-    collect(ty, value, path, leaves);
-    path.pop();
 }
 
 /// How an item of a list is called in a path.

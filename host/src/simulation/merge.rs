@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::schema::{Shape, Type, structure};
+use super::schema::{Shape, Type};
 use super::status::Refusal;
 
 /// The object with the patch merged in.
@@ -71,7 +71,7 @@ fn merge_maps(
             original.remove(&key);
             continue;
         }
-        let inner = ty.and_then(|ty| field_type(ty, &key));
+        let inner = ty.and_then(|ty| ty.part(&key));
         let merged = match original.remove(&key) {
             Some(present) => merge(inner, present, value)?,
             None => absent(inner, value)?,
@@ -80,7 +80,7 @@ fn merge_maps(
     }
     for (key, order) in orders {
         let merge_key = ty
-            .and_then(|ty| field_type(ty, &key))
+            .and_then(|ty| ty.part(&key))
             .and_then(merge_key_of)
             .unwrap_or_default();
         if let (Some(Value::Array(items)), Value::Array(order)) = (original.get_mut(&key), order) {
@@ -114,14 +114,6 @@ fn merge_key_of(ty: &Type) -> Option<&'static str> {
         list.merge_key
     } else {
         None
-    }
-}
-
-fn field_type<'a>(ty: &'a Type, key: &str) -> Option<&'a Type> {
-    match &ty.shape {
-        Shape::Structure(name) => structure(name).field(key),
-        Shape::Map(values) => Some(values),
-        Shape::List(_) | Shape::Scalar(_) => None,
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn list(store: &Store, call: &Call) -> Result<Answer, Refusal> {
     }
     let body = collection(
         call,
-        metadata,
+        &metadata,
         selected.into_iter().map(|(_, object)| object).collect(),
     );
     Ok(Answer {
@@ -73,7 +73,7 @@ pub(super) fn list(store: &Store, call: &Call) -> Result<Answer, Refusal> {
 }
 
 /// Objects as a list of their kind. Items of a list don't repeat their kind, except custom ones.
-pub(super) fn collection(call: &Call, metadata: Value, mut items: Vec<Value>) -> Value {
+pub(super) fn collection(call: &Call, metadata: &Value, mut items: Vec<Value>) -> Value {
     if !call.resource.custom {
         for item in items.iter_mut().filter_map(Value::as_object_mut) {
             item.remove("apiVersion");

@@ -110,13 +110,32 @@ pub(super) fn structure(name: &str) -> &'static Structure {
     STRUCTURES.get(name).unwrap_or(&NONE)
 }
 
+/// A value of which nothing is known.
+static ANY: Type = Type {
+    shape: Shape::Scalar(Scalar::Any),
+    atomic: false,
+};
+
+impl Type {
+    /// The type of a part with a name. Where nothing is known, nothing is known of the parts either.
+    pub(super) fn part(&self, name: &str) -> Option<&Type> {
+        match &self.shape {
+            Shape::Structure(structure_name) => structure(structure_name).field(name),
+            Shape::Map(values) => Some(values),
+            Shape::Scalar(Scalar::Any) => Some(&ANY),
+            Shape::List(_) | Shape::Scalar(_) => None,
+        }
+    }
+
+    /// Whether an apply replaces it whole, be it for its own sake or for that of its structure.
+    pub(super) fn is_whole(&self) -> bool {
+        self.atomic || matches!(&self.shape, Shape::Structure(name) if structure(name).atomic)
+    }
+}
+
 impl Structure {
     /// The type of a field, where it is known or any field will do.
     pub(super) fn field(&self, name: &str) -> Option<&Type> {
-        static ANY: Type = Type {
-            shape: Shape::Scalar(Scalar::Any),
-            atomic: true,
-        };
         match self.fields.get(name) {
             Some(field) => Some(&field.ty),
             None => self.open.then_some(&ANY),

@@ -1,6 +1,7 @@
 //! The objects that a simulation begins with: those it is given, and what every cluster has.
 
 use serde_json::{Map, Value, json};
+use serde_saphyr::Spanned;
 
 use super::resource::{self, Resource};
 use super::store::{Key, Store};
@@ -12,14 +13,14 @@ pub const SEED_MANAGER: &str = "falco-talon-simulation";
 /// Why a simulation can't begin.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
-    /// The text is no YAML, or not of objects.
+    /// The text is no YAML.
     #[error("{0}")]
     Yaml(String),
     /// An object is none that the simulation could keep.
-    #[error("object {number} ({name}): {reason}")]
+    #[error("{place}: {name}: {reason}")]
     Object {
-        /// Its place, counted from one.
-        number: usize,
+        /// Where it begins in the text (`line 3, column 1`), or its number where there is no text.
+        place: String,
         /// Its kind and name, as far as they are known.
         name: String,
         /// What is wrong, and what would be right.
@@ -27,31 +28,47 @@ pub enum SimulationError {
     },
 }
 
+/// An object to begin with, and where it is written.
+pub(super) struct Seed {
+    pub(super) place: String,
+    pub(super) object: Value,
+}
+
 /// The store with these objects, and the namespaces that every cluster has.
-pub(super) fn store(objects: Vec<Value>) -> Result<Store, SimulationError> {
+pub(super) fn store(mut seeds: Vec<Seed>) -> Result<Store, SimulationError> {
     let now = clock::now();
     let mut store = Store::default();
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         add_namespace(&mut store, name, &now);
     }
-    // Owners are found by name, whatever comes first.
-    let mut objects = objects;
-    for object in &mut objects {
-        let metadata = &mut object["metadata"];
-        if metadata.is_object() && metadata["uid"].is_null() {
-            metadata["uid"] = json!(store.new_uid());
+    // Owners are found by name, whatever comes first: so all have a uid before any is looked for.
+    for seed in &mut seeds {
+        let metadata = seed
+            .object
+            .get_mut("metadata")
+            .and_then(Value::as_object_mut);
+        if let Some(metadata) = metadata {
+            metadata
+                .entry("uid")
+                .or_insert_with(|| json!(store.new_uid()));
         }
     }
-    let uids: Vec<Value> = objects.clone();
-    for (index, mut object) in objects.into_iter().enumerate() {
-        link_owners(&mut object, &uids);
+    let all: Vec<Value> = seeds.iter().map(|seed| seed.object.clone()).collect();
+    for Seed { place, mut object } in seeds {
+        link_owners(&mut object, &all);
         let name = format!(
             "{} {}",
             text(&object["kind"]),
             text(&object["metadata"]["name"])
         );
-        add(&mut store, object, &now).map_err(|reason| SimulationError::Object {
-            number: index + 1,
+        let name = if name == " " {
+            "an object".to_owned()
+        } else {
+            name
+        };
+        let added = add(&mut store, object, &now);
+        added.map_err(|reason| SimulationError::Object {
+            place,
             name,
             reason,
         })?;
@@ -60,22 +77,29 @@ pub(super) fn store(objects: Vec<Value>) -> Result<Store, SimulationError> {
 }
 
 /// The objects of a YAML text with any number of documents; a `List` counts as its items.
-pub(super) fn parse(text: &str) -> Result<Vec<Value>, SimulationError> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text)
+pub(super) fn parse(text: &str) -> Result<Vec<Seed>, SimulationError> {
+    let documents: Vec<Spanned<Value>> = serde_saphyr::from_multiple(text)
         .map_err(|error| SimulationError::Yaml(error.to_string()))?;
-    let mut objects = Vec::new();
+    let mut seeds = Vec::new();
     for document in documents {
-        match document {
+        let at = document.referenced;
+        let place = format!("line {}, column {}", at.line(), at.column());
+        match document.value {
             Value::Null => {}
             Value::Object(mut list) if list.get("kind").is_some_and(|kind| kind == "List") => {
-                if let Some(Value::Array(items)) = list.remove("items") {
-                    objects.extend(items);
-                }
+                let Some(Value::Array(items)) = list.remove("items") else {
+                    continue;
+                };
+                let items = items.into_iter().enumerate();
+                seeds.extend(items.map(|(index, object)| {
+                    let place = format!("{place}, item {}", index + 1);
+                    Seed { place, object }
+                }));
             }
-            object => objects.push(object),
+            object => seeds.push(Seed { place, object }),
         }
     }
-    Ok(objects)
+    Ok(seeds)
 }
 
 /// What the controllers put into a new namespace.
@@ -207,23 +231,26 @@ pub(super) fn settle(resource: &Resource, object: &mut Value) {
 /// Owners may be given without their uid: it is that of the object with this kind and name.
 fn link_owners(object: &mut Value, objects: &[Value]) {
     let namespace = object["metadata"]["namespace"].clone();
-    for owner in object["metadata"]["ownerReferences"]
-        .as_array_mut()
+    let owners = object
+        .pointer_mut("/metadata/ownerReferences")
+        .and_then(Value::as_array_mut);
+    for owner in owners
         .into_iter()
         .flatten()
+        .filter_map(Value::as_object_mut)
     {
-        if !owner["uid"].is_null() {
+        if owner.contains_key("uid") {
             continue;
         }
         let is_owner = |other: &&Value| {
-            let same_place = other["metadata"]["namespace"] == namespace
-                || other["metadata"]["namespace"].is_null();
-            other["kind"] == owner["kind"]
-                && other["metadata"]["name"] == owner["name"]
-                && same_place
+            let place = &other["metadata"]["namespace"];
+            let is_named = owner.get("name") == Some(&other["metadata"]["name"]);
+            owner.get("kind") == Some(&other["kind"])
+                && is_named
+                && (*place == namespace || place.is_null())
         };
         if let Some(found) = objects.iter().find(is_owner) {
-            owner["uid"] = found["metadata"]["uid"].clone();
+            owner.insert("uid".to_owned(), found["metadata"]["uid"].clone());
         }
     }
 }

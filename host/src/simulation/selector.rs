@@ -312,7 +312,7 @@ impl FieldSelector {
 }
 
 fn unknown_field(field: &str, resource: &Resource) -> String {
-    if resource.selectable.is_empty() || resource.custom {
+    if resource.selectable.is_empty() && !resource.custom {
         format!(
             "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
         )

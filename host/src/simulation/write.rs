@@ -1,17 +1,21 @@
 //! Create, update and patch: the order of the checks is the real API server's, since it decides which error a request gets.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::apply::Applier;
 use super::body::{self, Body};
-use super::call::{self, Call, Subresource, Verb};
+use super::call::{self, Call, Verb};
+use super::change::{self, Tracking, key, remove};
 use super::managed;
 use super::status::{Cause, Refusal};
-use super::store::{Key, Store};
-use super::{Answer, decode, defaults, merge, resource, validation};
+use super::store::Store;
+use super::{Answer, decode, merge};
+
+const MERGE: &str = "application/merge-patch+json";
+const JSON: &str = "application/json-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
 
 /// Create the object in the body.
 pub(super) fn create(
@@ -22,7 +26,7 @@ pub(super) fn create(
 ) -> Result<Answer, Refusal> {
     let object = body.object(call)?;
     let (object, warnings) = read(call, object)?;
-    let object = insert(store, call, object, now)?;
+    let object = change::insert(store, call, object, now)?;
     Ok(Answer {
         code: StatusCode::CREATED,
         body: object,
@@ -59,7 +63,9 @@ pub(super) fn update(
             &json!(0),
             "must be specified for an update",
         );
-        return Err(Refusal::invalid(call.resource, &call.name, &[cause]));
+        // Here the real one names the resource, not the kind.
+        let (group, plural) = (call.resource.group, call.resource.plural);
+        return Err(Refusal::invalid_kind(group, plural, &call.name, &[cause]));
     }
     for field in [
         "uid",
@@ -72,7 +78,7 @@ pub(super) fn update(
             new["metadata"][field] = old["metadata"][field].clone();
         }
     }
-    let object = replace(store, call, &old, new, now, Tracking::Update)?;
+    let object = change::replace(store, call, &old, new, now, Tracking::Update)?;
     Ok(Answer {
         code: StatusCode::OK,
         body: object,
@@ -88,19 +94,19 @@ pub(super) fn patch(
     now: &Value,
 ) -> Result<Answer, Refusal> {
     let kind = call.content_type.as_deref().unwrap_or_default();
-    if kind == "application/apply-patch+yaml" {
+    if kind == APPLY {
         return apply(store, call, body, now);
     }
-    let supported = match kind {
-        "application/merge-patch+json" | "application/json-patch+json" => true,
-        "application/strategic-merge-patch+json" => !call.resource.custom,
-        _ => false,
-    };
-    if !supported {
+    if !matches!(kind, MERGE | JSON | STRATEGIC) {
         return Err(Refusal::unsupported_media_type(
             "415: Unsupported Media Type",
             json!({}),
         ));
+    }
+    if kind == STRATEGIC && call.resource.custom {
+        let message = "the body of the request was in an unknown format - accepted media types include: \
+                       application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+        return Err(Refusal::unsupported_media_type(message, Value::Null));
     }
     if call.query.force.is_some() {
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
@@ -108,7 +114,7 @@ pub(super) fn patch(
     }
     let old = stored(store, call)?.clone();
     let patched = match kind {
-        "application/merge-patch+json" => {
+        MERGE => {
             let patch = body.patch(
                 "error decoding patch: ",
                 "map[string]interface {}",
@@ -118,7 +124,7 @@ pub(super) fn patch(
             json_patch::merge(&mut patched, &patch);
             patched
         }
-        "application/json-patch+json" => {
+        JSON => {
             let patch = body.patch(
                 "error decoding patch: ",
                 "[]handlers.jsonPatchOp",
@@ -133,7 +139,7 @@ pub(super) fn patch(
     };
     let decoded =
         decode::decode(call.resource.structure(), as_map(patched.clone())).map_err(|error| {
-            let (value, text) = if kind == "application/strategic-merge-patch+json" {
+            let (value, text) = if kind == STRATEGIC {
                 (merge::go(&body.json().unwrap_or_default()), error.converted)
             } else {
                 (patched.to_string(), error.text)
@@ -143,7 +149,7 @@ pub(super) fn patch(
     check_kind(call, &decoded.object, &patched)?;
     check_address(call, &decoded.object)?;
     let warnings = warnings(call, &decoded.unknown)?;
-    let object = replace(store, call, &old, decoded.object, now, Tracking::Update)?;
+    let object = change::replace(store, call, &old, decoded.object, now, Tracking::Update)?;
     Ok(Answer {
         code: StatusCode::OK,
         body: object,
@@ -157,22 +163,7 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         return Err(call::options_invalid(Verb::Patch, &cause));
     };
     let declared = body.declared()?;
-    let text = |field: &str| declared[field].as_str().unwrap_or_default();
-    if (text("apiVersion"), text("kind")) != (&call.resource.api_version(), call.resource.kind) {
-        let version = text("apiVersion");
-        let version = if version.contains('/') {
-            version.to_owned()
-        } else {
-            format!("/{version}")
-        };
-        return Err(Refusal::bad_request(format!(
-            "invalid object type: {version}, Kind={}",
-            text("kind")
-        )));
-    }
-    if !declared["metadata"]["managedFields"].is_null() {
-        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
-    }
+    check_declared(call, &declared)?;
     let subresource = if call.subresource.is_some() {
         "status"
     } else {
@@ -208,7 +199,7 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         }
         remove(&mut object["metadata"], "resourceVersion");
         managed::set_holders(&mut object, holders);
-        let object = insert(store, call, object, now)?;
+        let object = change::insert(store, call, object, now)?;
         return Ok(Answer {
             code: StatusCode::CREATED,
             body: object,
@@ -216,7 +207,7 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         });
     };
     managed::set_holders(&mut object, holders);
-    let object = replace(store, call, &old, object, now, Tracking::Applied)?;
+    let object = change::replace(store, call, &old, object, now, Tracking::Applied)?;
     Ok(Answer {
         code: StatusCode::OK,
         body: object,
@@ -224,226 +215,25 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
     })
 }
 
-/// Whether who holds what is still to be found out.
-#[derive(PartialEq)]
-enum Tracking {
-    Update,
-    Applied,
-}
-
-/// Store a new object.
-fn insert(
-    store: &mut Store,
-    call: &Call,
-    mut object: Value,
-    now: &Value,
-) -> Result<Value, Refusal> {
-    check_namespace(call, &object)?;
-    let resource = call.resource;
-    let metadata = &mut object["metadata"];
-    if let (Value::Null, Some(prefix)) = (
-        &metadata["name"],
-        metadata["generateName"].as_str().map(str::to_owned),
-    ) {
-        metadata["name"] = json!(format!("{prefix}{}", store.new_suffix()));
-    }
-    let name = metadata["name"].as_str().unwrap_or_default().to_owned();
-    if !metadata["resourceVersion"].is_null() {
-        return Err(Refusal::internal(
-            "resourceVersion should not be set on objects to be created",
-        ));
-    }
-    if let Some(namespace) = &call.namespace {
-        let Some(found) = store.namespace(namespace) else {
-            return Err(Refusal::not_found(resource::namespaces(), namespace));
-        };
-        if !found["metadata"]["deletionTimestamp"].is_null() {
-            return Err(terminating(call, &name, namespace));
-        }
-    }
-    for field in [
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "selfLink",
-    ] {
-        remove(metadata, field);
-    }
-    metadata["uid"] = json!(store.new_uid());
-    metadata["creationTimestamp"] = now.clone();
-    if resource.has_generation {
-        metadata["generation"] = json!(1);
-    }
-    if resource.has_status {
-        remove(&mut object, "status");
-        if let "Pod" | "Namespace" = resource.kind {
-            object["status"] =
-                json!({"phase": if resource.kind == "Pod" { "Pending" } else { "Active" }});
-        }
-    }
-    complete(call, &mut object);
-    let causes = validation::object(resource, &object);
-    if !causes.is_empty() {
-        return Err(Refusal::invalid(resource, &name, &causes));
-    }
-    let key = Key::new(resource, call.namespace.as_deref(), &name);
-    if store.get(&key).is_some() {
-        return Err(Refusal::already_exists(resource, &name));
-    }
-    if managed::holders(&object).is_empty() {
-        managed::track_update(resource, "", &Value::Null, &mut object, &call.manager, now);
-    }
-    if call.query.dry_run {
-        return Ok(object);
-    }
-    let object = store.put(key.clone(), object);
-    if resource.kind == "Namespace" {
-        super::seed::furnish(store, &name, now);
-    }
-    if resource.kind == "Pod" && !object["spec"]["nodeName"].is_null() {
-        // The kubelet's part: the answer still shows a pod that is about to begin.
-        let mut running = object.clone();
-        super::seed::settle(resource, &mut running);
-        store.put(key, running);
-    }
-    Ok(object)
-}
-
-fn terminating(call: &Call, name: &str, namespace: &str) -> Refusal {
-    let text = format!(
-        "unable to create new content in namespace {namespace} because it is being terminated"
-    );
-    let message = format!("namespace {namespace} is being terminated");
-    let cause = json!({"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"});
-    Refusal::forbidden(call.resource, name, &text, &[cause])
-}
-
-/// Store another state of an object.
-fn replace(
-    store: &mut Store,
-    call: &Call,
-    old: &Value,
-    mut new: Value,
-    now: &Value,
-    tracking: Tracking,
-) -> Result<Value, Refusal> {
-    let resource = call.resource;
-    match new["metadata"]["resourceVersion"].as_str() {
-        None | Some("") => {}
-        Some(version) if version.parse::<u64>().is_err() => {
-            return Err(Refusal::internal(format!(
-                "strconv.ParseUint: parsing {version:?}: invalid syntax"
-            )));
-        }
-        Some(version) if *version != old["metadata"]["resourceVersion"] => {
-            return Err(Refusal::modified(resource, &call.name));
-        }
-        Some(_) => {}
-    }
-    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
-    keep_other_part(call, old, &mut new);
-    complete(call, &mut new);
-    if resource.has_generation {
-        let content = |object: &Value| -> Map<String, Value> {
-            let fields = object.as_object().into_iter().flatten();
-            let fields = fields.filter(|(field, _)| {
-                !matches!(
-                    field.as_str(),
-                    "metadata" | "status" | "apiVersion" | "kind"
-                )
-            });
-            fields
-                .map(|(field, value)| (field.clone(), value.clone()))
-                .collect()
-        };
-        let generation = old["metadata"]["generation"].as_i64().unwrap_or(1);
-        new["metadata"]["generation"] =
-            json!(generation + i64::from(content(old) != content(&new)));
-    }
-    let mut causes = validation::object(resource, &new);
-    causes.extend(validation::change(resource, old, &new));
-    if !causes.is_empty() {
-        return Err(Refusal::invalid(resource, &call.name, &causes));
-    }
-    if tracking == Tracking::Update {
-        let subresource = if call.subresource.is_some() {
-            "status"
+/// An applied body must say what it is, and leave the server's own fields alone.
+fn check_declared(call: &Call, declared: &Value) -> Result<(), Refusal> {
+    let text = |field: &str| declared[field].as_str().unwrap_or_default();
+    if (text("apiVersion"), text("kind")) != (&call.resource.api_version(), call.resource.kind) {
+        let version = text("apiVersion");
+        let version = if version.contains('/') {
+            version.to_owned()
         } else {
-            ""
+            format!("/{version}")
         };
-        managed::track_update(resource, subresource, old, &mut new, &call.manager, now);
+        return Err(Refusal::bad_request(format!(
+            "invalid object type: {version}, Kind={}",
+            text("kind")
+        )));
     }
-    // The same state again is no change: the version stays.
-    if call.query.dry_run || new == *old {
-        return Ok(new);
+    if !declared["metadata"]["managedFields"].is_null() {
+        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    let metadata = &new["metadata"];
-    let let_go = !metadata["deletionTimestamp"].is_null()
-        && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
-    if let_go
-        && metadata["deletionGracePeriodSeconds"]
-            .as_i64()
-            .unwrap_or_default()
-            == 0
-    {
-        super::delete::finish(store, &key(call), now);
-        return Ok(new);
-    }
-    Ok(store.put(key(call), new))
-}
-
-/// An update of the object leaves its status alone, and one of its status the rest.
-fn keep_other_part(call: &Call, old: &Value, new: &mut Value) {
-    match call.subresource {
-        None if call.resource.has_status => {
-            remove(new, "status");
-            if !old["status"].is_null() {
-                new["status"] = old["status"].clone();
-            }
-        }
-        Some(Subresource::Status) => {
-            let kept: Vec<String> = old
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(field, _)| field.clone())
-                .collect();
-            for field in kept
-                .iter()
-                .filter(|field| !matches!(field.as_str(), "status" | "metadata"))
-            {
-                new[field.as_str()] = old[field.as_str()].clone();
-            }
-            new["metadata"]["ownerReferences"] = old["metadata"]["ownerReferences"].clone();
-            if new["metadata"]["ownerReferences"].is_null() {
-                remove(&mut new["metadata"], "ownerReferences");
-            }
-        }
-        None | Some(Subresource::Eviction) => {}
-    }
-}
-
-/// Fill in what the API server fills in.
-fn complete(call: &Call, object: &mut Value) {
-    object["apiVersion"] = json!(call.resource.api_version());
-    object["kind"] = json!(call.resource.kind);
-    if let Some(namespace) = &call.namespace {
-        object["metadata"]["namespace"] = json!(namespace);
-    }
-    if call.resource.kind == "Secret" {
-        let texts = object["stringData"].take();
-        remove(object, "stringData");
-        for (key, text) in texts.as_object().into_iter().flatten() {
-            object["data"][key] = json!(BASE64_STANDARD.encode(text.as_str().unwrap_or_default()));
-        }
-    }
-    if call.resource.kind == "Namespace" {
-        let name = object["metadata"]["name"].clone();
-        object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-    }
-    defaults::fill(call.resource.structure(), object);
-    if call.resource.kind == "Pod" {
-        defaults::admit(&mut object["spec"]);
-    }
+    Ok(())
 }
 
 /// Read an object of the call's kind, and tell which fields are unknown.
@@ -498,7 +288,7 @@ fn check_kind(call: &Call, object: &Value, patched: &Value) -> Result<(), Refusa
 
 /// Name and namespace of a body must be those of its address.
 fn check_address(call: &Call, object: &Value) -> Result<(), Refusal> {
-    check_namespace(call, object)?;
+    change::check_namespace(call, object)?;
     match object["metadata"]["name"].as_str().unwrap_or_default() {
         "" => Err(Refusal::bad_request(format!(
             "the name of the object ({} based on URL) was undeterminable: name must be provided",
@@ -512,22 +302,10 @@ fn check_address(call: &Call, object: &Value) -> Result<(), Refusal> {
     }
 }
 
-fn check_namespace(call: &Call, object: &Value) -> Result<(), Refusal> {
-    match object["metadata"]["namespace"].as_str() {
-        None | Some("") => Ok(()),
-        given if given == call.namespace.as_deref() => Ok(()),
-        Some(_) => Err(Refusal::bad_request(super::body::OTHER_NAMESPACE)),
-    }
-}
-
 fn stored<'a>(store: &'a Store, call: &Call) -> Result<&'a Value, Refusal> {
     store
         .get(&key(call))
         .ok_or_else(|| Refusal::not_found(call.resource, &call.name))
-}
-
-fn key(call: &Call) -> Key {
-    Key::new(call.resource, call.namespace.as_deref(), &call.name)
 }
 
 fn address(call: &Call) -> String {
@@ -535,12 +313,6 @@ fn address(call: &Call) -> String {
         || call.name.clone(),
         |namespace| format!("{namespace}/{}", call.name),
     )
-}
-
-fn remove(value: &mut Value, field: &str) {
-    if let Some(fields) = value.as_object_mut() {
-        fields.remove(field);
-    }
 }
 
 fn as_map(value: Value) -> Map<String, Value> {
