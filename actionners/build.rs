@@ -4,11 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     falco_talon_builder::build_script(
-        &[
-            "kubernetes-terminate",
-            "kubernetes-label",
-            "kubernetes-networkpolicy",
-        ],
+        &["kubernetes-terminate", "kubernetes-label", "kubernetes-networkpolicy"],
         &["sdk", "../wit"],
     )
 }

@@ -26,14 +26,8 @@ fn file(name: &str, file: &str) -> String {
 fn items<'a>(resolve: &Resolve, items: impl Iterator<Item = &'a WorldItem>) -> Vec<String> {
     let mut lines = Vec::new();
     for item in items {
-        let WorldItem::Interface { id, .. } = item else {
-            panic!("{item:?} is no interface")
-        };
-        let functions: Vec<_> = resolve.interfaces[*id]
-            .functions
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let WorldItem::Interface { id, .. } = item else { panic!("{item:?} is no interface") };
+        let functions: Vec<_> = resolve.interfaces[*id].functions.keys().map(String::as_str).collect();
         let line = format!("{} {}", resolve.id_of(*id).unwrap(), functions.join(" "));
         lines.push(line.trim_end().to_owned());
     }
@@ -44,8 +38,7 @@ fn items<'a>(resolve: &Resolve, items: impl Iterator<Item = &'a WorldItem>) -> V
 fn the_import_list_is_the_permission_sheet() {
     fn check(name: &str, expected: &Expect) {
         let component = bundled(name).component;
-        let DecodedWasm::Component(resolve, world) = wit_component::decode(component).unwrap()
-        else {
+        let DecodedWasm::Component(resolve, world) = wit_component::decode(component).unwrap() else {
             panic!("{name} is no component")
         };
         let world = &resolve.worlds[world];
@@ -78,10 +71,7 @@ fn the_import_list_is_the_permission_sheet() {
 
 #[test]
 fn components_are_small() {
-    for Bundled {
-        name, component, ..
-    } in BUNDLE
-    {
+    for Bundled { name, component, .. } in BUNDLE {
         let size = component.len();
         assert!(size <= COMPONENT_BYTES_MAX, "{name} has {size} bytes");
     }
@@ -91,10 +81,7 @@ fn components_are_small() {
 fn schemas_are_valid_and_accept_their_own_examples() {
     for Bundled { name, .. } in BUNDLE {
         let schema: Value = serde_json::from_str(&file(name, "parameters.json")).unwrap();
-        assert_eq!(
-            schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
-            "{name}"
-        );
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{name}");
         jsonschema::meta::validate(&schema).unwrap();
         for (property, subschema) in schema["properties"].as_object().unwrap() {
             let samples = subschema["examples"].as_array().into_iter().flatten();
@@ -124,18 +111,11 @@ fn schemas_refuse_mistakes() {
     fn check(name: &str, parameters: &Value, valid: bool) {
         let schema: Value = serde_json::from_str(&file(name, "parameters.json")).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
-        assert_eq!(
-            validator.is_valid(parameters),
-            valid,
-            "{name}: {parameters}"
-        );
+        assert_eq!(validator.is_valid(parameters), valid, "{name}: {parameters}");
     }
     let label = |labels: Value| json!({ "labels": labels });
     let check_label = |parameters: Value, valid| check("kubernetes:label", &parameters, valid);
-    check_label(
-        label(json!({"a": true, "b.example/c": "", "d": null, "e": 1})),
-        true,
-    );
+    check_label(label(json!({"a": true, "b.example/c": "", "d": null, "e": 1})), true);
     check_label(label(json!({})), false);
     check_label(label(json!({"a b": "c"})), false);
     check_label(label(json!({"B.example/a": "c"})), false);
@@ -146,8 +126,7 @@ fn schemas_refuse_mistakes() {
     check_label(json!({"labels": {"a": "b"}, "levels": "node"}), false);
 
     let healthy = |value: Value| json!({ "min_healthy_replicas": value });
-    let check_terminate =
-        |parameters: Value, valid| check("kubernetes:terminate", &parameters, valid);
+    let check_terminate = |parameters: Value, valid| check("kubernetes:terminate", &parameters, valid);
     check_terminate(json!({}), true);
     check_terminate(healthy(json!("+2")), true);
     check_terminate(healthy(json!("101%")), false);
@@ -158,27 +137,12 @@ fn schemas_refuse_mistakes() {
     check_terminate(json!({"ignore_daemonsets": "yes"}), false);
 
     let cidr = |value: &str| json!({ "allow_cidr": [value] });
-    let check_policy =
-        |parameters: Value, valid| check("kubernetes:networkpolicy", &parameters, valid);
+    let check_policy = |parameters: Value, valid| check("kubernetes:networkpolicy", &parameters, valid);
     check_policy(json!({}), true);
-    for valid in [
-        "0.0.0.0/0",
-        "192.168.1.0/24",
-        "255.255.255.255/32",
-        "::/0",
-        "2001:db8::/32",
-    ] {
+    for valid in ["0.0.0.0/0", "192.168.1.0/24", "255.255.255.255/32", "::/0", "2001:db8::/32"] {
         check_policy(cidr(valid), true);
     }
-    for wrong in [
-        "",
-        "10.0.0.0",
-        "10.0.0.0/33",
-        "256.0.0.0/8",
-        "10.0.0/8",
-        "::/129",
-        "a/8",
-    ] {
+    for wrong in ["", "10.0.0.0", "10.0.0.0/33", "256.0.0.0/8", "10.0.0/8", "::/129", "a/8"] {
         check_policy(cidr(wrong), false);
     }
     check_policy(json!({"allow_namespaces": ["Green"]}), false);
@@ -192,20 +156,11 @@ fn policies_grant_what_is_imported() {
         let policy: Value = serde_saphyr::from_str(policy).unwrap();
         let grants = policy["kubernetes"].as_array().unwrap();
         assert!(!grants.is_empty(), "{name}");
-        let mut verbs = grants
-            .iter()
-            .flat_map(|grant| grant["verbs"].as_array().unwrap());
+        let mut verbs = grants.iter().flat_map(|grant| grant["verbs"].as_array().unwrap());
         assert!(verbs.any(|verb| verb == "get"), "{name}");
         for grant in grants {
-            let writes = grant["verbs"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|it| it == "patch");
-            assert!(
-                !writes || grant["fields"].is_array(),
-                "{name} may patch every field"
-            );
+            let writes = grant["verbs"].as_array().unwrap().iter().any(|it| it == "patch");
+            assert!(!writes || grant["fields"].is_array(), "{name} may patch every field");
             assert!(grant["scope"] != "any", "{name} reaches beyond the event");
         }
     }

@@ -45,7 +45,13 @@ impl Audit {
     }
 
     /// Begin the line of a host call.
-    pub fn open(&self, trace_id: &str, actionner: &str, capability: &'static str, requests: &[KubernetesRequest<'_>]) -> Entry {
+    pub fn open(
+        &self,
+        trace_id: &str,
+        actionner: &str,
+        capability: &'static str,
+        requests: &[KubernetesRequest<'_>],
+    ) -> Entry {
         if !self.logger.enabled(self.level) {
             return Entry { line: None };
         }

@@ -22,10 +22,9 @@ use crate::policy::Grants;
 use crate::telemetry::logs::{Level, Logger};
 use crate::telemetry::metrics::Metrics;
 
-pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
+pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub use kubernetes::Kubernetes;
-
 
 /// The package whose interfaces are the capabilities, as a component's imports spell it.
 pub const PACKAGE: &str = "falco-talon:actionner/";
@@ -182,7 +181,10 @@ impl HasData for Call {
 }
 
 impl bindings::falco_talon::actionner::types::Host for Call {
-    fn convert_error(&mut self, error: CapabilityError) -> wasmtime::Result<bindings::falco_talon::actionner::types::Error> {
+    fn convert_error(
+        &mut self,
+        error: CapabilityError,
+    ) -> wasmtime::Result<bindings::falco_talon::actionner::types::Error> {
         use bindings::falco_talon::actionner::types::Error;
         Ok(match error {
             CapabilityError::Denied(text) => Error::Denied(text),

@@ -34,6 +34,8 @@ pub struct Config {
     pub actionners_dir: Option<PathBuf>,
     /// Where compiled actionners are kept between two starts.
     pub cache_dir: Option<PathBuf>,
+    /// Where the audit record goes; `None` for the log.
+    pub audit_file: Option<PathBuf>,
     /// `None` for in-cluster.
     pub kubeconfig: Option<PathBuf>,
     /// How log lines look.
@@ -134,10 +136,7 @@ impl Config {
             config.rules_files = rules_files.to_vec();
         }
         if config.rules_files.is_empty() {
-            reader.problem(
-                "rules_files",
-                "'rules_files' must name one file at least".into(),
-            );
+            reader.problem("rules_files", "'rules_files' must name one file at least".into());
         }
         let no_color = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
         if no_color && config.log_format == Format::Color {
@@ -153,14 +152,11 @@ impl Config {
         Config {
             listen_address: listen_address(&reader.text("listen_address")),
             listen_port: u16::try_from(reader.integer("listen_port")).unwrap_or(u16::MAX),
-            rules_files: reader
-                .list("rules_files")
-                .into_iter()
-                .map(PathBuf::from)
-                .collect(),
+            rules_files: reader.list("rules_files").into_iter().map(PathBuf::from).collect(),
             policy_file: path(reader.text("policy_file")),
             actionners_dir: path(reader.text("actionners_dir")),
             cache_dir: path(reader.text("cache_dir")),
+            audit_file: path(reader.text("audit_file")),
             kubeconfig: path(reader.text("kubeconfig")),
             log_format: log_format(reader),
             log_level: log_level(reader),
@@ -204,27 +200,18 @@ fn read_file(path: &Path, read: impl Fn(&Path) -> io::Result<String>) -> Result<
     let text = read(path).map_err(|error| {
         let text = error.to_string();
         // Rust adds the number of the error, and begins with a capital.
-        let text = text
-            .split(" (os error")
-            .next()
-            .unwrap_or(&text)
-            .to_lowercase();
+        let text = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
         ConfigError::Read(format!("open {shown}: {text}"))
     })?;
     parse(&text).map_err(|error| {
-        let place = error
-            .at
-            .map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+        let place = error.at.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
         ConfigError::Read(format!("{shown}{place}: {}", error.message))
     })
 }
 
 /// Empty means every address, and Go wants brackets around an IPv6 address where Rust doesn't.
 fn listen_address(text: &str) -> String {
-    match text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-    {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(address) => address.to_owned(),
         None if text.is_empty() => "0.0.0.0".to_owned(),
         None => text.to_owned(),
@@ -239,8 +226,7 @@ fn log_format(reader: &mut Reader) -> Format {
         "text" => Format::Text,
         "json" => Format::Json,
         _ => {
-            let warning =
-                format!("'log_format' must be color, text or json, got '{text}'; using json");
+            let warning = format!("'log_format' must be color, text or json, got '{text}'; using json");
             reader.warn("log_format", warning);
             Format::Json
         }
@@ -258,10 +244,7 @@ fn log_level(reader: &mut Reader) -> Level {
 fn default_notifiers(reader: &mut Reader) -> Vec<String> {
     let notifiers = reader.list("default_notifiers");
     if !notifiers.is_empty() {
-        reader.warn(
-            "default_notifiers",
-            "'default_notifiers' has no effect in this version".into(),
-        );
+        reader.warn("default_notifiers", "'default_notifiers' has no effect in this version".into());
     }
     notifiers
 }

@@ -90,12 +90,7 @@ pub fn decide(grants: &Grants, targets: &Targets, request: &Request<'_>) -> Deci
     denied(grants, targets, request, reason)
 }
 
-fn denied(
-    grants: &Grants,
-    targets: &Targets,
-    request: &KubernetesRequest<'_>,
-    reason: DenialReason,
-) -> Decision {
+fn denied(grants: &Grants, targets: &Targets, request: &KubernetesRequest<'_>, reason: DenialReason) -> Decision {
     Decision::Denied(Denial::new(grants, targets, request, reason))
 }
 
@@ -122,18 +117,11 @@ fn protected_namespace<'a>(grants: &Grants, request: &KubernetesRequest<'a>) -> 
     if !request.verb.is_write() {
         return None;
     }
-    let itself = if request.group.is_empty() && request.resource == "namespaces" {
-        request.name
-    } else {
-        None
-    };
-    [request.namespace, itself]
-        .into_iter()
-        .flatten()
-        .find(|name| {
-            let mut protected = grants.protected_namespaces.iter();
-            protected.any(|pattern| pattern.matches(name))
-        })
+    let itself = if request.group.is_empty() && request.resource == "namespaces" { request.name } else { None };
+    [request.namespace, itself].into_iter().flatten().find(|name| {
+        let mut protected = grants.protected_namespaces.iter();
+        protected.any(|pattern| pattern.matches(name))
+    })
 }
 
 /// Where a grant stopped short of a request; the later, the nearer it was.
@@ -147,20 +135,8 @@ enum Failed {
     Fields,
 }
 
-fn try_grant(
-    grant: &KubernetesGrant,
-    targets: &Targets,
-    request: &KubernetesRequest<'_>,
-) -> Result<(), Failed> {
-    let KubernetesRequest {
-        verb,
-        group,
-        resource,
-        subresource,
-        namespace,
-        name,
-        fields,
-    } = *request;
+fn try_grant(grant: &KubernetesGrant, targets: &Targets, request: &KubernetesRequest<'_>) -> Result<(), Failed> {
+    let KubernetesRequest { verb, group, resource, subresource, namespace, name, fields } = *request;
     let mut resources = grant.resources.iter();
     if !resources.any(|granted| granted.is(group, resource, subresource)) {
         return Err(Failed::Resource);
@@ -172,8 +148,7 @@ fn try_grant(
         return Err(Failed::Scope);
     }
     let narrows_to = |patterns: &[crate::policy::Pattern], name: Option<&str>| {
-        patterns.is_empty()
-            || name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+        patterns.is_empty() || name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
     };
     if !narrows_to(&grant.namespaces, namespace) {
         return Err(Failed::Namespace);
@@ -189,19 +164,13 @@ fn try_grant(
 }
 
 fn is_in_scope(scope: Scope, targets: &Targets, request: &KubernetesRequest<'_>) -> bool {
-    let is_target = || {
-        request.name.is_some_and(|name| {
-            targets.contains(request.group, request.resource, request.namespace, name)
-        })
-    };
+    let is_target =
+        || request.name.is_some_and(|name| targets.contains(request.group, request.resource, request.namespace, name));
     match scope {
         Scope::Any => true,
         Scope::EventTarget => is_target(),
         Scope::EventNamespace => {
-            is_target()
-                || request
-                    .namespace
-                    .is_some_and(|namespace| targets.has_namespace(namespace))
+            is_target() || request.namespace.is_some_and(|namespace| targets.has_namespace(namespace))
         }
     }
 }

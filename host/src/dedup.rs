@@ -57,14 +57,7 @@ impl Dedup {
     /// `fields` may name `rule`, `source`, `hostname`, `priority`, `output` and any output field;
     /// when empty, the default comparison applies.
     pub fn new(window: Duration, fields: Vec<String>, events_max: usize) -> Dedup {
-        Dedup {
-            window,
-            fields,
-            events_max,
-            hasher: RandomState::new(),
-            seen: HashSet::new(),
-            order: VecDeque::new(),
-        }
+        Dedup { window, fields, events_max, hasher: RandomState::new(), seen: HashSet::new(), order: VecDeque::new() }
     }
 
     /// Whether the same event came less than the window before `now`; if not, remembers this one.
@@ -119,13 +112,8 @@ impl Dedup {
 
     /// A hash of the lasting output fields that doesn't depend on their order.
     fn fields_key(&self, event: &Event) -> u64 {
-        let lasting = event
-            .output_fields
-            .iter()
-            .filter(|(name, _)| !is_volatile(name));
-        lasting.fold(0, |sum: u64, field| {
-            sum.wrapping_add(self.hasher.hash_one(field))
-        })
+        let lasting = event.output_fields.iter().filter(|(name, _)| !is_volatile(name));
+        lasting.fold(0, |sum: u64, field| sum.wrapping_add(self.hasher.hash_one(field)))
     }
 }
 
@@ -139,23 +127,17 @@ fn hash_named(event: &Event, field: &str, hasher: &mut impl Hasher) -> bool {
         "output" => Some(&*event.output),
         _ => None,
     };
-    let value = event
-        .output_fields
-        .get(field)
-        .filter(|value| !value.is_null());
+    let value = event.output_fields.get(field).filter(|value| !value.is_null());
     text.hash(hasher);
     value.hash(hasher);
-    text.is_some_and(|text| !text.is_empty())
-        || value.is_some_and(|value| *value != Value::String(String::new()))
+    text.is_some_and(|text| !text.is_empty()) || value.is_some_and(|value| *value != Value::String(String::new()))
 }
 
 fn is_volatile(field: &str) -> bool {
-    VOLATILE
-        .iter()
-        .any(|volatile| match volatile.strip_suffix('*') {
-            Some(beginning) => field.starts_with(beginning),
-            None => field == *volatile,
-        })
+    VOLATILE.iter().any(|volatile| match volatile.strip_suffix('*') {
+        Some(beginning) => field.starts_with(beginning),
+        None => field == *volatile,
+    })
 }
 
 #[cfg(test)]
@@ -189,52 +171,28 @@ mod tests {
         let mut dedup = Dedup::new(WINDOW, fields, 100);
         let now = Instant::now();
         assert!(!dedup.is_duplicate(&event(json!({})), now));
-        assert_eq!(
-            dedup.is_duplicate(&event(changes.clone()), now),
-            duplicate,
-            "{changes}"
-        );
+        assert_eq!(dedup.is_duplicate(&event(changes.clone()), now), duplicate, "{changes}");
     }
 
     #[test]
     fn compares_what_lasts() {
         check(&[], json!({}), true);
         check(&[], json!({"evt.num": 2, "evt.time": 2}), true);
-        check(
-            &[],
-            json!({"time": "2026-07-22T14:24:42Z", "output": "other words", "priority": "Error"}),
-            true,
-        );
+        check(&[], json!({"time": "2026-07-22T14:24:42Z", "output": "other words", "priority": "Error"}), true);
         check(&[], json!({"rule": "another"}), false);
         check(&[], json!({"source": "k8s_audit"}), false);
         check(&[], json!({"hostname": "worker-2"}), false);
         check(&[], json!({"k8s.pod.name": "web-1"}), false);
         check(&[], json!({"k8s.pod.name": null}), false);
-        check(
-            &[],
-            json!({"k8s.pod.name": "shop", "k8s.ns.name": "web-0"}),
-            false,
-        );
+        check(&[], json!({"k8s.pod.name": "shop", "k8s.ns.name": "web-0"}), false);
     }
 
     #[test]
     fn compares_the_configured_fields_only() {
-        check(
-            &["k8s.pod.name"],
-            json!({"rule": "another", "k8s.ns.name": "other"}),
-            true,
-        );
+        check(&["k8s.pod.name"], json!({"rule": "another", "k8s.ns.name": "other"}), true);
         check(&["k8s.pod.name"], json!({"k8s.pod.name": "web-1"}), false);
-        check(
-            &["rule", "hostname"],
-            json!({"k8s.pod.name": "web-1"}),
-            true,
-        );
-        check(
-            &["rule", "hostname"],
-            json!({"hostname": "worker-2"}),
-            false,
-        );
+        check(&["rule", "hostname"], json!({"k8s.pod.name": "web-1"}), true);
+        check(&["rule", "hostname"], json!({"hostname": "worker-2"}), false);
         check(&["priority"], json!({"rule": "another"}), true);
         check(&["evt.num"], json!({"evt.num": 2}), false);
     }
@@ -249,8 +207,7 @@ mod tests {
     fn forgets_after_the_window_which_duplicates_do_not_prolong() {
         let mut dedup = Dedup::new(WINDOW, Vec::new(), 100);
         let start = Instant::now();
-        let mut duplicate =
-            |after| dedup.is_duplicate(&event(json!({})), start + Duration::from_millis(after));
+        let mut duplicate = |after| dedup.is_duplicate(&event(json!({})), start + Duration::from_millis(after));
         assert!(!duplicate(0));
         assert!(duplicate(3000));
         assert!(duplicate(4999));
@@ -281,16 +238,8 @@ mod tests {
 
     #[test]
     fn volatile_fields_are_those_of_clocks_and_counters() {
-        assert!(
-            ["evt.time", "evt.time.iso8601", "evt.num", "evt.count.error"]
-                .into_iter()
-                .all(is_volatile)
-        );
-        assert!(
-            !["evt.type", "evt.number", "proc.pid", "proc.cmdline"]
-                .into_iter()
-                .any(is_volatile)
-        );
+        assert!(["evt.time", "evt.time.iso8601", "evt.num", "evt.count.error"].into_iter().all(is_volatile));
+        assert!(!["evt.type", "evt.number", "proc.pid", "proc.cmdline"].into_iter().any(is_volatile));
     }
 
     proptest! {

@@ -12,8 +12,8 @@ use rules::{ActionnerSpec, Catalogue, Diagnostic, Document, RuleSet, Severity, S
 
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
 use crate::capability::{Call, Clients, Kubernetes, Reporting};
-use crate::decide::Targets;
 use crate::config::Config;
+use crate::decide::Targets;
 use crate::policy::{Grants, Limits, OperatorPolicy, Policy, PolicyError};
 use crate::telemetry::logs::{Level, Logger};
 
@@ -67,9 +67,12 @@ pub enum Cluster {
 pub enum Problem {
     /// A file can't be read.
     #[error("open {}: {error}", path.display())]
-    Read { /// Which.
-        path: PathBuf, /// Why.
-        error: std::io::Error },
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// A rule is wrong.
     #[error("{}", .0.message)]
     Rule(Diagnostic),
@@ -78,9 +81,12 @@ pub enum Problem {
     Policy(PolicyError),
     /// A component can't be used.
     #[error("{error}")]
-    Component { /// Where it came from.
-        origin: Origin, /// Why.
-        error: LoadError },
+    Component {
+        /// Where it came from.
+        origin: Origin,
+        /// Why.
+        error: LoadError,
+    },
     /// The cluster can't be reached as configured.
     #[error("{0}")]
     Cluster(String),
@@ -281,8 +287,9 @@ impl Loader {
     }
 
     async fn clients(&self, actionners: &BTreeMap<String, Arc<Actionner>>) -> Result<Clients, Problem> {
-        let needs_kubernetes =
-            |actionner: &Arc<Actionner>| actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-"));
+        let needs_kubernetes = |actionner: &Arc<Actionner>| {
+            actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-"))
+        };
         if !actionners.values().any(needs_kubernetes) {
             return Ok(Clients::default());
         }
@@ -299,7 +306,7 @@ impl Loader {
 impl Cluster {
     async fn connect(&self) -> Result<Option<kube::Client>, Problem> {
         let refuse = |error: &dyn std::fmt::Display| Problem::Cluster(error.to_string());
-        let config = match self {
+        let mut config = match self {
             Self::None => return Ok(None),
             Self::Client(client) => return Ok(Some(client.clone())),
             Self::InCluster => kube::Config::incluster().map_err(|error| refuse(&error))?,
@@ -309,6 +316,8 @@ impl Cluster {
                 kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| refuse(&error))?
             }
         };
+        // Retries and deadlines are the host's own, and know the call that they serve.
+        config.default_retry = false;
         kube::Client::try_from(config).map(Some).map_err(|error| refuse(&error))
     }
 }
@@ -339,7 +348,9 @@ impl Problem {
                 position = origin.to_string();
                 logger.line(level, "actionners").error(error).field("file", &position)
             }
-            Self::Cluster(_) => logger.line(level, "init").error(self).field("category", "kubernetes").field("status", "failure"),
+            Self::Cluster(_) => {
+                logger.line(level, "init").error(self).field("category", "kubernetes").field("status", "failure")
+            }
         };
         line.write();
     }
@@ -363,7 +374,10 @@ fn catalogue(inspections: &[Inspection]) -> Catalogue {
     };
     Catalogue {
         actionners: inspections.iter().map(spec).collect(),
-        outputs: outputs::Target::ALL.iter().map(|target| (target.name().to_owned(), target.parameters_schema())).collect(),
+        outputs: outputs::Target::ALL
+            .iter()
+            .map(|target| (target.name().to_owned(), target.parameters_schema()))
+            .collect(),
         notifiers: notifiers::Notifier::ALL.iter().map(|notifier| notifier.name().to_owned()).collect(),
     }
 }

@@ -47,44 +47,26 @@ where
     /// Lanes that run `concurrency_max` pieces of work at once at most.
     ///
     /// `on_panic` is told the label and the message of work that panicked; the lane goes on.
-    pub fn new(
-        concurrency_max: usize,
-        on_panic: impl Fn(&L, &str) + Send + Sync + 'static,
-    ) -> Lanes<K, L> {
+    pub fn new(concurrency_max: usize, on_panic: impl Fn(&L, &str) + Send + Sync + 'static) -> Lanes<K, L> {
         let shared = Shared {
-            state: Mutex::new(State {
-                lanes: HashMap::new(),
-                unfinished: BTreeMap::new(),
-                next: 0,
-            }),
+            state: Mutex::new(State { lanes: HashMap::new(), unfinished: BTreeMap::new(), next: 0 }),
             permits: Semaphore::new(concurrency_max.clamp(1, Semaphore::MAX_PERMITS)),
             idle: Notify::new(),
             on_panic: Box::new(on_panic),
         };
-        Lanes {
-            shared: Arc::new(shared),
-            tasks: JoinSet::new(),
-        }
+        Lanes { shared: Arc::new(shared), tasks: JoinSet::new() }
     }
 
     /// Runs `work` after all work that was handed in before with the same key; work without a key
     /// waits for nothing but a free place.
-    pub fn run(
-        &mut self,
-        key: Option<K>,
-        label: L,
-        work: impl Future<Output = ()> + Send + 'static,
-    ) {
+    pub fn run(&mut self, key: Option<K>, label: L, work: impl Future<Output = ()> + Send + 'static) {
         // Those that ended since leave their results behind until they are asked for.
         while self.tasks.try_join_next().is_some() {}
         let mut state = self.shared.state();
         let id = state.next;
         state.next += 1;
         state.unfinished.insert(id, (label, Stage::Waiting));
-        let job = Job {
-            id,
-            work: Box::pin(work),
-        };
+        let job = Job { id, work: Box::pin(work) };
         let begin = match &key {
             None => Some(job),
             Some(key) => match state.lanes.get_mut(key) {
@@ -116,10 +98,7 @@ where
         let _ = timeout_at(deadline, self.shared.all_finished()).await;
         self.tasks.shutdown().await;
         let mut state = self.shared.state();
-        let mut left = Unfinished {
-            running: Vec::new(),
-            waiting: Vec::new(),
-        };
+        let mut left = Unfinished { running: Vec::new(), waiting: Vec::new() };
         for (label, stage) in std::mem::take(&mut state.unfinished).into_values() {
             match stage {
                 Stage::Running => left.running.push(label),
@@ -183,14 +162,10 @@ async fn follow<K: Hash + Eq, L: Clone>(shared: Arc<Shared<K, L>>, key: Option<K
         let Ok(permit) = shared.permits.acquire().await else {
             return;
         };
-        let label = shared
-            .state()
-            .unfinished
-            .get_mut(&job.id)
-            .map(|(label, stage)| {
-                *stage = Stage::Running;
-                label.clone()
-            });
+        let label = shared.state().unfinished.get_mut(&job.id).map(|(label, stage)| {
+            *stage = Stage::Running;
+            label.clone()
+        });
         if let (Err(message), Some(label)) = (contain(job.work).await, label) {
             (shared.on_panic)(&label, &message);
         }
@@ -213,15 +188,12 @@ async fn follow<K: Hash + Eq, L: Clone>(shared: Arc<Shared<K, L>>, key: Option<K
 /// Runs work to its end, or to its panic.
 async fn contain(mut work: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<(), String> {
     // Work that panicked is never polled again, so nobody sees what it left half done.
-    let outcome =
-        poll_fn(
-            |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
-                Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
-            },
-        )
-        .await;
+    let outcome = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
+        Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
+    })
+    .await;
     // What it holds is dropped here, which may panic as well.
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(work)));
     outcome.and(dropped.map_err(|panic| panic_message(&*panic)))
@@ -245,9 +217,7 @@ mod tests {
     type Log = Arc<Mutex<Vec<String>>>;
 
     fn lanes(concurrency_max: usize) -> Lanes<&'static str, String> {
-        Lanes::new(concurrency_max, |label, message| {
-            panic!("{label}: {message}")
-        })
+        Lanes::new(concurrency_max, |label, message| panic!("{label}: {message}"))
     }
 
     /// Work that takes `millis` and notes its begin and its end.
@@ -314,9 +284,7 @@ mod tests {
         let mut lanes = Lanes::new(1, move |label: &String, message: &str| {
             report.lock().unwrap().push(format!("{label}: {message}"));
         });
-        lanes.run(Some("pod"), "a".to_owned(), async {
-            panic!("no {}", "luck")
-        });
+        lanes.run(Some("pod"), "a".to_owned(), async { panic!("no {}", "luck") });
         lanes.run(Some("pod"), "b".to_owned(), noted(&log, "b", 1));
         assert!(lanes.drain(in_a_minute()).await.is_empty());
         assert_eq!(notes(&reported), "a: no luck");
@@ -334,10 +302,7 @@ mod tests {
         let deadline = in_a_minute();
         let left = lanes.drain(deadline).await;
         assert_eq!(Instant::now(), deadline);
-        assert_eq!(
-            notes(&log),
-            "done( also cut( done) no place( no place) cut("
-        );
+        assert_eq!(notes(&log), "done( also cut( done) no place( no place) cut(");
         assert_eq!(left.running, ["cut", "also cut"]);
         assert_eq!(left.waiting, ["behind"]);
     }

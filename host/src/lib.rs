@@ -13,20 +13,20 @@
 //! This crate alone knows tokio, axum, wasmtime and the clients. The modules below are in
 //! reading order.
 
-pub mod config;
-pub mod server;
-pub mod queue;
-pub mod pipeline;
-pub mod dedup;
-pub mod lanes;
-pub mod generation;
-pub mod reload;
 pub mod actionner;
-pub mod capability;
-pub mod policy;
-pub mod decide;
 pub mod audit;
-pub mod telemetry;
-pub mod simulation;
-pub mod run;
+pub mod capability;
 pub mod cli;
+pub mod config;
+pub mod decide;
+pub mod dedup;
+pub mod generation;
+pub mod lanes;
+pub mod pipeline;
+pub mod policy;
+pub mod queue;
+pub mod reload;
+pub mod run;
+pub mod server;
+pub mod simulation;
+pub mod telemetry;

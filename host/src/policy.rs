@@ -118,21 +118,13 @@ struct EntryAsWritten {
 
 #[derive(Debug, Clone)]
 enum Body {
-    Granted {
-        digest: Option<String>,
-        kubernetes: Vec<KubernetesGrant>,
-        limits: NamedLimits,
-    },
+    Granted { digest: Option<String>, kubernetes: Vec<KubernetesGrant>, limits: NamedLimits },
     Forbidden,
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Body::Granted {
-            digest: None,
-            kubernetes: Vec::new(),
-            limits: NamedLimits::default(),
-        }
+        Body::Granted { digest: None, kubernetes: Vec::new(), limits: NamedLimits::default() }
     }
 }
 
@@ -141,9 +133,7 @@ impl Policy {
     /// (name, body of the entry in YAML).
     ///
     /// Errors name the file as `kubernetes-label/policy.yaml`.
-    pub fn bundled<'a>(
-        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Policy, Vec<PolicyError>> {
+    pub fn bundled<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Policy, Vec<PolicyError>> {
         let mut bodies = BTreeMap::new();
         for (name, text) in entries {
             let body = parse::entry(&format!("{}/policy.yaml", name.replace(':', "-")), text)?;
@@ -191,12 +181,7 @@ impl Policy {
             self.protected_namespaces = namespaces;
         }
         self.limits = operator.limits;
-        self.entries.extend(
-            operator
-                .entries
-                .into_iter()
-                .map(|entry| (entry.name, entry.body)),
-        );
+        self.entries.extend(operator.entries.into_iter().map(|entry| (entry.name, entry.body)));
         Ok(self)
     }
 
@@ -212,11 +197,7 @@ impl Policy {
         match self.entries.get(actionner) {
             None => Entry::Missing,
             Some(Body::Forbidden) => Entry::Forbidden,
-            Some(Body::Granted {
-                digest,
-                kubernetes,
-                limits,
-            }) => Entry::Granted(Arc::new(Grants {
+            Some(Body::Granted { digest, kubernetes, limits }) => Entry::Granted(Arc::new(Grants {
                 actionner: actionner.to_owned(),
                 digest: digest.clone(),
                 kubernetes: kubernetes.clone(),
@@ -246,10 +227,7 @@ impl Policy {
     /// same policy.
     pub fn to_yaml(&self) -> String {
         let namespaces = flow_list(&self.protected_namespaces());
-        let mut text = format!(
-            "protected:\n  namespaces: {namespaces}\nlimits: {}\n",
-            self.limits()
-        );
+        let mut text = format!("protected:\n  namespaces: {namespaces}\nlimits: {}\n", self.limits());
         if self.entries.is_empty() {
             return text;
         }

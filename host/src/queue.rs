@@ -53,11 +53,7 @@ pub struct Delivery {
 impl Queue {
     /// A queue in memory for `capacity` unfinished events.
     pub fn embedded(capacity: usize) -> Queue {
-        Queue::Embedded(Arc::new(Embedded {
-            capacity,
-            state: Mutex::default(),
-            arrival: Notify::new(),
-        }))
+        Queue::Embedded(Arc::new(Embedded { capacity, state: Mutex::default(), arrival: Notify::new() }))
     }
 
     /// Accepts an event or says why not, without waiting.
@@ -156,11 +152,7 @@ impl Embedded {
                         // Two arrivals before anyone waits leave a single wake-up behind.
                         self.arrival.notify_one();
                     }
-                    return Some(Delivery {
-                        queued,
-                        received,
-                        _place: Place(Arc::clone(self)),
-                    });
+                    return Some(Delivery { queued, received, _place: Place(Arc::clone(self)) });
                 }
                 if state.closed {
                     return None;
@@ -196,10 +188,7 @@ mod tests {
             "time": "2026-07-22T14:24:41.123456789Z", "output_fields": {},
         });
         let event = rules::Event::from_json(event.to_string().as_bytes()).unwrap();
-        Queued {
-            event,
-            trace_id: TraceId::random(),
-        }
+        Queued { event, trace_id: TraceId::random() }
     }
 
     fn rule(delivery: Option<Delivery>) -> Option<String> {
@@ -262,10 +251,7 @@ mod tests {
         for task in waiting {
             delivered.push(task.await.unwrap());
         }
-        assert_eq!(
-            delivered,
-            [Some("one".to_owned()), Some("two".to_owned()), None]
-        );
+        assert_eq!(delivered, [Some("one".to_owned()), Some("two".to_owned()), None]);
     }
 
     #[tokio::test(start_paused = true)]

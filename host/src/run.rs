@@ -113,7 +113,9 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     }
     let unfinished = pipeline.await.map_err(machine)?;
     for trace_id in unfinished.running.iter().chain(&unfinished.waiting) {
-        let line = logger.line(Level::Error, "http").error(&"the event was cut off by the shutdown; its actions may have been carried out");
+        let line = logger
+            .line(Level::Error, "http")
+            .error(&"the event was cut off by the shutdown; its actions may have been carried out");
         line.field("trace_id", trace_id).write();
     }
     Ok(())

@@ -65,20 +65,12 @@ pub async fn serve(
     drain_max: Duration,
 ) -> usize {
     let (limits, logger) = (intake.limits, intake.logger.clone());
-    let server = connections::Server {
-        listener,
-        router: router(intake),
-        limits,
-        logger,
-    };
+    let server = connections::Server { listener, router: router(intake), limits, logger };
     server.run(shutdown, drain_max).await
 }
 
 fn router(intake: Intake) -> Router {
-    let shared = Arc::new(Shared {
-        intake,
-        throttle: Throttle::new(),
-    });
+    let shared = Arc::new(Shared { intake, throttle: Throttle::new() });
     Router::new()
         .route("/healthz", get(healthz).fallback(only_get))
         .route("/readyz", get(readyz).fallback(only_get))
@@ -95,17 +87,14 @@ struct Shared {
 impl Shared {
     /// Counts a refusal, logs it unless too many came at once, and answers it.
     fn refuse(&self, refusal: &Refusal) -> Response {
-        let Intake {
-            metrics, logger, ..
-        } = &self.intake;
+        let Intake { metrics, logger, .. } = &self.intake;
         metrics.rejected(refusal.reason());
         if logger.enabled(refusal.level())
             && let Some(left_out) = self.throttle.admit(Instant::now())
         {
             let note = left_out.map(|lines| format!("{lines} lines like this were left out"));
             let line = logger.line(refusal.level(), "http").error(refusal);
-            line.field("result", note.as_deref().unwrap_or_default())
-                .write();
+            line.field("result", note.as_deref().unwrap_or_default()).write();
         }
         refusal.into_response()
     }
@@ -140,21 +129,13 @@ async fn receive(intake: &Intake, request: Request) -> Result<(), Refusal> {
             .field("trace_id", &trace_id)
             .write();
     }
-    intake
-        .queue
-        .push(Queued { event, trace_id })
-        .map_err(Refusal::Queue)
+    intake.queue.push(Queued { event, trace_id }).map_err(Refusal::Queue)
 }
 
 /// The caller's trace, where it names one; never anything in the body.
 fn trace_id(request: &Request) -> TraceId {
-    let header = request
-        .headers()
-        .get("traceparent")
-        .and_then(|value| value.to_str().ok());
-    header
-        .and_then(TraceId::from_traceparent)
-        .unwrap_or_else(TraceId::random)
+    let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    header.and_then(TraceId::from_traceparent).unwrap_or_else(TraceId::random)
 }
 
 async fn read_body(request: Request, limits: &ServerLimits) -> Result<Bytes, Refusal> {
@@ -195,11 +176,7 @@ async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, Refusal> {
             whole.extend_from_slice(&data);
         }
     }
-    Ok(if whole.is_empty() {
-        first
-    } else {
-        whole.freeze()
-    })
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 async fn discard(body: &mut Body) {
@@ -220,10 +197,7 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     if shared.intake.ready.load(Ordering::Relaxed) {
         status(StatusCode::OK, r#"{"status": "ok"}"#)
     } else {
-        status(
-            StatusCode::SERVICE_UNAVAILABLE,
-            r#"{"status": "not ready"}"#,
-        )
+        status(StatusCode::SERVICE_UNAVAILABLE, r#"{"status": "not ready"}"#)
     }
 }
 
@@ -234,11 +208,7 @@ fn status(code: StatusCode, json: &'static str) -> Response {
 async fn show_metrics(State(shared): State<Arc<Shared>>) -> Response {
     let Intake { queue, metrics, .. } = &shared.intake;
     metrics.queue(queue.depth(), queue.in_flight());
-    (
-        [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics.render(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.render()).into_response()
 }
 
 async fn only_get(State(shared): State<Arc<Shared>>) -> Response {

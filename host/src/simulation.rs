@@ -95,10 +95,7 @@ impl Simulation {
     /// The object is of an unknown kind, has unknown or mistyped fields, or would be refused by the API server.
     pub fn new(objects: Vec<Value>) -> Result<Simulation, SimulationError> {
         let numbered = objects.into_iter().enumerate();
-        let seeds = numbered.map(|(index, object)| Seed {
-            place: format!("object {}", index + 1),
-            object,
-        });
+        let seeds = numbered.map(|(index, object)| Seed { place: format!("object {}", index + 1), object });
         Simulation::begin(seeds.collect())
     }
 
@@ -112,18 +109,9 @@ impl Simulation {
 
     /// An object as it is, `None` where there is none. The namespace is `None` for what is in none.
     #[must_use]
-    pub fn get(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        name: &str,
-    ) -> Option<Value> {
+    pub fn get(&self, api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
         let resource = resource::by_kind(api_version, kind)?;
-        self.state()
-            .store
-            .get(&Key::new(resource, namespace, name))
-            .cloned()
+        self.state().store.get(&Key::new(resource, namespace, name)).cloned()
     }
 
     /// All objects in a form that does not change from run to run (see [`normalise`]), in the order of kind, namespace and name, without
@@ -133,20 +121,13 @@ impl Simulation {
         let state = self.state();
         let given = |key: &Key, object: &Value| {
             let every_cluster = ["default", "kube-system", "kube-public", "kube-node-lease"];
-            let furniture = (object["kind"] == "Namespace"
-                && every_cluster.contains(&key.name.as_str()))
+            let furniture = (object["kind"] == "Namespace" && every_cluster.contains(&key.name.as_str()))
                 || (object["kind"] == "ServiceAccount" && key.name == "default")
                 || key.name == "kube-root-ca.crt";
-            let terminating =
-                object["kind"] == "Pod" && !object["metadata"]["deletionTimestamp"].is_null();
+            let terminating = object["kind"] == "Pod" && !object["metadata"]["deletionTimestamp"].is_null();
             !furniture && !terminating
         };
-        state
-            .store
-            .all()
-            .filter(|(key, object)| given(key, object))
-            .map(|(_, object)| normalise(object))
-            .collect()
+        state.store.all().filter(|(key, object)| given(key, object)).map(|(_, object)| normalise(object)).collect()
     }
 
     /// The requests so far, in the order in which they came.
@@ -172,12 +153,7 @@ impl Simulation {
 
     fn begin(seeds: Vec<Seed>) -> Result<Simulation, SimulationError> {
         let store = seed::store(seeds)?;
-        Ok(Simulation {
-            state: Arc::new(Mutex::new(State {
-                store,
-                ..State::default()
-            })),
-        })
+        Ok(Simulation { state: Arc::new(Mutex::new(State { store, ..State::default() })) })
     }
 
     /// A poisoned lock only says that another test has failed: the store is never left half changed.
@@ -196,11 +172,7 @@ struct Answer {
 }
 
 /// Carry out a request.
-fn answer(
-    store: &mut Store,
-    parts: &http::request::Parts,
-    bytes: &[u8],
-) -> Result<Answer, Unaddressed> {
+fn answer(store: &mut Store, parts: &http::request::Parts, bytes: &[u8]) -> Result<Answer, Unaddressed> {
     let now = clock::now();
     delete::expire(store, &now, false);
     let call = Call::parse(parts)?;
@@ -208,32 +180,22 @@ fn answer(
     let answer = match call.verb {
         Verb::Get => read::get(store, &call),
         Verb::List => read::list(store, &call),
-        Verb::Create if call.subresource == Some(Subresource::Eviction) => {
-            delete::evict(store, &call, &body, &now)
-        }
+        Verb::Create if call.subresource == Some(Subresource::Eviction) => delete::evict(store, &call, &body, &now),
         Verb::Create => write::create(store, &call, &body, &now),
         Verb::Update => write::update(store, &call, &body, &now),
         Verb::Patch => write::patch(store, &call, &body, &now),
-        Verb::Delete => delete::Options::parse(&call, &body)
-            .and_then(|options| delete::delete(store, &call, &options, &now)),
+        Verb::Delete => {
+            delete::Options::parse(&call, &body).and_then(|options| delete::delete(store, &call, &options, &now))
+        }
         Verb::DeleteCollection => delete_collection(store, &call, &body, &now),
     };
     Ok(answer?)
 }
 
-fn delete_collection(
-    store: &mut Store,
-    call: &Call,
-    body: &Body,
-    now: &Value,
-) -> Result<Answer, Refusal> {
+fn delete_collection(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
     let options = delete::Options::parse(call, body)?;
     let selected = read::select(store, call)?;
     let deleted = delete::delete_collection(store, call, selected, &options, now);
     let metadata = json!({"resourceVersion": store.version().to_string()});
-    Ok(Answer {
-        code: StatusCode::OK,
-        body: read::collection(call, &metadata, deleted),
-        warnings: Vec::new(),
-    })
+    Ok(Answer { code: StatusCode::OK, body: read::collection(call, &metadata, deleted), warnings: Vec::new() })
 }

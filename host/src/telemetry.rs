@@ -74,11 +74,7 @@ pub(crate) fn clean(text: &str, bytes_max: usize) -> Cow<'_, str> {
         Cow::Borrowed(text)
     } else {
         let shown = |c| {
-            if is_printable(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
-            }
+            if is_printable(c) { c } else { char::REPLACEMENT_CHARACTER }
         };
         Cow::Owned(text.chars().map(shown).collect())
     }
@@ -128,10 +124,7 @@ mod tests {
         check_traceparent(&format!("ff-{id}-b7ad6b7169203331-01"), None);
         check_traceparent(&format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), None);
         check_traceparent(&format!("00-{id}-{}-01", "0".repeat(16)), None);
-        check_traceparent(
-            &format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()),
-            None,
-        );
+        check_traceparent(&format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), None);
         check_traceparent(&format!("00-{}-b7ad6b7169203331-01", &id[1..]), None);
         check_traceparent(&format!("00-é{}-b7ad6b7169203331-01", &id[2..]), None);
     }
@@ -145,11 +138,7 @@ mod tests {
 
     #[test]
     fn tells_what_can_be_shown() {
-        assert!(
-            ['a', ' ', '~', 'é', '日', '\u{301}', '🦀']
-                .into_iter()
-                .all(is_printable)
-        );
+        assert!(['a', ' ', '~', 'é', '日', '\u{301}', '🦀'].into_iter().all(is_printable));
         let hidden = [
             '\n',
             '\u{1b}',

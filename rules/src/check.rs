@@ -11,14 +11,9 @@ use crate::document::{ActionBlock, Document, OutputBlock, RuleBlock, Text};
 use crate::matching::Criteria;
 use crate::parameters::{ParameterError, Schema};
 use crate::yaml::Node;
-use crate::{
-    Action, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, RuleSet, nearest,
-};
+use crate::{Action, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, RuleSet, nearest};
 
-pub(crate) fn check(
-    document: Document,
-    catalogue: &Catalogue,
-) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub(crate) fn check(document: Document, catalogue: &Catalogue) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut checker = Checker {
         catalogue,
         actionner_schemas: Schemas::new(),
@@ -26,11 +21,7 @@ pub(crate) fn check(
         findings: Findings::default(),
     };
     checker.findings.append(document.warnings);
-    let rules = document
-        .rules
-        .into_iter()
-        .filter_map(|rule| checker.rule(rule))
-        .collect();
+    let rules = document.rules.into_iter().filter_map(|rule| checker.rule(rule)).collect();
     let findings = checker.findings;
     if findings.has_errors() {
         return Err(findings.into_list());
@@ -55,11 +46,7 @@ impl<'a> Checker<'a> {
         self.notifiers(&block.notifiers, &context);
         self.breadth(&block, &context);
         let written = block.actions.len();
-        let actions: Vec<Action> = block
-            .actions
-            .iter()
-            .filter_map(|action| self.action(action, &context))
-            .collect();
+        let actions: Vec<Action> = block.actions.iter().filter_map(|action| self.action(action, &context)).collect();
         if actions.len() < written {
             return None;
         }
@@ -76,11 +63,7 @@ impl<'a> Checker<'a> {
             position: block.name.at,
             criteria: Criteria {
                 rules: criteria.rules.iter().map(owned).collect(),
-                output_fields: criteria
-                    .output_fields
-                    .into_iter()
-                    .map(|group| group.conditions)
-                    .collect(),
+                output_fields: criteria.output_fields.into_iter().map(|group| group.conditions).collect(),
                 priority: criteria.priority.map(|priority| priority.filter),
                 source: criteria.source.as_ref().map(owned),
                 tags: criteria.tags.into_iter().map(|group| group.tags).collect(),
@@ -89,14 +72,8 @@ impl<'a> Checker<'a> {
     }
 
     fn notifiers(&mut self, names: &[Text], context: &Context) {
-        for name in names
-            .iter()
-            .filter(|name| !self.catalogue.notifiers.contains(name.as_str()))
-        {
-            let hint = nearest::hint(
-                name.as_str(),
-                self.catalogue.notifiers.iter().map(String::as_str),
-            );
+        for name in names.iter().filter(|name| !self.catalogue.notifiers.contains(name.as_str())) {
+            let hint = nearest::hint(name.as_str(), self.catalogue.notifiers.iter().map(String::as_str));
             let message = format!("unknown notifier '{}'{hint}", name.as_str());
             self.findings.error(context, Some(&name.at), message);
         }
@@ -116,8 +93,7 @@ impl<'a> Checker<'a> {
             if group.conditions.iter().all(Condition::holds_without_field) {
                 let message = "'!=' is true for events without the field too, and nothing else here narrows \
                                down the events; add 'exists', or name rules, tags or a source";
-                self.findings
-                    .warn(context, Some(&group.written.at), message);
+                self.findings.warn(context, Some(&group.written.at), message);
             }
         }
     }
@@ -137,8 +113,7 @@ impl<'a> Checker<'a> {
             return None;
         };
         let node = block.parameters.as_ref();
-        let parameters =
-            check_parameters(&mut self.actionner_schemas, known, &spec.parameters, node);
+        let parameters = check_parameters(&mut self.actionner_schemas, known, &spec.parameters, node);
         let parameters = self.told(parameters, &actionner.at, &context);
         let output = self.output(spec.output, block, &context);
         Some(Action {
@@ -146,9 +121,7 @@ impl<'a> Checker<'a> {
             description: block.description.as_ref().map(owned).unwrap_or_default(),
             actionner: owned(actionner),
             parameters: parameters?,
-            continues: block
-                .continues
-                .map_or(spec.continue_by_default, |flag| flag.0),
+            continues: block.continues.map_or(spec.continue_by_default, |flag| flag.0),
             continue_as_written: block.continues.map(|flag| flag.0),
             ignore_errors: block.ignore_errors.is_some_and(|flag| flag.0),
             ignore_errors_as_written: block.ignore_errors.map(|flag| flag.0),
@@ -159,26 +132,14 @@ impl<'a> Checker<'a> {
     }
 
     fn contexts(&mut self, names: &[Text], context: &Context) {
-        for name in names
-            .iter()
-            .filter(|name| !CONTEXTS.contains(&name.as_str()))
-        {
-            let message = format!(
-                "unknown context '{}'{}",
-                name.as_str(),
-                nearest::hint(name.as_str(), CONTEXTS)
-            );
+        for name in names.iter().filter(|name| !CONTEXTS.contains(&name.as_str())) {
+            let message = format!("unknown context '{}'{}", name.as_str(), nearest::hint(name.as_str(), CONTEXTS));
             self.findings.error(context, Some(&name.at), message);
         }
     }
 
     /// Nothing where something is wrong, else the output if the action has one.
-    fn output(
-        &mut self,
-        usage: OutputUse,
-        block: &ActionBlock,
-        context: &Context,
-    ) -> Option<Option<OutputUseSite>> {
+    fn output(&mut self, usage: OutputUse, block: &ActionBlock, context: &Context) -> Option<Option<OutputUseSite>> {
         let Some(output) = &block.output else {
             if usage == OutputUse::Required {
                 let names: Vec<&str> = self.catalogue.outputs.keys().map(String::as_str).collect();
@@ -209,10 +170,7 @@ impl<'a> Checker<'a> {
         let node = output.parameters.as_ref();
         let parameters = check_parameters(&mut self.output_schemas, known, schema, node);
         let parameters = self.told(parameters, &target.at, &context)?;
-        Some(OutputUseSite {
-            target: owned(target),
-            parameters,
-        })
+        Some(OutputUseSite { target: owned(target), parameters })
     }
 
     /// The parameters, or nothing once each error is told where it was made or, failing that, at

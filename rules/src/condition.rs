@@ -103,15 +103,10 @@ impl Condition {
             Test::Glob(glob) => any_text(value, |text| glob.is_match(text)),
             Test::Regex { whole, .. } => any_text(value, |text| whole.is_match(text)),
             Test::Cidr(network) => any_text(value, |text| {
-                text.parse::<IpAddr>()
-                    .is_ok_and(|address| network.contains(&address.to_canonical()))
+                text.parse::<IpAddr>().is_ok_and(|address| network.contains(&address.to_canonical()))
             }),
-            Test::In(set) => every_element(value, |value| {
-                set.iter().any(|operand| operand.equals(value))
-            }),
-            Test::Intersects(set) => any_element(value, |value| {
-                set.iter().any(|operand| operand.equals(value))
-            }),
+            Test::In(set) => every_element(value, |value| set.iter().any(|operand| operand.equals(value))),
+            Test::Intersects(set) => any_element(value, |value| set.iter().any(|operand| operand.equals(value))),
             Test::Exists => !value.is_null(),
         }
     }
@@ -216,11 +211,7 @@ impl fmt::Display for Condition {
             Test::Regex { written, .. } => ("regex", vec![written.as_str()]),
             Test::Cidr(network) => return write!(f, " cidr {network}"),
             Test::In(set) | Test::Intersects(set) => {
-                let operator = if matches!(self.test, Test::In(_)) {
-                    "in"
-                } else {
-                    "intersects"
-                };
+                let operator = if matches!(self.test, Test::In(_)) { "in" } else { "intersects" };
                 write!(f, " {operator} (")?;
                 for (index, operand) in set.iter().enumerate() {
                     f.write_str(if index == 0 { "" } else { ", " })?;

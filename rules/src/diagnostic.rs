@@ -67,33 +67,20 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn rule(name: &str) -> Context {
-        Context {
-            rule: Some(name.to_owned()),
-            ..Context::default()
-        }
+        Context { rule: Some(name.to_owned()), ..Context::default() }
     }
 
     pub(crate) fn action(&self, name: &str) -> Context {
-        Context {
-            action: Some(name.to_owned()),
-            ..self.clone()
-        }
+        Context { action: Some(name.to_owned()), ..self.clone() }
     }
 
     pub(crate) fn actionner(&self, name: &str) -> Context {
-        Context {
-            actionner: Some(name.to_owned()),
-            ..self.clone()
-        }
+        Context { actionner: Some(name.to_owned()), ..self.clone() }
     }
 
     /// An output's finding names its target in the place of the actionner.
     pub(crate) fn output(&self, target: &str) -> Context {
-        Context {
-            actionner: None,
-            output_target: Some(target.to_owned()),
-            ..self.clone()
-        }
+        Context { actionner: None, output_target: Some(target.to_owned()), ..self.clone() }
     }
 }
 
@@ -104,28 +91,16 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn error(
-        &mut self,
-        context: &Context,
-        at: Option<&Position>,
-        message: impl Into<String>,
-    ) {
+    pub(crate) fn error(&mut self, context: &Context, at: Option<&Position>, message: impl Into<String>) {
         self.push(Severity::Error, context, at, message.into());
     }
 
-    pub(crate) fn warn(
-        &mut self,
-        context: &Context,
-        at: Option<&Position>,
-        message: impl Into<String>,
-    ) {
+    pub(crate) fn warn(&mut self, context: &Context, at: Option<&Position>, message: impl Into<String>) {
         self.push(Severity::Warning, context, at, message.into());
     }
 
     pub(crate) fn has_errors(&self) -> bool {
-        self.list
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     pub(crate) fn append(&mut self, others: Vec<Diagnostic>) {
@@ -136,13 +111,7 @@ impl Findings {
         self.list
     }
 
-    fn push(
-        &mut self,
-        severity: Severity,
-        context: &Context,
-        at: Option<&Position>,
-        message: String,
-    ) {
+    fn push(&mut self, severity: Severity, context: &Context, at: Option<&Position>, message: String) {
         self.list.push(Diagnostic {
             severity,
             message,

@@ -25,10 +25,7 @@ impl Document {
         }
         // Every file is read before giving up, and nothing is merged if one could not be read: its
         // missing blocks would look like mistakes of the others.
-        let blocks: Vec<_> = files
-            .iter()
-            .map(|file| read::blocks(file, &mut findings))
-            .collect();
+        let blocks: Vec<_> = files.iter().map(|file| read::blocks(file, &mut findings)).collect();
         let Some(blocks) = blocks.into_iter().collect::<Option<Vec<_>>>() else {
             return Err(findings.into_list());
         };
@@ -36,10 +33,7 @@ impl Document {
         if findings.has_errors() {
             return Err(findings.into_list());
         }
-        Ok(Document {
-            rules,
-            warnings: findings.into_list(),
-        })
+        Ok(Document { rules, warnings: findings.into_list() })
     }
 
     /// What may not be meant. [`Document::check`] returns these too.
@@ -50,10 +44,7 @@ impl Document {
     /// The names of the actionners that the rules use.
     pub fn actionners(&self) -> BTreeSet<&str> {
         let actions = self.rules.iter().flat_map(|rule| &rule.actions);
-        actions
-            .filter_map(|action| action.actionner.as_ref())
-            .map(Text::as_str)
-            .collect()
+        actions.filter_map(|action| action.actionner.as_ref()).map(Text::as_str).collect()
     }
 
     /// The rules as one file that has no action blocks and means the same.
@@ -63,10 +54,7 @@ impl Document {
 
     /// Compares the rules with what there is to use. On failure all findings are returned, on
     /// success the warnings.
-    pub fn check(
-        self,
-        catalogue: &Catalogue,
-    ) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+    pub fn check(self, catalogue: &Catalogue) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
         check::check(self, catalogue)
     }
 }
@@ -89,10 +77,7 @@ impl Text {
     pub(crate) fn position_of(&self, char: usize) -> Position {
         let char = u32::try_from(char).unwrap_or(0);
         let column = self.at.column + self.inset.map_or(0, |inset| inset + char);
-        Position {
-            column,
-            ..self.at.clone()
-        }
+        Position { column, ..self.at.clone() }
     }
 }
 

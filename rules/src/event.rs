@@ -81,16 +81,12 @@ impl Event {
     /// `ka.target.name` counts only where the audit event is about pods, or does not say what it is
     /// about: the name of a secret must never be taken for that of a pod.
     pub fn pod(&self) -> Option<ObjectName<'_>> {
-        let target_is_pod = self
-            .text("ka.target.resource")
-            .is_none_or(|resource| resource == "pods");
+        let target_is_pod = self.text("ka.target.resource").is_none_or(|resource| resource == "pods");
         let name = self
             .text("k8s.pod.name")
             .or_else(|| self.text("ka.target.pod.name"))
             .or_else(|| self.text("ka.target.name").filter(|_| target_is_pod))?;
-        let namespace = self
-            .text("k8s.ns.name")
-            .or_else(|| self.text("ka.target.namespace"))?;
+        let namespace = self.text("k8s.ns.name").or_else(|| self.text("ka.target.namespace"))?;
         Some(ObjectName { namespace, name })
     }
 

@@ -87,19 +87,9 @@ pub(crate) struct Criteria {
 impl Rule {
     /// Whether the rule answers the event.
     pub fn matches(&self, event: &Event) -> bool {
-        let Criteria {
-            rules,
-            output_fields,
-            priority,
-            source,
-            tags,
-        } = &self.criteria;
+        let Criteria { rules, output_fields, priority, source, tags } = &self.criteria;
         let has = |tag: &String| event.tags.contains(tag);
-        let holds = |group: &Vec<Condition>| {
-            group
-                .iter()
-                .all(|condition| condition.matches(&event.output_fields))
-        };
+        let holds = |group: &Vec<Condition>| group.iter().all(|condition| condition.matches(&event.output_fields));
         (rules.is_empty() || rules.contains(&event.rule))
             && priority.is_none_or(|priority| priority.matches(event.priority))
             && source.as_ref().is_none_or(|source| *source == event.source)
@@ -130,25 +120,13 @@ impl RuleSet {
                 others.push(index);
             }
         }
-        RuleSet {
-            rules: rules.into_iter().map(Arc::new).collect(),
-            by_falco_rule,
-            others,
-        }
+        RuleSet { rules: rules.into_iter().map(Arc::new).collect(), by_falco_rule, others }
     }
 
     /// The rules that answer the event, in their order.
     pub fn matching<'a>(&'a self, event: &Event) -> impl Iterator<Item = &'a Arc<Rule>> {
-        let named = self
-            .by_falco_rule
-            .get(&event.rule)
-            .map_or(&[][..], Vec::as_slice);
-        Merged {
-            left: named,
-            right: &self.others,
-        }
-        .map(|index| &self.rules[index])
-        .filter(|rule| rule.matches(event))
+        let named = self.by_falco_rule.get(&event.rule).map_or(&[][..], Vec::as_slice);
+        Merged { left: named, right: &self.others }.map(|index| &self.rules[index]).filter(|rule| rule.matches(event))
     }
 
     /// How many rules there are.

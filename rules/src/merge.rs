@@ -15,10 +15,7 @@ use crate::nearest;
 use crate::yaml::{Content, Entry, Node};
 
 /// The rules of all blocks, in the order in which their names came up first.
-pub(crate) fn merge(
-    blocks: impl Iterator<Item = Block>,
-    findings: &mut Findings,
-) -> Vec<RuleBlock> {
+pub(crate) fn merge(blocks: impl Iterator<Item = Block>, findings: &mut Findings) -> Vec<RuleBlock> {
     let mut actions = Named::<ActionBlock>::default();
     let mut rules = Named::<RuleBlock>::default();
     for block in blocks {
@@ -41,12 +38,7 @@ pub(crate) fn merge(
         let context = Context::rule(rule.name.as_str());
         for action in &mut rule.actions {
             if let Some(block) = actions.get(&action.name.value) {
-                inherit(
-                    action,
-                    block,
-                    &context.action(action.name.as_str()),
-                    findings,
-                );
+                inherit(action, block, &context.action(action.name.as_str()), findings);
             }
         }
         check_rule(rule, &actions, &context, findings);
@@ -62,10 +54,7 @@ struct Named<T> {
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Named {
-            list: Vec::new(),
-            by_name: HashMap::new(),
-        }
+        Named { list: Vec::new(), by_name: HashMap::new() }
     }
 }
 
@@ -84,12 +73,7 @@ impl<T> Named<T> {
     }
 }
 
-fn override_rule(
-    base: &mut RuleBlock,
-    later: RuleBlock,
-    context: &Context,
-    findings: &mut Findings,
-) {
+fn override_rule(base: &mut RuleBlock, later: RuleBlock, context: &Context, findings: &mut Findings) {
     base.description = later.description.or(base.description.take());
     base.continues = later.continues.or(base.continues);
     base.dry_run = later.dry_run.or(base.dry_run);
@@ -102,19 +86,11 @@ fn override_rule(
     let mut seen = HashMap::<Arc<str>, usize>::new();
     for action in later.actions {
         let nth = seen.entry(Arc::clone(&action.name.value)).or_default();
-        let mut same = base
-            .actions
-            .iter_mut()
-            .filter(|known| known.name.value == action.name.value);
+        let mut same = base.actions.iter_mut().filter(|known| known.name.value == action.name.value);
         let known = same.nth(*nth);
         *nth += 1;
         match known {
-            Some(known) => override_action(
-                known,
-                action.clone(),
-                &context.action(action.name.as_str()),
-                findings,
-            ),
+            Some(known) => override_action(known, action.clone(), &context.action(action.name.as_str()), findings),
             None => base.actions.push(action),
         }
     }
@@ -129,17 +105,9 @@ fn override_criteria(base: &mut MatchBlock, later: MatchBlock) {
     base.source = later.source.or(base.source.take());
 }
 
-fn override_action(
-    base: &mut ActionBlock,
-    mut later: ActionBlock,
-    context: &Context,
-    findings: &mut Findings,
-) {
+fn override_action(base: &mut ActionBlock, mut later: ActionBlock, context: &Context, findings: &mut Findings) {
     let mut contexts = std::mem::take(&mut base.additional_contexts);
-    extend_texts(
-        &mut contexts,
-        std::mem::take(&mut later.additional_contexts),
-    );
+    extend_texts(&mut contexts, std::mem::take(&mut later.additional_contexts));
     later.additional_contexts = contexts;
     let at = base.at.clone();
     inherit(&mut later, base, context, findings);
@@ -147,23 +115,13 @@ fn override_action(
 }
 
 /// Fills in what an entry leaves open from the block of its name.
-fn inherit(
-    entry: &mut ActionBlock,
-    block: &ActionBlock,
-    context: &Context,
-    findings: &mut Findings,
-) {
-    entry.description = entry
-        .description
-        .take()
-        .or_else(|| block.description.clone());
+fn inherit(entry: &mut ActionBlock, block: &ActionBlock, context: &Context, findings: &mut Findings) {
+    entry.description = entry.description.take().or_else(|| block.description.clone());
     entry.actionner = entry.actionner.take().or_else(|| block.actionner.clone());
     entry.continues = entry.continues.or(block.continues);
     entry.ignore_errors = entry.ignore_errors.or(block.ignore_errors);
     if entry.additional_contexts.is_empty() {
-        entry
-            .additional_contexts
-            .clone_from(&block.additional_contexts);
+        entry.additional_contexts.clone_from(&block.additional_contexts);
     }
     let own = entry.parameters.take();
     entry.parameters = overlay(block.parameters.clone(), own, context, findings);
@@ -173,36 +131,18 @@ fn inherit(
     };
 }
 
-fn inherit_output(
-    own: OutputBlock,
-    block: OutputBlock,
-    context: &Context,
-    findings: &mut Findings,
-) -> OutputBlock {
+fn inherit_output(own: OutputBlock, block: OutputBlock, context: &Context, findings: &mut Findings) -> OutputBlock {
     // Parameters for one target mean nothing to another, so they go where the new one has its own.
     let name = |output: &OutputBlock| output.target.as_ref().map(|target| target.value.clone());
     let is_other = own.target.is_some() && name(&own) != name(&block);
-    let inherited = block
-        .parameters
-        .filter(|_| !is_other || own.parameters.is_none());
+    let inherited = block.parameters.filter(|_| !is_other || own.parameters.is_none());
     let target = own.target.or(block.target);
-    let context = target
-        .as_ref()
-        .map_or(context.clone(), |target| context.output(target.as_str()));
-    OutputBlock {
-        at: own.at,
-        target,
-        parameters: overlay(inherited, own.parameters, &context, findings),
-    }
+    let context = target.as_ref().map_or(context.clone(), |target| context.output(target.as_str()));
+    OutputBlock { at: own.at, target, parameters: overlay(inherited, own.parameters, &context, findings) }
 }
 
 /// Lays the parameters of one block over those of another.
-fn overlay(
-    base: Option<Node>,
-    over: Option<Node>,
-    context: &Context,
-    findings: &mut Findings,
-) -> Option<Node> {
+fn overlay(base: Option<Node>, over: Option<Node>, context: &Context, findings: &mut Findings) -> Option<Node> {
     match (base, over) {
         (Some(base), Some(over)) => Some(overlay_node(base, over, true, context, findings)),
         (base, over) => over.or(base),
@@ -211,13 +151,7 @@ fn overlay(
 
 /// A scalar replaces a scalar, a list is added to a list, a map is laid over a map, null changes
 /// nothing. Where the kinds differ the upper one wins, and its author is told.
-fn overlay_node(
-    base: Node,
-    over: Node,
-    is_top: bool,
-    context: &Context,
-    findings: &mut Findings,
-) -> Node {
+fn overlay_node(base: Node, over: Node, is_top: bool, context: &Context, findings: &mut Findings) -> Node {
     if over.is_null() {
         return base;
     }
@@ -225,17 +159,13 @@ fn overlay_node(
     match (base.content, over.content) {
         (Content::List(mut items), Content::List(added)) => {
             items.extend(added);
-            Node {
-                at: over.at,
-                content: Content::List(items),
-            }
+            Node { at: over.at, content: Content::List(items) }
         }
         (Content::Map(mut entries), Content::Map(added)) => {
             for entry in added {
                 // Parameters are found in any letter case; names of labels are not.
-                let is_same = |known: &&mut Entry| {
-                    known.key == entry.key || is_top && known.key.eq_ignore_ascii_case(&entry.key)
-                };
+                let is_same =
+                    |known: &&mut Entry| known.key == entry.key || is_top && known.key.eq_ignore_ascii_case(&entry.key);
                 match entries.iter_mut().find(is_same) {
                     Some(known) => {
                         let base = known.value.clone();
@@ -245,21 +175,14 @@ fn overlay_node(
                     None => entries.push(entry),
                 }
             }
-            Node {
-                at: over.at,
-                content: Content::Map(entries),
-            }
+            Node { at: over.at, content: Content::Map(entries) }
         }
         (base, content) => {
-            let over = Node {
-                at: over.at,
-                content,
-            };
+            let over = Node { at: over.at, content };
             let is_scalar = |content: &Content| matches!(content, Content::Scalar(_));
             let replaces = base_is_null || is_scalar(&base) && is_scalar(&over.content);
             if !replaces {
-                let message =
-                    "mismatch of type for a parameter; this value replaces that of the block";
+                let message = "mismatch of type for a parameter; this value replaces that of the block";
                 findings.warn(context, Some(&over.at), message);
             }
             over
@@ -275,12 +198,7 @@ fn extend_texts(base: &mut Vec<Text>, later: Vec<Text>) {
     }
 }
 
-fn check_rule(
-    rule: &RuleBlock,
-    blocks: &Named<ActionBlock>,
-    context: &Context,
-    findings: &mut Findings,
-) {
+fn check_rule(rule: &RuleBlock, blocks: &Named<ActionBlock>, context: &Context, findings: &mut Findings) {
     if rule.actions.is_empty() && !rule.has_broken_actions {
         findings.error(context, Some(&rule.name.at), "no action specified");
     }
@@ -306,10 +224,7 @@ fn missing_actionner_hint(action: &str, blocks: &Named<ActionBlock>) -> String {
         return "; the action block of this name has none either".to_owned();
     }
     let names = blocks.list.iter().map(|block| block.name.as_str());
-    format!(
-        "; no action block has this name{}",
-        nearest::suggestion(action, names)
-    )
+    format!("; no action block has this name{}", nearest::suggestion(action, names))
 }
 
 fn check_output(action: &ActionBlock, context: &Context, findings: &mut Findings) {
@@ -325,25 +240,15 @@ fn check_output(action: &ActionBlock, context: &Context, findings: &mut Findings
         .as_ref()
         .is_some_and(|node| matches!(&node.content, Content::Map(entries) if !entries.is_empty()));
     if !has_parameters {
-        let context = Context {
-            output_target: Some(target.as_str().to_owned()),
-            ..context.clone()
-        };
-        findings.error(
-            &context,
-            Some(&target.at),
-            "missing 'parameters' for the output",
-        );
+        let context = Context { output_target: Some(target.as_str().to_owned()), ..context.clone() };
+        findings.error(&context, Some(&target.at), "missing 'parameters' for the output");
     }
 }
 
 fn is_actionner_name(name: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|char: char| char.is_ascii_lowercase())
-            && word.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
-            })
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
     };
-    name.split_once(':')
-        .is_some_and(|(category, name)| is_word(category) && is_word(name))
+    name.split_once(':').is_some_and(|(category, name)| is_word(category) && is_word(name))
 }

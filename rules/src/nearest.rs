@@ -28,10 +28,7 @@ fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
     // `additional_contexts`, `gracePeriods` means `grace_period_seconds`.
     let is_part = |name: &str| {
         let name = plain(name);
-        let root = wrong
-            .strip_suffix('s')
-            .filter(|root| root.len() >= 4)
-            .unwrap_or(&wrong);
+        let root = wrong.strip_suffix('s').filter(|root| root.len() >= 4).unwrap_or(&wrong);
         root.len() >= 4 && name.contains(root) || root.len() >= 3 && name.starts_with(root)
     };
     valid
@@ -52,25 +49,14 @@ mod tests {
 
     #[test]
     fn the_meant_name_is_found() {
-        let keys = [
-            "action",
-            "actionner",
-            "additional_contexts",
-            "continue",
-            "output",
-            "parameters",
-        ];
+        let keys = ["action", "actionner", "additional_contexts", "continue", "output", "parameters"];
         check("contexts", &keys, Some("additional_contexts"));
         check("actioner", &keys, Some("actionner"));
         check("Parameters", &keys, Some("parameters"));
         check("labels", &keys, None);
         check("k8s", &["aws", "k8snode"], Some("k8snode"));
 
-        let parameters = [
-            "grace_period_seconds",
-            "ignore_daemonsets",
-            "ignore_statefulsets",
-        ];
+        let parameters = ["grace_period_seconds", "ignore_daemonsets", "ignore_statefulsets"];
         check("gracePeriods", &parameters, Some("grace_period_seconds"));
         check("ignoreDaemonsets", &parameters, Some("ignore_daemonsets"));
 

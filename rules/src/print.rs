@@ -19,10 +19,7 @@ fn rule(rule: &RuleBlock) -> Emitted {
     map.flag("continue", rule.continues);
     map.flag("dry_run", rule.dry_run);
     map.texts("notifiers", &rule.notifiers);
-    map.add(
-        "actions",
-        Emitted::List(rule.actions.iter().map(action).collect()),
-    );
+    map.add("actions", Emitted::List(rule.actions.iter().map(action).collect()));
     map.0.push(("match".to_owned(), criteria(&rule.criteria)));
     Emitted::Map(map.0)
 }
@@ -30,13 +27,7 @@ fn rule(rule: &RuleBlock) -> Emitted {
 fn action(action: &ActionBlock) -> Emitted {
     let mut map = Map::default();
     map.node("parameters", action.parameters.as_ref());
-    map.add(
-        "output",
-        action
-            .output
-            .as_ref()
-            .map_or(Emitted::Map(Vec::new()), output),
-    );
+    map.add("output", action.output.as_ref().map_or(Emitted::Map(Vec::new()), output));
     map.text("action", Some(&action.name));
     map.text("description", action.description.as_ref());
     map.text("actionner", action.actionner.as_ref());
@@ -56,26 +47,11 @@ fn output(output: &OutputBlock) -> Emitted {
 fn criteria(criteria: &MatchBlock) -> Emitted {
     let written = |texts: Vec<&Text>| Emitted::List(texts.into_iter().map(quoted).collect());
     let mut map = Map::default();
-    map.add(
-        "output_fields",
-        written(
-            criteria
-                .output_fields
-                .iter()
-                .map(|group| &group.written)
-                .collect(),
-        ),
-    );
-    map.text(
-        "priority",
-        criteria.priority.as_ref().map(|priority| &priority.written),
-    );
+    map.add("output_fields", written(criteria.output_fields.iter().map(|group| &group.written).collect()));
+    map.text("priority", criteria.priority.as_ref().map(|priority| &priority.written));
     map.text("source", criteria.source.as_ref());
     map.texts("rules", &criteria.rules);
-    map.add(
-        "tags",
-        written(criteria.tags.iter().map(|group| &group.written).collect()),
-    );
+    map.add("tags", written(criteria.tags.iter().map(|group| &group.written).collect()));
     Emitted::Map(map.0)
 }
 
@@ -105,10 +81,7 @@ impl Map {
     }
 
     fn flag(&mut self, key: &str, flag: Option<Flag>) {
-        self.add(
-            key,
-            Emitted::Text(flag.map(|flag| flag.0.to_string()).unwrap_or_default()),
-        );
+        self.add(key, Emitted::Text(flag.map(|flag| flag.0.to_string()).unwrap_or_default()));
     }
 
     fn node(&mut self, key: &str, node: Option<&Node>) {
@@ -122,22 +95,14 @@ fn quoted(text: &Text) -> Emitted {
 
 fn from_node(node: &Node) -> Emitted {
     match &node.content {
-        Content::Scalar(Scalar {
-            text,
-            kind: Kind::Text,
-            ..
-        }) => Emitted::Text(text.to_string()),
+        Content::Scalar(Scalar { text, kind: Kind::Text, .. }) => Emitted::Text(text.to_string()),
         // Numbers, booleans and null stay as they were written.
-        Content::Scalar(Scalar {
-            kind: Kind::Null, ..
-        }) => Emitted::Plain("null".to_owned()),
+        Content::Scalar(Scalar { kind: Kind::Null, .. }) => Emitted::Plain("null".to_owned()),
         Content::Scalar(Scalar { text, .. }) => Emitted::Plain(text.to_string()),
         Content::List(items) => Emitted::List(items.iter().map(from_node).collect()),
         Content::Map(entries) => {
-            let mut entries: Vec<_> = entries
-                .iter()
-                .map(|entry| (entry.key.to_string(), from_node(&entry.value)))
-                .collect();
+            let mut entries: Vec<_> =
+                entries.iter().map(|entry| (entry.key.to_string(), from_node(&entry.value))).collect();
             entries.sort_by(|(left, _), (right, _)| left.cmp(right));
             Emitted::Map(entries)
         }

@@ -44,9 +44,7 @@ impl Priority {
         if name.eq_ignore_ascii_case("info") {
             return Some(Priority::Informational);
         }
-        Priority::ALL
-            .into_iter()
-            .find(|priority| name.eq_ignore_ascii_case(priority.name()))
+        Priority::ALL.into_iter().find(|priority| name.eq_ignore_ascii_case(priority.name()))
     }
 
     /// The name in Falco's spelling.
@@ -110,10 +108,7 @@ impl PriorityFilter {
             .find_map(|(sign, comparator)| Some((*comparator, text.strip_prefix(sign)?)))
             .unwrap_or((Comparator::Equal, text));
         let priority = Priority::parse(name.trim())?;
-        Some(PriorityFilter {
-            comparator,
-            priority,
-        })
+        Some(PriorityFilter { comparator, priority })
     }
 
     /// Whether a priority passes.
@@ -134,12 +129,8 @@ mod tests {
     use super::*;
 
     fn check(filter: &str, expected: Option<&[Priority]>) {
-        let passed = PriorityFilter::parse(filter).map(|filter| {
-            Priority::ALL
-                .into_iter()
-                .filter(|priority| filter.matches(*priority))
-                .collect::<Vec<_>>()
-        });
+        let passed = PriorityFilter::parse(filter)
+            .map(|filter| Priority::ALL.into_iter().filter(|priority| filter.matches(*priority)).collect::<Vec<_>>());
         assert_eq!(passed.as_deref(), expected, "{filter:?}");
     }
 
@@ -163,16 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_refused() {
-        for text in [
-            "",
-            ">",
-            ">=",
-            "=>Debug",
-            "Critical!",
-            "High",
-            "> = Debug",
-            "<>Debug",
-        ] {
+        for text in ["", ">", ">=", "=>Debug", "Critical!", "High", "> = Debug", "<>Debug"] {
             check(text, None);
         }
     }

@@ -10,26 +10,10 @@ use crate::{Source, nearest, yaml};
 
 use fields::Fields;
 
-const ACTION_KEYS: [&str; 8] = [
-    "action",
-    "description",
-    "actionner",
-    "parameters",
-    "continue",
-    "ignore_errors",
-    "additional_contexts",
-    "output",
-];
+const ACTION_KEYS: [&str; 8] =
+    ["action", "description", "actionner", "parameters", "continue", "ignore_errors", "additional_contexts", "output"];
 const OUTPUT_KEYS: [&str; 2] = ["target", "parameters"];
-const RULE_KEYS: [&str; 7] = [
-    "rule",
-    "description",
-    "continue",
-    "dry_run",
-    "notifiers",
-    "match",
-    "actions",
-];
+const RULE_KEYS: [&str; 7] = ["rule", "description", "continue", "dry_run", "notifiers", "match", "actions"];
 
 /// The blocks of a file in their order; nothing if the file is no YAML.
 pub(crate) fn blocks(source: &Source, findings: &mut Findings) -> Option<Vec<Block>> {
@@ -44,11 +28,7 @@ pub(crate) fn blocks(source: &Source, findings: &mut Findings) -> Option<Vec<Blo
             findings.error(&Context::default(), Some(&document.at), message);
             continue;
         };
-        blocks.extend(
-            elements
-                .into_iter()
-                .filter_map(|element| block(&element, findings)),
-        );
+        blocks.extend(elements.into_iter().filter_map(|element| block(&element, findings)));
     }
     Some(blocks)
 }
@@ -66,12 +46,8 @@ fn block(element: &Node, findings: &mut Findings) -> Option<Block> {
         (Content::Map(entries), false, true) => {
             return rule(entries, element, findings).map(Block::Rule);
         }
-        (Content::Map(_), true, true) => {
-            "a block has either 'action:' or 'rule:', this one has both"
-        }
-        (Content::Map(_), false, false) => {
-            "a block needs 'action:' or 'rule:', this one has neither"
-        }
+        (Content::Map(_), true, true) => "a block has either 'action:' or 'rule:', this one has both",
+        (Content::Map(_), false, false) => "a block needs 'action:' or 'rule:', this one has neither",
         _ => "a block is a map with 'action:' or 'rule:'",
     };
     let message = wrong_syntax(&element.at.file, text);
@@ -81,13 +57,7 @@ fn block(element: &Node, findings: &mut Findings) -> Option<Block> {
 
 fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleBlock> {
     let no_context = Context::default();
-    let name = name(
-        "rule",
-        node,
-        "all rules must have a name",
-        &no_context,
-        findings,
-    )?;
+    let name = name("rule", node, "all rules must have a name", &no_context, findings)?;
     let context = Context::rule(name.as_str());
     let mut block = RuleBlock::named(name);
     for Entry { key, at, value } in entries {
@@ -101,12 +71,9 @@ fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleB
             "match" => block.criteria = criteria::read(value, &mut fields),
             "actions" => {
                 let elements = fields.list(key, value);
-                block.actions = elements
-                    .iter()
-                    .filter_map(|element| rule_action(element, &context, findings))
-                    .collect();
-                let is_empty = value.is_null()
-                    || matches!(&value.content, Content::List(list) if list.is_empty());
+                block.actions =
+                    elements.iter().filter_map(|element| rule_action(element, &context, findings)).collect();
+                let is_empty = value.is_null() || matches!(&value.content, Content::List(list) if list.is_empty());
                 block.has_broken_actions = block.actions.is_empty() && !is_empty;
             }
             _ => fields.unknown(key, at, "a rule block", &RULE_KEYS, &[]),
@@ -117,13 +84,7 @@ fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleB
 
 /// The name of a block. That there is none is told, unless the name is of a wrong type, which has
 /// been told by then.
-fn name(
-    key: &str,
-    node: &Node,
-    missing: &str,
-    context: &Context,
-    findings: &mut Findings,
-) -> Option<Text> {
+fn name(key: &str, node: &Node, missing: &str, context: &Context, findings: &mut Findings) -> Option<Text> {
     let written = node.get(key);
     let name = written.and_then(|name| Fields::new(context.clone(), findings).text(key, name));
     let is_scalar = written.is_none_or(|name| matches!(name.content, Content::Scalar(_)));
@@ -141,20 +102,12 @@ fn rule_action(node: &Node, context: &Context, findings: &mut Findings) -> Optio
     action(entries, node, context, findings)
 }
 
-fn action(
-    entries: &[Entry],
-    node: &Node,
-    context: &Context,
-    findings: &mut Findings,
-) -> Option<ActionBlock> {
+fn action(entries: &[Entry], node: &Node, context: &Context, findings: &mut Findings) -> Option<ActionBlock> {
     let name = name("action", node, "action without a name", context, findings)?;
     let mut context = context.action(name.as_str());
     let mut block = ActionBlock::named(name, node.at.clone());
     for Entry { key, at, value } in entries {
-        context.actionner = block
-            .actionner
-            .as_ref()
-            .map(|name: &Text| name.as_str().to_owned());
+        context.actionner = block.actionner.as_ref().map(|name: &Text| name.as_str().to_owned());
         let mut fields = Fields::new(context.clone(), findings);
         match &**key {
             "action" => {}
@@ -176,11 +129,7 @@ fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {
     let Content::Map(entries) = &fields.map("output", node)?.content else {
         return None;
     };
-    let mut block = OutputBlock {
-        at: node.at.clone(),
-        target: None,
-        parameters: None,
-    };
+    let mut block = OutputBlock { at: node.at.clone(), target: None, parameters: None };
     for Entry { key, at, value } in entries {
         match &**key {
             "target" => block.target = fields.text(key, value),
@@ -194,12 +143,7 @@ fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {
 
 /// What a message says of a key that belongs elsewhere.
 fn elsewhere(key: &str, valid: &[&str], of_rule: &[&str]) -> String {
-    if of_rule.contains(&key)
-        || matches!(
-            key,
-            "rules" | "tags" | "priority" | "source" | "output_fields"
-        )
-    {
+    if of_rule.contains(&key) || matches!(key, "rules" | "tags" | "priority" | "source" | "output_fields") {
         return "; it belongs to a rule block".to_owned();
     }
     let meant = nearest::suggestion(key, valid.iter().copied());

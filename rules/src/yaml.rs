@@ -55,9 +55,6 @@ impl Node {
         let Content::Map(entries) = &self.content else {
             return None;
         };
-        entries
-            .iter()
-            .find(|entry| &*entry.key == key)
-            .map(|entry| &entry.value)
+        entries.iter().find(|entry| &*entry.key == key).map(|entry| &entry.value)
     }
 }

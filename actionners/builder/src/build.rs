@@ -13,14 +13,8 @@ use crate::toolchain::{StandardLibrary, TARGET, Toolchain};
 use crate::{BuildError, environment};
 
 /// Small, and the same from each machine: a policy may name a component by its digest.
-const PROFILE: [&str; 6] = [
-    "opt-level='s'",
-    "lto=true",
-    "codegen-units=1",
-    "panic='abort'",
-    "strip=true",
-    "incremental=false",
-];
+const PROFILE: [&str; 6] =
+    ["opt-level='s'", "lto=true", "codegen-units=1", "panic='abort'", "strip=true", "incremental=false"];
 
 /// Guests to be compiled together.
 #[derive(Debug)]
@@ -51,10 +45,9 @@ impl Build {
     pub fn run(&self) -> Result<Vec<Component>, BuildError> {
         let toolchain = Toolchain::find()?;
         let mut command = self.command(&toolchain);
-        let output = command.output().map_err(|source| BuildError::NotRunnable {
-            program: toolchain.cargo.display().to_string(),
-            source,
-        })?;
+        let output = command
+            .output()
+            .map_err(|source| BuildError::NotRunnable { program: toolchain.cargo.display().to_string(), source })?;
         if !output.status.success() {
             return Err(BuildError::NotCompiled);
         }
@@ -63,12 +56,8 @@ impl Build {
         let components: Vec<_> = wanted.map(component).collect::<Result<_, _>>()?;
         let made = |package: &String| components.iter().any(|it| it.package == *package);
         match self.packages.iter().find(|package| !made(package)) {
-            Some(package) => Err(BuildError::NoModule {
-                package: package.clone(),
-            }),
-            None if components.is_empty() => Err(BuildError::NoModule {
-                package: self.manifest.display().to_string(),
-            }),
+            Some(package) => Err(BuildError::NoModule { package: package.clone() }),
+            None if components.is_empty() => Err(BuildError::NoModule { package: self.manifest.display().to_string() }),
             None => Ok(components),
         }
     }
@@ -86,38 +75,20 @@ impl Build {
         let mut command = Command::new(&toolchain.cargo);
         environment::clear(&mut command);
         command
-            .args([
-                "build",
-                "--lib",
-                "--release",
-                "--message-format=json-render-diagnostics",
-            ])
+            .args(["build", "--lib", "--release", "--message-format=json-render-diagnostics"])
             .args(["--target", TARGET, "--target-dir"])
             .arg(&self.target_directory)
             .arg("--manifest-path")
             .arg(&self.manifest)
-            .args(
-                self.packages
-                    .iter()
-                    .flat_map(|package| ["--package", package]),
-            )
-            .args(
-                PROFILE
-                    .iter()
-                    .flat_map(|it| ["--config".into(), format!("profile.release.{it}")]),
-            )
+            .args(self.packages.iter().flat_map(|package| ["--package", package]))
+            .args(PROFILE.iter().flat_map(|it| ["--config".into(), format!("profile.release.{it}")]))
             .args(self.locked.then_some("--locked"))
             .env("RUSTC", &toolchain.rustc)
-            .env(
-                "CARGO_ENCODED_RUSTFLAGS",
-                self.flags(toolchain).join("\x1f"),
-            )
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(toolchain).join("\x1f"))
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
         if toolchain.standard_library == StandardLibrary::FromSource {
-            command
-                .arg("-Zbuild-std=std,panic_abort")
-                .env("RUSTC_BOOTSTRAP", "1");
+            command.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
         }
         command
     }
@@ -136,10 +107,7 @@ impl Build {
             flags.push(format!("--remap-path-prefix={}=/cargo", registry.display()));
         }
         if let Some(directory) = self.manifest.parent().filter(|it| it.is_absolute()) {
-            flags.push(format!(
-                "--remap-path-prefix={}=/guest",
-                directory.display()
-            ));
+            flags.push(format!("--remap-path-prefix={}=/guest", directory.display()));
         }
         flags
     }
@@ -154,9 +122,7 @@ struct Module {
 
 /// The modules that cargo's messages tell of, one JSON object a line.
 fn modules(messages: &str) -> Vec<Module> {
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     messages.filter_map(|message| module(&message)).collect()
 }
 
@@ -166,11 +132,7 @@ fn module(message: &Value) -> Option<Module> {
     if message["reason"] != "compiler-artifact" || !kinds.iter().any(|kind| kind == "cdylib") {
         return None;
     }
-    let path = message["filenames"]
-        .as_array()?
-        .iter()
-        .filter_map(Value::as_str)
-        .find(is_wasm)?;
+    let path = message["filenames"].as_array()?.iter().filter_map(Value::as_str).find(is_wasm)?;
     Some(Module {
         package: package(message["package_id"].as_str()?).to_owned(),
         manifest: PathBuf::from(message["manifest_path"].as_str()?),
@@ -189,23 +151,11 @@ fn package(id: &str) -> &str {
 }
 
 fn component(module: &Module) -> Result<Component, BuildError> {
-    let bytes = fs::read(&module.path).map_err(|source| BuildError::File {
-        path: module.path.clone(),
-        source,
-    })?;
-    let encoded = ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)
-        .and_then(|mut encoder| encoder.encode());
+    let bytes = fs::read(&module.path).map_err(|source| BuildError::File { path: module.path.clone(), source })?;
+    let encoded = ComponentEncoder::default().validate(true).module(&bytes).and_then(|mut encoder| encoder.encode());
     match encoded {
-        Ok(bytes) => Ok(Component {
-            package: module.package.clone(),
-            bytes,
-        }),
-        Err(error) => Err(BuildError::NoComponent {
-            package: module.package.clone(),
-            reason: format!("{error:#}"),
-        }),
+        Ok(bytes) => Ok(Component { package: module.package.clone(), bytes }),
+        Err(error) => Err(BuildError::NoComponent { package: module.package.clone(), reason: format!("{error:#}") }),
     }
 }
 
@@ -219,10 +169,7 @@ mod tests {
             assert_eq!(package(id), expected);
         }
         check("path+file:///a/kubernetes-label#0.1.0", "kubernetes-label");
-        check(
-            "path+file:///a/b#kubernetes-label@0.1.0",
-            "kubernetes-label",
-        );
+        check("path+file:///a/b#kubernetes-label@0.1.0", "kubernetes-label");
         check("registry+https://example.com/index#serde@1.0.0", "serde");
     }
 
@@ -230,10 +177,7 @@ mod tests {
     fn modules_are_libraries_for_the_host_to_load() {
         fn check(message: &str, expected: Option<&str>) {
             let modules = modules(message);
-            assert_eq!(
-                modules.first().map(|module| module.package.as_str()),
-                expected
-            );
+            assert_eq!(modules.first().map(|module| module.package.as_str()), expected);
         }
         check(
             r#"{"reason":"compiler-artifact","package_id":"path+file:///a#0.1.0","manifest_path":"/a/Cargo.toml","target":{"kind":["cdylib"]},"filenames":["/t/a.wasm"]}"#,
@@ -252,11 +196,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.wasm");
         fs::write(&path, b"text").unwrap();
-        let module = Module {
-            package: "a".into(),
-            manifest: PathBuf::new(),
-            path,
-        };
+        let module = Module { package: "a".into(), manifest: PathBuf::new(), path };
         let error = component(&module).unwrap_err();
         assert!(matches!(error, BuildError::NoComponent { package, .. } if package == "a"));
     }

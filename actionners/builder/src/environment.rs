@@ -44,9 +44,7 @@ pub(crate) fn clear(command: &mut Command) {
 }
 
 fn belongs_to_running_build(name: &str) -> bool {
-    let prefixed = ["CARGO", "__CARGO", "RUST", "DEP_"]
-        .iter()
-        .any(|it| name.starts_with(it));
+    let prefixed = ["CARGO", "__CARGO", "RUST", "DEP_"].iter().any(|it| name.starts_with(it));
     let kept = KEPT.iter().any(|it| name.starts_with(it));
     (prefixed && !kept) || OF_BUILD_SCRIPTS.contains(&name)
 }

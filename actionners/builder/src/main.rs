@@ -22,11 +22,7 @@ fn main() -> ExitCode {
     let [package, out] = arguments.as_slice() else {
         eprintln!("{USAGE}");
         let asked = arguments.iter().any(|it| it.as_os_str() == "--help");
-        return if asked {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(2)
-        };
+        return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
     };
     match build(package, out) {
         Ok(bytes) => {
@@ -54,9 +50,7 @@ fn build(package: &Path, out: &Path) -> Result<usize, BuildError> {
     };
     let name = || package.display().to_string();
     let components = build.run()?;
-    let component = components
-        .first()
-        .ok_or_else(|| BuildError::NoModule { package: name() })?;
+    let component = components.first().ok_or_else(|| BuildError::NoModule { package: name() })?;
     fs::write(out, &component.bytes).map_err(of(out))?;
     Ok(component.bytes.len())
 }

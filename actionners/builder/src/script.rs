@@ -50,9 +50,7 @@ fn write_components(guests: &[&str]) -> Result<(), BuildError> {
 }
 
 fn variable(name: &'static str) -> Result<PathBuf, BuildError> {
-    env::var_os(name)
-        .map(PathBuf::from)
-        .ok_or(BuildError::NoBuildScript { name })
+    env::var_os(name).map(PathBuf::from).ok_or(BuildError::NoBuildScript { name })
 }
 
 /// The directory that cargo keeps everything in, of which `out` is somewhere below.
@@ -62,11 +60,8 @@ fn variable(name: &'static str) -> Result<PathBuf, BuildError> {
 /// `out` itself, which is right too, and slower. It can't be the directory that is in use,
 /// which the running cargo has locked until this script ends.
 fn target_directory(out: &Path) -> &Path {
-    let marked = |directory: &&Path| {
-        ["CACHEDIR.TAG", ".rustc_info.json"]
-            .iter()
-            .any(|mark| directory.join(mark).is_file())
-    };
+    let marked =
+        |directory: &&Path| ["CACHEDIR.TAG", ".rustc_info.json"].iter().any(|mark| directory.join(mark).is_file());
     out.ancestors().find(marked).unwrap_or(out)
 }
 

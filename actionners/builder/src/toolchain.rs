@@ -48,15 +48,9 @@ impl Toolchain {
             Some(wanted) => vec![PathBuf::from(wanted)],
             None => vec![in_use, PathBuf::from(SYSTEM_RUSTC)],
         };
-        let compilers: Vec<_> = candidates
-            .iter()
-            .map(|rustc| Compiler::ask(rustc))
-            .collect();
+        let compilers: Vec<_> = candidates.iter().map(|rustc| Compiler::ask(rustc)).collect();
         for standard_library in [StandardLibrary::Installed, StandardLibrary::FromSource] {
-            let fitting = compilers
-                .iter()
-                .flatten()
-                .find(|it| it.has(standard_library));
+            let fitting = compilers.iter().flatten().find(|it| it.has(standard_library));
             if let Some(compiler) = fitting {
                 let fallback = linkers.as_ref().ok();
                 return Ok(compiler.toolchain(standard_library, fallback));
@@ -72,9 +66,7 @@ impl Toolchain {
                 Err(error) => error.to_string(),
             })
             .collect();
-        Err(BuildError::NoStandardLibrary {
-            searched: searched.join("; "),
-        })
+        Err(BuildError::NoStandardLibrary { searched: searched.join("; ") })
     }
 }
 
@@ -91,21 +83,16 @@ impl Compiler {
             let mut command = Command::new(rustc);
             command.args(arguments).stderr(Stdio::null());
             environment::clear(&mut command);
-            let output = command.output().map_err(|source| BuildError::NotRunnable {
-                program: rustc.display().to_string(),
-                source,
-            })?;
+            let output = command
+                .output()
+                .map_err(|source| BuildError::NotRunnable { program: rustc.display().to_string(), source })?;
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         };
         let host = answer(&["-vV"])?;
         Ok(Self {
             rustc: rustc.to_owned(),
             sysroot: PathBuf::from(answer(&["--print", "sysroot"])?.trim()),
-            host: host
-                .lines()
-                .find_map(|it| it.strip_prefix("host: "))
-                .unwrap_or("")
-                .to_owned(),
+            host: host.lines().find_map(|it| it.strip_prefix("host: ")).unwrap_or("").to_owned(),
         })
     }
 
@@ -119,19 +106,10 @@ impl Compiler {
     }
 
     fn toolchain(&self, standard_library: StandardLibrary, fallback: Option<&Self>) -> Toolchain {
-        let cargo = self
-            .sysroot
-            .join("bin")
-            .join(format!("cargo{}", env::consts::EXE_SUFFIX));
+        let cargo = self.sysroot.join("bin").join(format!("cargo{}", env::consts::EXE_SUFFIX));
         Toolchain {
             // A cargo that builds a standard library must be of the same release.
-            cargo: if cargo.is_file() {
-                cargo
-            } else {
-                env::var_os("CARGO")
-                    .unwrap_or_else(|| "cargo".into())
-                    .into()
-            },
+            cargo: if cargo.is_file() { cargo } else { env::var_os("CARGO").unwrap_or_else(|| "cargo".into()).into() },
             rustc: self.rustc.clone(),
             linker: match self.linker() {
                 Some(_) => None,
@@ -143,14 +121,7 @@ impl Compiler {
 
     /// The linker that comes with the toolchain: Debian's packages lack it.
     fn linker(&self) -> Option<PathBuf> {
-        let linker = self
-            .sysroot
-            .join("lib/rustlib")
-            .join(&self.host)
-            .join("bin/rust-lld");
-        linker
-            .with_extension(env::consts::EXE_EXTENSION)
-            .is_file()
-            .then_some(linker)
+        let linker = self.sysroot.join("lib/rustlib").join(&self.host).join("bin/rust-lld");
+        linker.with_extension(env::consts::EXE_EXTENSION).is_file().then_some(linker)
     }
 }

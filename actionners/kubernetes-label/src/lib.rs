@@ -6,9 +6,7 @@
 mod syntax;
 
 use falco_talon_sdk::kubernetes::{self, Object, PatchType};
-use falco_talon_sdk::{
-    Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report,
-};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -64,8 +62,7 @@ impl Actionner for Label {
 }
 
 fn label_pod(pod: Pod<'_>, body: &Value) -> Result<Outcome, Failure> {
-    kubernetes::patch(&pod.object(), PatchType::Merge, body)
-        .map_err(|error| pod.failure("label", &error))?;
+    kubernetes::patch(&pod.object(), PatchType::Merge, body).map_err(|error| pod.failure("label", &error))?;
     Ok(Outcome::Done(pod.report("has been labeled")))
 }
 
@@ -81,22 +78,14 @@ fn label_node(pod: Pod<'_>, body: &Value) -> Result<Outcome, Failure> {
 }
 
 fn node_of<'a>(pod: Pod<'_>, object: &'a Value) -> Result<&'a str, Failure> {
-    let node = object["spec"]["nodeName"]
-        .as_str()
-        .filter(|node| !node.is_empty());
-    node.ok_or_else(|| {
-        pod.concerned(Failure::rejected(format!(
-            "{pod} is not scheduled on a node"
-        )))
-    })
+    let node = object["spec"]["nodeName"].as_str().filter(|node| !node.is_empty());
+    node.ok_or_else(|| pod.concerned(Failure::rejected(format!("{pod} is not scheduled on a node"))))
 }
 
 /// The merge patch that makes the labels as the parameters say.
 fn plan(parameters: &Parameters) -> Result<Value, Failure> {
     if parameters.labels.is_empty() {
-        return Err(Failure::rejected(
-            "parameter 'labels' should have at least one label",
-        ));
+        return Err(Failure::rejected("parameter 'labels' should have at least one label"));
     }
     let mut labels = Map::new();
     for (key, value) in &parameters.labels {
@@ -116,9 +105,7 @@ fn value_of(key: &str, value: &Value) -> Result<Option<String>, Failure> {
         Value::String(value) => value.clone(),
         Value::Array(_) | Value::Object(_) => return Err(wrong("the value is not a text".into())),
     };
-    syntax::check_key(key)
-        .and_then(|()| syntax::check_value(&text))
-        .map_err(wrong)?;
+    syntax::check_key(key).and_then(|()| syntax::check_value(&text)).map_err(wrong)?;
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
@@ -139,19 +126,10 @@ mod tests {
             assert_eq!(plan, json!({ "metadata": { "labels": expected } }));
         }
         check(&json!({"suspicious": true}), &json!({"suspicious": "true"}));
-        check(
-            &json!({"suspicious": "true"}),
-            &json!({"suspicious": "true"}),
-        );
+        check(&json!({"suspicious": "true"}), &json!({"suspicious": "true"}));
         check(&json!({"count": 3}), &json!({"count": "3"}));
-        check(
-            &json!({"gone": "", "gone-too": null}),
-            &json!({"gone": null, "gone-too": null}),
-        );
-        check(
-            &json!({"pod": "x", "a.example/b": "c"}),
-            &json!({"pod": "x", "a.example/b": "c"}),
-        );
+        check(&json!({"gone": "", "gone-too": null}), &json!({"gone": null, "gone-too": null}));
+        check(&json!({"pod": "x", "a.example/b": "c"}), &json!({"pod": "x", "a.example/b": "c"}));
     }
 
     #[test]
@@ -160,18 +138,9 @@ mod tests {
             let failure = plan(&parameters(json!({ "labels": labels }))).unwrap_err();
             assert_eq!(failure, Failure::rejected(expected));
         }
-        check(
-            &json!({"a": ["b"]}),
-            "wrong label 'a': the value is not a text",
-        );
-        check(
-            &json!({"a": {"b": "c"}}),
-            "wrong label 'a': the value is not a text",
-        );
-        check(
-            &json!({}),
-            "parameter 'labels' should have at least one label",
-        );
+        check(&json!({"a": ["b"]}), "wrong label 'a': the value is not a text");
+        check(&json!({"a": {"b": "c"}}), "wrong label 'a': the value is not a text");
+        check(&json!({}), "parameter 'labels' should have at least one label");
         check(
             &json!({"a b": "c"}),
             "wrong label 'a b': the name 'a b' has a ' ', and only letters, digits, '-', '_' and '.' are valid",
@@ -185,10 +154,7 @@ mod tests {
     #[test]
     fn the_node_is_that_of_the_pod() {
         fn check(pod: &Value, expected: Result<&str, &str>) {
-            let name = Pod {
-                namespace: "n",
-                name: "p",
-            };
+            let name = Pod { namespace: "n", name: "p" };
             let node = node_of(name, pod).map_err(|failure| failure.message);
             assert_eq!(node, expected.map_err(str::to_owned));
         }
@@ -206,9 +172,6 @@ mod tests {
 
     #[test]
     fn the_package_is_named_as_the_actionner() {
-        assert_eq!(
-            Label::DESCRIPTION.name.replace(':', "-"),
-            env!("CARGO_PKG_NAME")
-        );
+        assert_eq!(Label::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -23,18 +23,12 @@ pub(crate) fn check_key(key: &str) -> Result<(), String> {
 
 /// Whether `value` is a label's value, which may be empty.
 pub(crate) fn check_value(value: &str) -> Result<(), String> {
-    if value.is_empty() {
-        Ok(())
-    } else {
-        check_word("value", value)
-    }
+    if value.is_empty() { Ok(()) } else { check_word("value", value) }
 }
 
 fn check_word(what: &str, word: &str) -> Result<(), String> {
     if word.len() > NAME_BYTES_MAX {
-        return Err(format!(
-            "the {what} '{word}' is longer than {NAME_BYTES_MAX} characters"
-        ));
+        return Err(format!("the {what} '{word}' is longer than {NAME_BYTES_MAX} characters"));
     }
     let valid = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if let Some(wrong) = word.chars().find(|c| !valid(c)) {
@@ -43,9 +37,7 @@ fn check_word(what: &str, word: &str) -> Result<(), String> {
     }
     let ends = [word.chars().next(), word.chars().next_back()];
     if !ends.iter().flatten().all(char::is_ascii_alphanumeric) {
-        return Err(format!(
-            "the {what} '{word}' must begin and end with a letter or a digit"
-        ));
+        return Err(format!("the {what} '{word}' must begin and end with a letter or a digit"));
     }
     Ok(())
 }
@@ -55,9 +47,7 @@ fn check_prefix(prefix: &str) -> Result<(), String> {
     if valid {
         return Ok(());
     }
-    Err(format!(
-        "'{prefix}' before the '/' is not a domain name in lower case"
-    ))
+    Err(format!("'{prefix}' before the '/' is not a domain name in lower case"))
 }
 
 fn is_part_of_domain(part: &str) -> bool {
@@ -80,48 +70,23 @@ mod tests {
         check(&"a".repeat(63), Ok(()));
         check("", Err("the name is empty"));
         check("a.example/", Err("the name is empty"));
-        check(
-            "/a",
-            Err("'' before the '/' is not a domain name in lower case"),
-        );
-        check(
-            "A.example/a",
-            Err("'A.example' before the '/' is not a domain name in lower case"),
-        );
-        check(
-            "a/b/c",
-            Err("the name 'b/c' has a '/', and only letters, digits, '-', '_' and '.' are valid"),
-        );
-        check(
-            "-a",
-            Err("the name '-a' must begin and end with a letter or a digit"),
-        );
+        check("/a", Err("'' before the '/' is not a domain name in lower case"));
+        check("A.example/a", Err("'A.example' before the '/' is not a domain name in lower case"));
+        check("a/b/c", Err("the name 'b/c' has a '/', and only letters, digits, '-', '_' and '.' are valid"));
+        check("-a", Err("the name '-a' must begin and end with a letter or a digit"));
         let long = "a".repeat(64);
-        check(
-            &long,
-            Err(&format!("the name '{long}' is longer than 63 characters")),
-        );
+        check(&long, Err(&format!("the name '{long}' is longer than 63 characters")));
     }
 
     #[test]
     fn values() {
         fn check(value: &str, expected: Result<(), &str>) {
-            assert_eq!(
-                check_value(value),
-                expected.map_err(str::to_owned),
-                "{value}"
-            );
+            assert_eq!(check_value(value), expected.map_err(str::to_owned), "{value}");
         }
         check("", Ok(()));
         check("true", Ok(()));
         check("1.2.3", Ok(()));
-        check(
-            "a.",
-            Err("the value 'a.' must begin and end with a letter or a digit"),
-        );
-        check(
-            "é",
-            Err("the value 'é' has a 'é', and only letters, digits, '-', '_' and '.' are valid"),
-        );
+        check("a.", Err("the value 'a.' must begin and end with a letter or a digit"));
+        check("é", Err("the value 'é' has a 'é', and only letters, digits, '-', '_' and '.' are valid"));
     }
 }

@@ -14,9 +14,7 @@ mod policy;
 mod selection;
 
 use falco_talon_sdk::kubernetes::{self, Object, PatchType};
-use falco_talon_sdk::{
-    Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod, Report,
-};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod, Report};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,16 +96,12 @@ fn find_workload(pod: Pod<'_>) -> Result<Selection, Failure> {
             Some(read_workload(pod, &address)?)
         }
     };
-    Selection::of_workload(pod, &object, workload.as_ref())
-        .map_err(|failure| pod.concerned(failure))
+    Selection::of_workload(pod, &object, workload.as_ref()).map_err(|failure| pod.concerned(failure))
 }
 
 fn read_workload(pod: Pod<'_>, address: &Object) -> Result<Value, Failure> {
     kubernetes::get(address).map_err(|error| {
-        let doing = format!(
-            "can't read the {} '{}' of {pod}",
-            address.resource, address.name
-        );
+        let doing = format!("can't read the {} '{}' of {pod}", address.resource, address.name);
         pod.concerned(Failure::from_error(doing, &error))
     })
 }
@@ -118,11 +112,7 @@ fn apply(pod: Pod<'_>, selection: &Selection, egress: &Egress) -> Result<Outcome
     let what = format!("the networkpolicy '{name}' in the namespace '{namespace}'");
     match kubernetes::apply(&object, &policy::body(pod, selection, egress)) {
         Ok(applied) => {
-            let done = if applied.created {
-                "created"
-            } else {
-                "updated"
-            };
+            let done = if applied.created { "created" } else { "updated" };
             let report = pod.touched(Report::new(format!("{what} has been {done}")));
             Ok(Outcome::Done(report.object("networkpolicy", name)))
         }
@@ -147,9 +137,6 @@ mod tests {
 
     #[test]
     fn the_package_is_named_as_the_actionner() {
-        assert_eq!(
-            NetworkPolicy::DESCRIPTION.name.replace(':', "-"),
-            env!("CARGO_PKG_NAME")
-        );
+        assert_eq!(NetworkPolicy::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

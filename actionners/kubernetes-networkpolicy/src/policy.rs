@@ -48,11 +48,7 @@ impl Egress {
 pub(crate) fn body(pod: Pod<'_>, selection: &Selection, Egress(rules): &Egress) -> Value {
     let mut labels = selection.labels.clone();
     labels.insert("app.k8s.io/managed-by".to_owned(), "falco-talon".into());
-    let owners: Vec<_> = selection
-        .owner
-        .iter()
-        .map(falco_talon_sdk::Owner::reference)
-        .collect();
+    let owners: Vec<_> = selection.owner.iter().map(falco_talon_sdk::Owner::reference).collect();
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -116,32 +112,17 @@ mod tests {
             assert_eq!(plan(parameters), Err(expected.to_owned()));
         }
         check(json!({"allow_cidr": ["10.0.0.0"]}), "wrong CIDR '10.0.0.0'");
-        check(
-            json!({"allow_cidr": ["10.0.0.0/33"]}),
-            "wrong CIDR '10.0.0.0/33'",
-        );
-        check(
-            json!({"allow_cidr": ["10.0.0.0/8", "::/129"]}),
-            "wrong CIDR '::/129'",
-        );
-        check(
-            json!({"allow_cidr": ["300.0.0.0/8"]}),
-            "wrong CIDR '300.0.0.0/8'",
-        );
+        check(json!({"allow_cidr": ["10.0.0.0/33"]}), "wrong CIDR '10.0.0.0/33'");
+        check(json!({"allow_cidr": ["10.0.0.0/8", "::/129"]}), "wrong CIDR '::/129'");
+        check(json!({"allow_cidr": ["300.0.0.0/8"]}), "wrong CIDR '300.0.0.0/8'");
         check(json!({"allow_cidr": [""]}), "wrong CIDR ''");
-        check(
-            json!({"allow_namespaces": ["Green"]}),
-            "wrong namespace 'Green'",
-        );
+        check(json!({"allow_namespaces": ["Green"]}), "wrong namespace 'Green'");
         check(json!({"allow_namespaces": [""]}), "wrong namespace ''");
     }
 
     #[test]
     fn the_body_is_complete() {
-        let pod = Pod {
-            namespace: "default",
-            name: "web-0",
-        };
+        let pod = Pod { namespace: "default", name: "web-0" };
         let object = json!({"metadata": {"name": "web-0", "uid": "7"}});
         let selection = Selection::of_pod(pod, &object).unwrap();
         let body = body(pod, &selection, &Egress(Vec::new()));

@@ -12,11 +12,7 @@ const MARK: &str = "falco-talon.org/isolated";
 
 /// Labels that controllers add to tell generations of their pods apart: the next generation is
 /// to be isolated as well.
-const OF_GENERATIONS: [&str; 3] = [
-    "pod-template-hash",
-    "pod-template-generation",
-    "controller-revision-hash",
-];
+const OF_GENERATIONS: [&str; 3] = ["pod-template-hash", "pod-template-generation", "controller-revision-hash"];
 
 /// The pods that a policy is for.
 #[derive(Debug, PartialEq)]
@@ -36,13 +32,8 @@ pub(crate) fn mark(pod: Pod<'_>) -> Value {
 
 /// The workload that owns a pod, where this actionner knows what it selects.
 pub(crate) fn address(pod: Pod<'_>, owner: &Owner) -> Result<Object, Failure> {
-    let known = ["ReplicaSet", "StatefulSet", "DaemonSet"]
-        .iter()
-        .any(|it| owner.is("apps", it));
-    owner
-        .object(pod.namespace)
-        .filter(|_| known)
-        .ok_or_else(|| no_workload(pod))
+    let known = ["ReplicaSet", "StatefulSet", "DaemonSet"].iter().any(|it| owner.is("apps", it));
+    owner.object(pod.namespace).filter(|_| known).ok_or_else(|| no_workload(pod))
 }
 
 impl Selection {
@@ -51,9 +42,7 @@ impl Selection {
         check_network(pod, object)?;
         Ok(Self {
             policy: policy_name(pod.name),
-            labels: [(MARK.to_owned(), Value::String(marked(pod)))]
-                .into_iter()
-                .collect(),
+            labels: [(MARK.to_owned(), Value::String(marked(pod)))].into_iter().collect(),
             owner: Owner::from_object(object, "v1", "Pod"),
         })
     }
@@ -62,39 +51,21 @@ impl Selection {
     ///
     /// A ReplicaSet of a Deployment stands for the Deployment, so that the policy outlives the
     /// next rollout.
-    pub(crate) fn of_workload(
-        pod: Pod<'_>,
-        object: &Value,
-        workload: Option<&Value>,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn of_workload(pod: Pod<'_>, object: &Value, workload: Option<&Value>) -> Result<Self, Failure> {
         check_network(pod, object)?;
         let (labels, owner) = match workload {
-            None => (
-                &object["metadata"]["labels"],
-                Owner::from_object(object, "v1", "Pod"),
-            ),
+            None => (&object["metadata"]["labels"], Owner::from_object(object, "v1", "Pod")),
             Some(workload) => {
                 let above = Owner::of(workload).filter(|it| it.is("apps", "Deployment"));
-                (
-                    &workload["spec"]["selector"]["matchLabels"],
-                    above.or_else(|| Owner::of(object)),
-                )
+                (&workload["spec"]["selector"]["matchLabels"], above.or_else(|| Owner::of(object)))
             }
         };
         let mut labels = labels.as_object().cloned().unwrap_or_default();
         labels.retain(|key, _| !OF_GENERATIONS.contains(&key.as_str()) && key != MARK);
         match owner {
             Some(owner) if !labels.is_empty() => {
-                let policy = policy_name(&format!(
-                    "{}-{}",
-                    owner.kind.to_ascii_lowercase(),
-                    owner.name
-                ));
-                Ok(Self {
-                    policy,
-                    labels,
-                    owner: Some(owner),
-                })
+                let policy = policy_name(&format!("{}-{}", owner.kind.to_ascii_lowercase(), owner.name));
+                Ok(Self { policy, labels, owner: Some(owner) })
             }
             _ => Err(no_workload(pod)),
         }
@@ -113,9 +84,7 @@ fn check_network(pod: Pod<'_>, object: &Value) -> Result<(), Failure> {
 
 fn no_workload(pod: Pod<'_>) -> Failure {
     let Pod { namespace, name } = pod;
-    Failure::rejected(format!(
-        "can't find the owner and/or labels for the pod '{name}' in namespace '{namespace}'"
-    ))
+    Failure::rejected(format!("can't find the owner and/or labels for the pod '{name}' in namespace '{namespace}'"))
 }
 
 fn policy_name(of: &str) -> String {
@@ -130,12 +99,8 @@ fn marked(pod: Pod<'_>) -> String {
 mod tests {
     use super::*;
 
-    const POD: Pod<'_> = Pod {
-        namespace: "n",
-        name: "web-0",
-    };
-    const NOT_FOUND: &str =
-        "can't find the owner and/or labels for the pod 'web-0' in namespace 'n'";
+    const POD: Pod<'_> = Pod { namespace: "n", name: "web-0" };
+    const NOT_FOUND: &str = "can't find the owner and/or labels for the pod 'web-0' in namespace 'n'";
 
     fn owned_by(kind: &str, name: &str) -> Value {
         let owner = json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "9", "controller": true});
@@ -153,20 +118,14 @@ mod tests {
         assert_eq!(selection.policy, "falco-talon-web-0");
         assert_eq!(Value::Object(selection.labels), json!({ MARK: "web-0" }));
         assert_eq!(selection.owner.unwrap().uid, "7");
-        assert_eq!(
-            mark(POD),
-            json!({"metadata": {"labels": { MARK: "web-0" }}})
-        );
+        assert_eq!(mark(POD), json!({"metadata": {"labels": { MARK: "web-0" }}}));
     }
 
     #[test]
     fn long_names_are_shortened_and_stay_apart() {
         let of = |end: &str| {
             let name = format!("{}{end}", "a".repeat(252));
-            let pod = Pod {
-                namespace: "n",
-                name: &name,
-            };
+            let pod = Pod { namespace: "n", name: &name };
             Selection::of_pod(pod, &json!({"metadata": {"name": name, "uid": "7"}})).unwrap()
         };
         let (one, other) = (of("x"), of("y"));
@@ -180,17 +139,11 @@ mod tests {
     #[test]
     fn a_workload_is_selected_as_it_selects() {
         fn check(owners: &Value, workload: Option<&Value>, expected: Result<(&str, Value), &str>) {
-            let object = pod(
-                &json!({"app": "web", "pod-template-hash": "1", MARK: "x"}),
-                owners,
-            );
+            let object = pod(&json!({"app": "web", "pod-template-hash": "1", MARK: "x"}), owners);
             let selection = Selection::of_workload(POD, &object, workload);
             let found = selection.map(|it| (it.policy, Value::Object(it.labels)));
             let expected = expected.map(|(policy, labels)| (policy.to_owned(), labels));
-            assert_eq!(
-                found.map_err(|it| it.message),
-                expected.map_err(str::to_owned)
-            );
+            assert_eq!(found.map_err(|it| it.message), expected.map_err(str::to_owned));
         }
         let selecting = |labels: Value, owners: Value| {
             json!({
@@ -207,18 +160,12 @@ mod tests {
         );
         check(
             &owned_by("DaemonSet", "web"),
-            Some(&selecting(
-                json!({"app": "web", "controller-revision-hash": "2"}),
-                Value::Null,
-            )),
+            Some(&selecting(json!({"app": "web", "controller-revision-hash": "2"}), Value::Null)),
             Ok(("falco-talon-daemonset-web", app())),
         );
         check(
             &owned_by("ReplicaSet", "web-1"),
-            Some(&selecting(
-                json!({"app": "web", "pod-template-hash": "1"}),
-                of_deployment(),
-            )),
+            Some(&selecting(json!({"app": "web", "pod-template-hash": "1"}), of_deployment())),
             Ok(("falco-talon-deployment-web", app())),
         );
         check(
@@ -230,17 +177,10 @@ mod tests {
         // Nothing is left to select by, and an empty selector would select the namespace.
         check(
             &owned_by("ReplicaSet", "web-1"),
-            Some(&selecting(
-                json!({"pod-template-hash": "1"}),
-                of_deployment(),
-            )),
+            Some(&selecting(json!({"pod-template-hash": "1"}), of_deployment())),
             Err(NOT_FOUND),
         );
-        check(
-            &owned_by("StatefulSet", "web"),
-            Some(&json!({})),
-            Err(NOT_FOUND),
-        );
+        check(&owned_by("StatefulSet", "web"), Some(&json!({})), Err(NOT_FOUND));
     }
 
     #[test]
@@ -254,10 +194,7 @@ mod tests {
         let object = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"hostNetwork": true}});
         let expected = "the pod 'web-0' in the namespace 'n' uses the network of its node, \
                         which a networkpolicy can't isolate";
-        assert_eq!(
-            Selection::of_pod(POD, &object).unwrap_err().message,
-            expected
-        );
+        assert_eq!(Selection::of_pod(POD, &object).unwrap_err().message, expected);
         let workload = Selection::of_workload(POD, &object, None);
         assert_eq!(workload.unwrap_err().message, expected);
     }
@@ -272,9 +209,7 @@ mod tests {
                 uid: "9".to_owned(),
             };
             let found = address(POD, &owner).map(|object| object.resource);
-            let expected = expected
-                .map(str::to_owned)
-                .ok_or_else(|| NOT_FOUND.to_owned());
+            let expected = expected.map(str::to_owned).ok_or_else(|| NOT_FOUND.to_owned());
             assert_eq!(found.map_err(|it| it.message), expected);
         }
         check("apps/v1", "ReplicaSet", Some("replicasets"));

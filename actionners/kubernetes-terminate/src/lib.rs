@@ -6,9 +6,7 @@
 mod replicas;
 
 use falco_talon_sdk::kubernetes::{self, DeleteOptions, Error, Object};
-use falco_talon_sdk::{
-    Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod,
-};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod};
 use serde::Deserialize;
 
 use replicas::MinHealthy;
@@ -69,20 +67,13 @@ impl Actionner for Terminate {
         let reason = match plan(pod, Owner::of(&object).as_ref(), parameters) {
             Plan::Delete => None,
             Plan::Ignore(reason) => Some(reason),
-            Plan::Count {
-                workload,
-                min_healthy,
-                reason,
-            } => {
-                let object = kubernetes::get(&workload)
-                    .map_err(|error| unreadable(pod, &workload, &error))?;
+            Plan::Count { workload, min_healthy, reason } => {
+                let object = kubernetes::get(&workload).map_err(|error| unreadable(pod, &workload, &error))?;
                 (!min_healthy.holds(&object)).then_some(reason)
             }
         };
         match reason {
-            Some(reason) => Ok(Outcome::Ignored(
-                pod.report(&format!("{reason} and will be ignored")),
-            )),
+            Some(reason) => Ok(Outcome::Ignored(pod.report(&format!("{reason} and will be ignored")))),
             None => delete(pod, parameters, object["metadata"]["uid"].as_str()),
         }
     }
@@ -106,11 +97,7 @@ enum Plan {
 fn plan(pod: Pod<'_>, owner: Option<&Owner>, parameters: &Parameters) -> Plan {
     let Some(owner) = owner else {
         let spare = parameters.ignore_standalone_pods;
-        return if spare {
-            Plan::Ignore("is a standalone pod")
-        } else {
-            Plan::Delete
-        };
+        return if spare { Plan::Ignore("is a standalone pod") } else { Plan::Delete };
     };
     let is = |kind| owner.is("apps", kind);
     if is("DaemonSet") && parameters.ignore_daemonsets {
@@ -127,11 +114,7 @@ fn plan(pod: Pod<'_>, owner: Option<&Owner>, parameters: &Parameters) -> Plan {
         return Plan::Delete;
     };
     match (parameters.min_healthy_replicas, owner.object(pod.namespace)) {
-        (Some(min_healthy), Some(workload)) => Plan::Count {
-            workload,
-            min_healthy,
-            reason,
-        },
+        (Some(min_healthy), Some(workload)) => Plan::Count { workload, min_healthy, reason },
         _ => Plan::Delete,
     }
 }
@@ -139,10 +122,7 @@ fn plan(pod: Pod<'_>, owner: Option<&Owner>, parameters: &Parameters) -> Plan {
 /// Deletes the pod; `uid` is that of the pod that was looked at, which may have been replaced
 /// by another of its name since.
 fn delete(pod: Pod<'_>, parameters: &Parameters, uid: Option<&str>) -> Result<Outcome, Failure> {
-    let options = DeleteOptions {
-        grace_period_s: parameters.grace_period_seconds,
-        uid: uid.map(str::to_owned),
-    };
+    let options = DeleteOptions { grace_period_s: parameters.grace_period_seconds, uid: uid.map(str::to_owned) };
     match kubernetes::delete(&pod.object(), &options) {
         Ok(()) => Ok(Outcome::Done(pod.report("has been terminated"))),
         Err(error) => Err(pod.failure("terminate", &error)),
@@ -150,10 +130,7 @@ fn delete(pod: Pod<'_>, parameters: &Parameters, uid: Option<&str>) -> Result<Ou
 }
 
 fn unreadable(pod: Pod<'_>, workload: &Object, error: &Error) -> Failure {
-    let doing = format!(
-        "can't read the {} '{}' of {pod}",
-        workload.resource, workload.name
-    );
+    let doing = format!("can't read the {} '{}' of {pod}", workload.resource, workload.name);
     pod.concerned(Failure::from_error(doing, error))
 }
 
@@ -164,10 +141,7 @@ mod tests {
 
     use super::*;
 
-    const POD: Pod<'_> = Pod {
-        namespace: "n",
-        name: "p",
-    };
+    const POD: Pod<'_> = Pod { namespace: "n", name: "p" };
 
     fn parameters(value: Value) -> Parameters {
         serde_json::from_value(value).unwrap()
@@ -195,19 +169,11 @@ mod tests {
         let one_healthy = || json!({"min_healthy_replicas": 1});
         let ignored = Plan::Ignore("belongs to a DaemonSet");
         check(Some(&daemon_set), flag("ignore_daemonsets"), &ignored);
-        check(
-            Some(&daemon_set),
-            flag("ignore_statefulsets"),
-            &Plan::Delete,
-        );
+        check(Some(&daemon_set), flag("ignore_statefulsets"), &Plan::Delete);
         check(Some(&daemon_set), one_healthy(), &Plan::Delete);
         let ignored = Plan::Ignore("belongs to a StatefulSet");
         check(Some(&stateful_set), flag("ignore_statefulsets"), &ignored);
-        check(
-            Some(&stateful_set),
-            flag("ignore_daemonsets"),
-            &Plan::Delete,
-        );
+        check(Some(&stateful_set), flag("ignore_daemonsets"), &Plan::Delete);
         let ignored = Plan::Ignore("is a standalone pod");
         check(None, flag("ignore_standalone_pods"), &ignored);
         check(None, flag("ignore_daemonsets"), &Plan::Delete);
@@ -227,16 +193,8 @@ mod tests {
             };
             assert_eq!(plan(POD, Some(&owner("apps/v1", kind)), &given), expected);
         }
-        check(
-            "ReplicaSet",
-            "replicasets",
-            "belongs to a ReplicaSet without enough healthy replicas",
-        );
-        check(
-            "StatefulSet",
-            "statefulsets",
-            "belongs to a StatefulSet without enough healthy replicas",
-        );
+        check("ReplicaSet", "replicasets", "belongs to a ReplicaSet without enough healthy replicas");
+        check("StatefulSet", "statefulsets", "belongs to a StatefulSet without enough healthy replicas");
     }
 
     #[test]
@@ -245,10 +203,7 @@ mod tests {
             assert_eq!(parameters(given).depend_on_owner(), expected);
         }
         check(json!({}), false);
-        check(
-            json!({"grace_period_seconds": 0, "ignore_daemonsets": false}),
-            false,
-        );
+        check(json!({"grace_period_seconds": 0, "ignore_daemonsets": false}), false);
         check(json!({"ignore_daemonsets": true}), true);
         check(json!({"ignore_statefulsets": true}), true);
         check(json!({"ignore_standalone_pods": true}), true);
@@ -263,9 +218,6 @@ mod tests {
 
     #[test]
     fn the_package_is_named_as_the_actionner() {
-        assert_eq!(
-            Terminate::DESCRIPTION.name.replace(':', "-"),
-            env!("CARGO_PKG_NAME")
-        );
+        assert_eq!(Terminate::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -47,17 +47,13 @@ impl TryFrom<Written> for MinHealthy {
             Written::Text(text) => text,
         };
         let parsed = match text.strip_suffix('%') {
-            Some(percent) if percent.bytes().all(|byte| byte.is_ascii_digit()) => percent
-                .parse()
-                .ok()
-                .filter(|percent| *percent <= 100)
-                .map(Self::Percentage),
+            Some(percent) if percent.bytes().all(|byte| byte.is_ascii_digit()) => {
+                percent.parse().ok().filter(|percent| *percent <= 100).map(Self::Percentage)
+            }
             Some(_) => None,
             None => text.parse().ok().map(Self::Number),
         };
-        parsed.ok_or_else(|| {
-            format!("'{text}' is neither a whole number nor a percentage from 0% to 100%")
-        })
+        parsed.ok_or_else(|| format!("'{text}' is neither a whole number nor a percentage from 0% to 100%"))
     }
 }
 
@@ -70,11 +66,7 @@ mod tests {
     #[test]
     fn numbers_and_percentages() {
         fn check(written: &Value, expected: Option<MinHealthy>) {
-            assert_eq!(
-                serde_json::from_value(written.clone()).ok(),
-                expected,
-                "{written}"
-            );
+            assert_eq!(serde_json::from_value(written.clone()).ok(), expected, "{written}");
         }
         check(&json!(2), Some(MinHealthy::Number(2)));
         check(&json!("2"), Some(MinHealthy::Number(2)));
@@ -94,19 +86,9 @@ mod tests {
 
     #[test]
     fn healthy_replicas_are_counted() {
-        fn check(
-            min_healthy: MinHealthy,
-            ready: Option<u32>,
-            desired: Option<u32>,
-            expected: bool,
-        ) {
-            let workload =
-                json!({"spec": {"replicas": desired}, "status": {"readyReplicas": ready}});
-            assert_eq!(
-                min_healthy.holds(&workload),
-                expected,
-                "{min_healthy:?} {workload}"
-            );
+        fn check(min_healthy: MinHealthy, ready: Option<u32>, desired: Option<u32>, expected: bool) {
+            let workload = json!({"spec": {"replicas": desired}, "status": {"readyReplicas": ready}});
+            assert_eq!(min_healthy.holds(&workload), expected, "{min_healthy:?} {workload}");
         }
         check(MinHealthy::Number(2), Some(2), Some(3), true);
         check(MinHealthy::Number(3), Some(2), Some(3), false);

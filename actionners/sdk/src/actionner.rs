@@ -20,11 +20,7 @@ pub trait Actionner {
     /// Respond to one event.
     ///
     /// Nothing survives from one call to the next: each gets an instance of its own.
-    fn run(
-        event: &Event,
-        parameters: &Self::Parameters,
-        context: &Context,
-    ) -> Result<Outcome, Failure>;
+    fn run(event: &Event, parameters: &Self::Parameters, context: &Context) -> Result<Outcome, Failure>;
 }
 
 /// What is known of an actionner before it runs; `wit/action.wit` explains each field.
@@ -65,10 +61,7 @@ impl Context {
     /// A value of the context that is a text and not empty.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {
-        self.values
-            .get(key)?
-            .as_str()
-            .filter(|text| !text.is_empty())
+        self.values.get(key)?.as_str().filter(|text| !text.is_empty())
     }
 }
 
@@ -83,10 +76,7 @@ impl<A: Actionner> action::Guest for A {
             .map_err(|error| Failure::rejected(format!("wrong parameters: {error}")))?;
         let values = serde_json::from_str(&invocation.context)
             .map_err(|error| Failure::rejected(format!("wrong context: {error}")))?;
-        let context = Context {
-            trace_id: invocation.trace_id,
-            values,
-        };
+        let context = Context { trace_id: invocation.trace_id, values };
         <A as Actionner>::run(&event, &parameters, &context)
     }
 }
@@ -101,11 +91,7 @@ impl From<Description> for action::Description {
             sources: owned(description.sources),
             example: description.example.to_owned(),
             parameters_schema: description.parameters_schema.to_owned(),
-            required_fields: description
-                .required_fields
-                .iter()
-                .map(|set| owned(set))
-                .collect(),
+            required_fields: description.required_fields.iter().map(|set| owned(set)).collect(),
             continue_by_default: description.continue_by_default,
             use_context: description.use_context,
             output: description.output,

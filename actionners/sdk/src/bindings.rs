@@ -3,14 +3,8 @@
 //! Nothing is written by hand here. The other modules give it words; only the export macro
 //! names this module from outside.
 
-#![allow(
-    missing_docs,
-    reason = "the documentation is that of the WIT files, where they have one"
-)]
-#![allow(
-    unsafe_code,
-    reason = "the canonical ABI passes addresses, so bindings are unsafe by nature"
-)]
+#![allow(missing_docs, reason = "the documentation is that of the WIT files, where they have one")]
+#![allow(unsafe_code, reason = "the canonical ABI passes addresses, so bindings are unsafe by nature")]
 #![allow(clippy::all, reason = "generated code follows no style")]
 
 wit_bindgen::generate!({

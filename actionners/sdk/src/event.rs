@@ -93,9 +93,7 @@ impl Event {
     /// `ka.target.name` is a pod's name only where the request was for pods.
     pub fn pod(&self) -> Result<Pod<'_>, Failure> {
         let audited = || {
-            let for_pods = self
-                .text("ka.target.resource")
-                .is_none_or(|it| it == "pods");
+            let for_pods = self.text("ka.target.resource").is_none_or(|it| it == "pods");
             self.text("ka.target.name").filter(|_| for_pods)
         };
         let name = self
@@ -144,27 +142,15 @@ mod tests {
         fn check(fields: &Value, expected: Result<(&str, &str), &str>) {
             let event = event(fields);
             let pod = event.pod().map(|pod| (pod.namespace, pod.name));
-            assert_eq!(
-                pod.map_err(|failure| failure.message),
-                expected.map_err(str::to_owned)
-            );
+            assert_eq!(pod.map_err(|failure| failure.message), expected.map_err(str::to_owned));
         }
-        check(
-            &json!({"k8s.pod.name": "a", "k8s.ns.name": "n"}),
-            Ok(("n", "a")),
-        );
+        check(&json!({"k8s.pod.name": "a", "k8s.ns.name": "n"}), Ok(("n", "a")));
         check(
             &json!({"k8s.pod.name": "a", "ka.target.pod.name": "b", "k8s.ns.name": "n", "ka.target.namespace": "m"}),
             Ok(("n", "a")),
         );
-        check(
-            &json!({"ka.target.pod.name": "b", "ka.target.name": "c", "ka.target.namespace": "m"}),
-            Ok(("m", "b")),
-        );
-        check(
-            &json!({"ka.target.name": "c", "ka.target.namespace": "m"}),
-            Ok(("m", "c")),
-        );
+        check(&json!({"ka.target.pod.name": "b", "ka.target.name": "c", "ka.target.namespace": "m"}), Ok(("m", "b")));
+        check(&json!({"ka.target.name": "c", "ka.target.namespace": "m"}), Ok(("m", "c")));
         check(
             &json!({"ka.target.resource": "pods", "ka.target.name": "c", "ka.target.namespace": "m"}),
             Ok(("m", "c")),
@@ -173,37 +159,17 @@ mod tests {
             &json!({"ka.target.resource": "secrets", "ka.target.name": "c", "ka.target.namespace": "m"}),
             Err("missing pod name"),
         );
-        check(
-            &json!({"k8s.pod.name": 7, "k8s.ns.name": "n"}),
-            Err("missing pod name"),
-        );
-        check(
-            &json!({"k8s.pod.name": "<NA>", "k8s.ns.name": "n"}),
-            Err("missing pod name"),
-        );
-        check(
-            &json!({"k8s.pod.name": "a", "k8s.ns.name": null}),
-            Err("missing namespace"),
-        );
-        check(
-            &json!({"k8s.pod.name": "a", "k8s.ns.name": ""}),
-            Err("missing namespace"),
-        );
-        check(
-            &json!({"k8s.pod.name": {"name": "a"}, "k8s.ns.name": true}),
-            Err("missing pod name"),
-        );
+        check(&json!({"k8s.pod.name": 7, "k8s.ns.name": "n"}), Err("missing pod name"));
+        check(&json!({"k8s.pod.name": "<NA>", "k8s.ns.name": "n"}), Err("missing pod name"));
+        check(&json!({"k8s.pod.name": "a", "k8s.ns.name": null}), Err("missing namespace"));
+        check(&json!({"k8s.pod.name": "a", "k8s.ns.name": ""}), Err("missing namespace"));
+        check(&json!({"k8s.pod.name": {"name": "a"}, "k8s.ns.name": true}), Err("missing pod name"));
     }
 
     #[test]
     fn fields_have_types() {
-        let event = event(
-            &json!({"evt.time": 1725538330819462123_u64, "fd.name": "/etc/shadow", "proc.is_exe": true}),
-        );
-        assert_eq!(
-            event.number("evt.time").unwrap().to_string(),
-            "1725538330819462123"
-        );
+        let event = event(&json!({"evt.time": 1725538330819462123_u64, "fd.name": "/etc/shadow", "proc.is_exe": true}));
+        assert_eq!(event.number("evt.time").unwrap().to_string(), "1725538330819462123");
         assert_eq!(event.number("fd.name"), None);
         assert_eq!(event.text("fd.name"), Some("/etc/shadow"));
         assert_eq!(event.text("evt.time"), None);
@@ -216,10 +182,7 @@ mod tests {
         fn check(fields: &Value, expected: Option<(&str, Option<&str>, &str)>) {
             assert_eq!(event(fields).audit_target(), expected);
         }
-        check(
-            &json!({"ka.target.resource": "roles", "ka.target.name": "r"}),
-            Some(("roles", None, "r")),
-        );
+        check(&json!({"ka.target.resource": "roles", "ka.target.name": "r"}), Some(("roles", None, "r")));
         check(
             &json!({"ka.target.resource": "roles", "ka.target.name": "r", "ka.target.namespace": "n"}),
             Some(("roles", Some("n"), "r")),

@@ -10,10 +10,7 @@ use crate::{Failure, FailureKind, Report};
 impl Report {
     /// A report of one sentence, on no object yet.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            objects: Vec::new(),
-        }
+        Self { message: message.into(), objects: Vec::new() }
     }
 
     /// Adds an object that was touched; `kind` is in lower case.
@@ -45,18 +42,14 @@ impl Failure {
     /// A write that ran into the deadline may have been carried out, so it is not tried again.
     pub fn from_error(doing: impl Display, error: &Error) -> Self {
         let (kind, reason) = match error {
-            Error::Denied(text) => (
-                FailureKind::Rejected,
-                format!("denied by the policy: {text}"),
-            ),
+            Error::Denied(text) => (FailureKind::Rejected, format!("denied by the policy: {text}")),
             Error::NotFound => (FailureKind::Rejected, "it doesn't exist".to_owned()),
             Error::Conflict(text) => (FailureKind::Other, format!("conflict: {text}")),
             Error::Invalid(text) => (FailureKind::Rejected, text.clone()),
             Error::TooLarge => (FailureKind::Other, "the answer is too large".to_owned()),
-            Error::Timeout => (
-                FailureKind::Other,
-                "the deadline has passed, it may or may not have been carried out".to_owned(),
-            ),
+            Error::Timeout => {
+                (FailureKind::Other, "the deadline has passed, it may or may not have been carried out".to_owned())
+            }
             Error::Unavailable(text) => (FailureKind::Unavailable, text.clone()),
             Error::Other(text) => (FailureKind::Other, text.clone()),
         };
@@ -71,11 +64,7 @@ impl Failure {
     }
 
     fn of_kind(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            objects: Vec::new(),
-        }
+        Self { kind, message: message.into(), objects: Vec::new() }
     }
 }
 
@@ -86,50 +75,19 @@ mod tests {
     #[test]
     fn errors_become_failures() {
         fn check(error: &Error, kind: FailureKind, message: &str) {
-            assert_eq!(
-                Failure::from_error("can't do it", error),
-                Failure::of_kind(kind, message)
-            );
+            assert_eq!(Failure::from_error("can't do it", error), Failure::of_kind(kind, message));
         }
-        check(
-            &Error::Denied("no grant".into()),
-            FailureKind::Rejected,
-            "can't do it: denied by the policy: no grant",
-        );
-        check(
-            &Error::NotFound,
-            FailureKind::Rejected,
-            "can't do it: it doesn't exist",
-        );
-        check(
-            &Error::Conflict("held".into()),
-            FailureKind::Other,
-            "can't do it: conflict: held",
-        );
-        check(
-            &Error::Invalid("bad".into()),
-            FailureKind::Rejected,
-            "can't do it: bad",
-        );
-        check(
-            &Error::TooLarge,
-            FailureKind::Other,
-            "can't do it: the answer is too large",
-        );
+        check(&Error::Denied("no grant".into()), FailureKind::Rejected, "can't do it: denied by the policy: no grant");
+        check(&Error::NotFound, FailureKind::Rejected, "can't do it: it doesn't exist");
+        check(&Error::Conflict("held".into()), FailureKind::Other, "can't do it: conflict: held");
+        check(&Error::Invalid("bad".into()), FailureKind::Rejected, "can't do it: bad");
+        check(&Error::TooLarge, FailureKind::Other, "can't do it: the answer is too large");
         check(
             &Error::Timeout,
             FailureKind::Other,
             "can't do it: the deadline has passed, it may or may not have been carried out",
         );
-        check(
-            &Error::Unavailable("busy".into()),
-            FailureKind::Unavailable,
-            "can't do it: busy",
-        );
-        check(
-            &Error::Other("eh".into()),
-            FailureKind::Other,
-            "can't do it: eh",
-        );
+        check(&Error::Unavailable("busy".into()), FailureKind::Unavailable, "can't do it: busy");
+        check(&Error::Other("eh".into()), FailureKind::Other, "can't do it: eh");
     }
 }

@@ -41,9 +41,7 @@ pub fn list(collection: &Collection) -> Result<Vec<Value>, Error> {
     let mut list = kubernetes_read::list(collection).and_then(|text| parsed(&text))?;
     match list.get_mut("items").map(Value::take) {
         Some(Value::Array(items)) => Ok(items),
-        _ => Err(Error::Other(
-            "the answer is not a list of objects".to_owned(),
-        )),
+        _ => Err(Error::Other("the answer is not a list of objects".to_owned())),
     }
 }
 
@@ -55,10 +53,7 @@ pub fn patch(object: &Object, patch_type: PatchType, body: &Value) -> Result<Wri
 /// Creates or updates by server-side apply; `body` carries only the fields to be held.
 pub fn apply(object: &Object, body: &Value) -> Result<Applied, Error> {
     let applied = kubernetes_write::apply(object, &body.to_string())?;
-    Ok(Applied {
-        object: Written(applied.object),
-        created: applied.created,
-    })
+    Ok(Applied { object: Written(applied.object), created: applied.created })
 }
 
 /// Creates an object.
@@ -80,10 +75,7 @@ impl Object {
     /// An object in a namespace. `api_version` is as in a manifest: `v1`, `apps/v1`.
     #[must_use]
     pub fn namespaced(api_version: &str, resource: &str, namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: Some(namespace.to_owned()),
-            ..Self::cluster(api_version, resource, name)
-        }
+        Self { namespace: Some(namespace.to_owned()), ..Self::cluster(api_version, resource, name) }
     }
 
     /// An object that is in no namespace. `api_version` is as in a manifest: `v1`, `apps/v1`.
@@ -107,8 +99,7 @@ impl Object {
 }
 
 fn parsed(text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::Other(format!("the answer can't be read: {error}")))
+    serde_json::from_str(text).map_err(|error| Error::Other(format!("the answer can't be read: {error}")))
 }
 
 #[cfg(test)]
@@ -119,10 +110,7 @@ mod tests {
     fn an_address_splits_the_api_version() {
         fn check(api_version: &str, group: &str, version: &str) {
             let object = Object::namespaced(api_version, "things", "n", "x");
-            assert_eq!(
-                (object.group.as_str(), object.version.as_str()),
-                (group, version)
-            );
+            assert_eq!((object.group.as_str(), object.version.as_str()), (group, version));
             assert_eq!(object.namespace.as_deref(), Some("n"));
         }
         check("v1", "", "v1");
@@ -134,9 +122,7 @@ mod tests {
     fn an_answer_is_parsed_on_demand() {
         assert_eq!(Written(r#"{"a":1}"#.to_owned()).parse().unwrap()["a"], 1);
         let error = Written("no JSON".to_owned()).parse().unwrap_err();
-        assert!(
-            matches!(error, Error::Other(text) if text.starts_with("the answer can't be read"))
-        );
+        assert!(matches!(error, Error::Other(text) if text.starts_with("the answer can't be read")));
     }
 
     #[test]

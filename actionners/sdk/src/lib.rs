@@ -73,9 +73,7 @@ pub mod bindings;
 
 pub use actionner::{Actionner, Context, Description};
 pub use bindings::export;
-pub use bindings::exports::falco_talon::actionner::action::{
-    Failure, FailureKind, Outcome, OutputUse, Report,
-};
+pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
 pub use event::Event;
 pub use owner::Owner;
 pub use pod::Pod;

@@ -28,19 +28,13 @@ pub fn shortened(name: &str, bytes_max: usize) -> String {
 #[must_use]
 pub fn is_dns_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    name.len() <= 63
-        && name.bytes().all(inner)
-        && !name.is_empty()
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    name.len() <= 63 && name.bytes().all(inner) && !name.is_empty() && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// FNV-1a: written out since the standard library promises no hash that stays the same from
 /// one version to the next, and names must.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -55,11 +49,7 @@ mod tests {
         }
         check("web-0", 63, "web-0");
         check(&"a".repeat(63), 63, &"a".repeat(63));
-        check(
-            &"a".repeat(64),
-            63,
-            &format!("{}-{:016x}", "a".repeat(46), fnv1a(&[b'a'; 64])),
-        );
+        check(&"a".repeat(64), 63, &format!("{}-{:016x}", "a".repeat(46), fnv1a(&[b'a'; 64])));
         // The cut falls behind the dash, which may not end a name.
         let long = "abc-defghijklmnopqrstuvwxyz";
         check(long, 21, &format!("abc-{:016x}", fnv1a(long.as_bytes())));

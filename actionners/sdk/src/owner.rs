@@ -38,12 +38,7 @@ impl Owner {
         let controller = references.iter().find(|it| it["controller"] == true);
         let reference = controller.or_else(|| references.first())?;
         let text = |key: &str| reference[key].as_str().map(str::to_owned);
-        Some(Self {
-            api_version: text("apiVersion")?,
-            kind: text("kind")?,
-            name: text("name")?,
-            uid: text("uid")?,
-        })
+        Some(Self { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
     }
 
     /// The object itself as an owner of others; none where it lacks a name or a `uid`.
@@ -68,15 +63,8 @@ impl Owner {
     /// Its address, where it is a workload of Kubernetes itself.
     #[must_use]
     pub fn object(&self, namespace: &str) -> Option<Object> {
-        let (_, _, resource) = WORKLOADS
-            .iter()
-            .find(|(group, kind, _)| self.is(group, kind))?;
-        Some(Object::namespaced(
-            &self.api_version,
-            resource,
-            namespace,
-            &self.name,
-        ))
+        let (_, _, resource) = WORKLOADS.iter().find(|(group, kind, _)| self.is(group, kind))?;
+        Some(Object::namespaced(&self.api_version, resource, namespace, &self.name))
     }
 
     /// The entry to write into `metadata.ownerReferences` of what should go when it goes.
@@ -91,9 +79,7 @@ impl Owner {
     }
 
     fn group(&self) -> &str {
-        self.api_version
-            .split_once('/')
-            .map_or("", |(group, _)| group)
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 }
 
@@ -111,14 +97,8 @@ mod tests {
             let owner = Owner::of(&json!({"metadata": {"ownerReferences": references}}));
             assert_eq!(owner.as_ref().map(|owner| owner.kind.as_str()), expected);
         }
-        check(
-            &json!([reference("A", false), reference("ReplicaSet", true)]),
-            Some("ReplicaSet"),
-        );
-        check(
-            &json!([reference("A", false), reference("B", false)]),
-            Some("A"),
-        );
+        check(&json!([reference("A", false), reference("ReplicaSet", true)]), Some("ReplicaSet"));
+        check(&json!([reference("A", false), reference("B", false)]), Some("A"));
         check(&json!([]), None);
         check(&Value::Null, None);
         check(&json!([{"kind": "ReplicaSet"}]), None);
@@ -134,19 +114,12 @@ mod tests {
                 uid: "1".to_owned(),
             };
             let object = owner.object("n");
-            assert_eq!(
-                object.as_ref().map(|object| object.resource.as_str()),
-                expected
-            );
+            assert_eq!(object.as_ref().map(|object| object.resource.as_str()), expected);
         }
         check("apps/v1", "ReplicaSet", Some("replicasets"));
         check("apps/v1", "StatefulSet", Some("statefulsets"));
         check("batch/v1", "Job", Some("jobs"));
-        check(
-            "v1",
-            "ReplicationController",
-            Some("replicationcontrollers"),
-        );
+        check("v1", "ReplicationController", Some("replicationcontrollers"));
         check("acme.example/v1", "ReplicaSet", None);
         check("v1", "Node", None);
     }

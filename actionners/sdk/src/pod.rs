@@ -32,17 +32,13 @@ impl Pod<'_> {
     /// A report in words of the caller, on it.
     #[must_use]
     pub fn touched(&self, report: Report) -> Report {
-        report
-            .object("pod", self.name)
-            .object("namespace", self.namespace)
+        report.object("pod", self.name).object("namespace", self.namespace)
     }
 
     /// A failure that concerns it.
     #[must_use]
     pub fn concerned(&self, failure: Failure) -> Failure {
-        failure
-            .object("pod", self.name)
-            .object("namespace", self.namespace)
+        failure.object("pod", self.name).object("namespace", self.namespace)
     }
 
     /// The failure of a call on the pod itself: "can't `verb` the pod …", or that there is none.
@@ -57,11 +53,7 @@ impl Pod<'_> {
 
 impl fmt::Display for Pod<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the pod '{}' in the namespace '{}'",
-            self.name, self.namespace
-        )
+        write!(f, "the pod '{}' in the namespace '{}'", self.name, self.namespace)
     }
 }
 
@@ -72,24 +64,11 @@ mod tests {
     #[test]
     fn a_missing_pod_has_words_of_its_own() {
         fn check(error: &Error, expected: &str) {
-            let failure = Pod {
-                namespace: "n",
-                name: "p",
-            }
-            .failure("label", error);
+            let failure = Pod { namespace: "n", name: "p" }.failure("label", error);
             assert_eq!(failure.message, expected);
-            assert_eq!(
-                failure.objects,
-                [("pod".into(), "p".into()), ("namespace".into(), "n".into())]
-            );
+            assert_eq!(failure.objects, [("pod".into(), "p".into()), ("namespace".into(), "n".into())]);
         }
-        check(
-            &Error::NotFound,
-            "the pod 'p' in the namespace 'n' doesn't exist",
-        );
-        check(
-            &Error::Unavailable("busy".into()),
-            "can't label the pod 'p' in the namespace 'n': busy",
-        );
+        check(&Error::NotFound, "the pod 'p' in the namespace 'n' doesn't exist");
+        check(&Error::Unavailable("busy".into()), "can't label the pod 'p' in the namespace 'n': busy");
     }
 }

@@ -32,16 +32,10 @@ struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     fn new(schema: &'a Value) -> Self {
-        let required = schema["required"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         Self {
             schema,
-            properties: schema["properties"]
-                .as_object()
-                .cloned()
-                .unwrap_or_default(),
+            properties: schema["properties"].as_object().cloned().unwrap_or_default(),
             required: required.iter().filter_map(Value::as_str).collect(),
             found: Vec::new(),
         }
@@ -64,27 +58,17 @@ impl<'a> Comparison<'a> {
 
     fn compare_names<P: DeserializeOwned>(&mut self) {
         let fields = fields::<P>();
-        for name in self
-            .properties
-            .keys()
-            .filter(|name| !fields.contains(&name.as_str()))
-        {
-            self.found
-                .push(format!("'{name}' is in the schema, but not a field"));
+        for name in self.properties.keys().filter(|name| !fields.contains(&name.as_str())) {
+            self.found.push(format!("'{name}' is in the schema, but not a field"));
         }
-        for name in fields
-            .iter()
-            .filter(|name| !self.properties.contains_key(**name))
-        {
-            self.found
-                .push(format!("'{name}' is a field, but not in the schema"));
+        for name in fields.iter().filter(|name| !self.properties.contains_key(**name)) {
+            self.found.push(format!("'{name}' is a field, but not in the schema"));
         }
     }
 
     fn compare_strictness(&mut self) {
         if self.schema["type"] != "object" || self.schema["additionalProperties"] != false {
-            self.found
-                .push("the schema must be of an object without further properties".to_owned());
+            self.found.push("the schema must be of an object without further properties".to_owned());
         }
         for (name, property) in &self.properties {
             if property["description"].as_str().is_none_or(str::is_empty) {
@@ -98,22 +82,19 @@ impl<'a> Comparison<'a> {
 
     fn compare_required<P: DeserializeOwned>(&mut self, minimal: &Map<String, Value>) {
         if let Err(error) = read::<P>(minimal) {
-            self.found
-                .push(format!("the required properties do not suffice: {error}"));
+            self.found.push(format!("the required properties do not suffice: {error}"));
         }
         for name in minimal.keys() {
             let mut without = minimal.clone();
             without.remove(name);
             if read::<P>(&without).is_ok() {
-                self.found
-                    .push(format!("'{name}' is required by the schema alone"));
+                self.found.push(format!("'{name}' is required by the schema alone"));
             }
         }
         let mut with_unknown = minimal.clone();
         with_unknown.insert("no such parameter".to_owned(), Value::Null);
         if read::<P>(&with_unknown).is_ok() {
-            self.found
-                .push("the struct lets unknown fields pass".to_owned());
+            self.found.push("the struct lets unknown fields pass".to_owned());
         }
     }
 
@@ -123,8 +104,7 @@ impl<'a> Comparison<'a> {
                 let mut with = minimal.clone();
                 with.insert(name.clone(), value.clone());
                 if let Err(error) = read::<P>(&with) {
-                    self.found
-                        .push(format!("'{name}' can't be {value}: {error}"));
+                    self.found.push(format!("'{name}' can't be {value}: {error}"));
                 }
             }
         }
@@ -139,8 +119,7 @@ impl<'a> Comparison<'a> {
             let mut with = minimal.clone();
             with.insert(name.clone(), default.clone());
             if read::<P>(&with).is_ok_and(|filled| filled != bare) {
-                self.found
-                    .push(format!("'{name}' does not default to {default}"));
+                self.found.push(format!("'{name}' does not default to {default}"));
             }
         }
     }
@@ -148,16 +127,8 @@ impl<'a> Comparison<'a> {
 
 /// The values that a property's schema itself names.
 fn samples(property: &Value) -> impl Iterator<Item = &Value> {
-    let listed = |key: &str| {
-        property[key]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-    };
-    listed("examples")
-        .iter()
-        .chain(listed("enum"))
-        .chain(property.get("default"))
+    let listed = |key: &str| property[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    listed("examples").iter().chain(listed("enum")).chain(property.get("default"))
 }
 
 fn read<P: DeserializeOwned>(parameters: &Map<String, Value>) -> serde_json::Result<P> {
@@ -168,9 +139,7 @@ fn read<P: DeserializeOwned>(parameters: &Map<String, Value>) -> serde_json::Res
 fn fields<P: DeserializeOwned>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
     // It always ends with an error, since there is nothing to read.
-    let _ = P::deserialize(Listener {
-        fields: &mut fields,
-    });
+    let _ = P::deserialize(Listener { fields: &mut fields });
     fields
 }
 
@@ -259,35 +228,20 @@ mod tests {
             &["the schema must be of an object without further properties"],
         );
         check(
-            &with(
-                "/properties/line",
-                json!({"description": "d", "default": 1}),
-            ),
+            &with("/properties/line", json!({"description": "d", "default": 1})),
             &[
                 "'line' is in the schema, but not a field",
                 "'line' can't be 1: unknown field `line`, expected `command` or `lines`",
             ],
         );
-        check(
-            &with("/properties/lines/default", json!(1)),
-            &["'lines' does not default to 1"],
-        );
-        check(
-            &with("/properties/lines/description", json!("")),
-            &["'lines' has no description"],
-        );
-        check(
-            &with("/properties/lines", json!({"description": "d"})),
-            &["'lines' has no example"],
-        );
+        check(&with("/properties/lines/default", json!(1)), &["'lines' does not default to 1"]);
+        check(&with("/properties/lines/description", json!("")), &["'lines' has no description"]);
+        check(&with("/properties/lines", json!({"description": "d"})), &["'lines' has no example"]);
         check(
             &with("/properties/lines/examples", json!([300])),
             &["'lines' can't be 300: invalid value: integer `300`, expected u8"],
         );
-        check(
-            &with("/required", json!(["command", "lines"])),
-            &["'lines' is required by the schema alone"],
-        );
+        check(&with("/required", json!(["command", "lines"])), &["'lines' is required by the schema alone"]);
         check(
             &with("/required", json!([])),
             &[
@@ -302,9 +256,6 @@ mod tests {
         #[derive(PartialEq, Deserialize)]
         struct Lax {}
         let schema = json!({"type": "object", "additionalProperties": false, "properties": {}});
-        assert_eq!(
-            disagreements::<Lax>(&schema.to_string()),
-            ["the struct lets unknown fields pass"]
-        );
+        assert_eq!(disagreements::<Lax>(&schema.to_string()), ["the struct lets unknown fields pass"]);
     }
 }

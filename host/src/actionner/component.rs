@@ -77,8 +77,10 @@ pub struct Inspection {
 pub enum LoadError {
     /// It is longer than the limit.
     #[error("the component has {bytes} bytes, more than the {} that are compiled at most", bytes_max())]
-    TooLarge { /// How long it is.
-        bytes: usize },
+    TooLarge {
+        /// How long it is.
+        bytes: usize,
+    },
     /// The engine does not understand it.
     #[error("this is not a WebAssembly component: {0}{hint}", hint = module_hint(.0))]
     NotAComponent(String),
@@ -96,33 +98,54 @@ pub enum LoadError {
     Description(String),
     /// There is another one of that name.
     #[error("there is another actionner '{name}' already; each name can be taken once")]
-    NameTaken { /// The name.
-        name: String },
+    NameTaken {
+        /// The name.
+        name: String,
+    },
     /// The policy has no entry for it.
-    #[error("the policy has no entry for '{name}'; this one would grant what it imports, read it before you add it:\\n{suggestion}")]
-    NoPolicy { /// Its name.
-        name: String, /// An entry to paste.
-        suggestion: String },
+    #[error(
+        "the policy has no entry for '{name}'; this one would grant what it imports, read it before you add it:\\n{suggestion}"
+    )]
+    NoPolicy {
+        /// Its name.
+        name: String,
+        /// An entry to paste.
+        suggestion: String,
+    },
     /// The policy forbids it.
     #[error("the policy forbids '{name}'")]
-    Forbidden { /// Its name.
-        name: String },
+    Forbidden {
+        /// Its name.
+        name: String,
+    },
     /// The policy pins no digest for a component that is not part of the program.
-    #[error("the policy's entry for '{name}' has no digest, which a component from a file needs; this one's is {digest}")]
-    NoDigest { /// Its name.
-        name: String, /// What it would be.
-        digest: String },
+    #[error(
+        "the policy's entry for '{name}' has no digest, which a component from a file needs; this one's is {digest}"
+    )]
+    NoDigest {
+        /// Its name.
+        name: String,
+        /// What it would be.
+        digest: String,
+    },
     /// The policy pins another component.
     #[error("the policy's entry for '{name}' is for {expected}, this component is {digest}")]
-    WrongDigest { /// Its name.
-        name: String, /// What the policy pins.
-        expected: String, /// What this one has.
-        digest: String },
+    WrongDigest {
+        /// Its name.
+        name: String,
+        /// What the policy pins.
+        expected: String,
+        /// What this one has.
+        digest: String,
+    },
     /// It imports more than the policy grants.
     #[error("'{name}' imports more than the policy grants it:{}", missing.iter().map(|grant| format!("\\n  {grant}")).collect::<String>())]
-    MissingGrants { /// Its name.
-        name: String, /// What it lacks.
-        missing: Vec<MissingGrant> },
+    MissingGrants {
+        /// Its name.
+        name: String,
+        /// What it lacks.
+        missing: Vec<MissingGrant>,
+    },
 }
 
 /// `sha256:` and the digest of `bytes` in hexadecimal.
@@ -178,7 +201,9 @@ impl Inspection {
 pub(super) fn check_digest(inspection: &Inspection, grants: &Grants) -> Result<(), LoadError> {
     let (name, digest) = (inspection.description.name.clone(), inspection.digest.clone());
     match &grants.digest {
-        Some(expected) if *expected != digest => Err(LoadError::WrongDigest { name, expected: expected.clone(), digest }),
+        Some(expected) if *expected != digest => {
+            Err(LoadError::WrongDigest { name, expected: expected.clone(), digest })
+        }
         None if inspection.origin != Origin::Bundled => Err(LoadError::NoDigest { name, digest }),
         _ => Ok(()),
     }
@@ -188,8 +213,8 @@ fn compile(engine: &Engine, cache: Option<&Cache>, digest: &str, bytes: &[u8]) -
     if let Some(component) = cache.and_then(|cache| cache.get(engine, digest)) {
         return Ok(component);
     }
-    let component =
-        Component::from_binary(engine.inner(), bytes).map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
+    let component = Component::from_binary(engine.inner(), bytes)
+        .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
     if let Some(cache) = cache {
         // A full or read-only disk costs the next start some time, and nothing else.
         let _ = cache.put(engine, digest, &component);
@@ -260,7 +285,11 @@ fn convert_description(written: action::Description) -> Result<Description, Load
 
 /// The usual mistake: the module that the compiler made, before it became a component.
 fn module_hint(error: &str) -> &'static str {
-    if error.contains("module") { " (a core module must first be made a component, e.g. with `wasm-tools component new`)" } else { "" }
+    if error.contains("module") {
+        " (a core module must first be made a component, e.g. with `wasm-tools component new`)"
+    } else {
+        ""
+    }
 }
 
 impl fmt::Display for Origin {

@@ -198,6 +198,10 @@ fn convert_status(status: StatusCode, body: &[u8]) -> CapabilityError {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             CapabilityError::Other(format!("the API server forbids it to the host: {}", message()))
         }
+        // The body of an apply does not fit the type, which the API server takes for its own fault.
+        StatusCode::INTERNAL_SERVER_ERROR if message().starts_with("failed to create typed patch object") => {
+            CapabilityError::Invalid(message())
+        }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => CapabilityError::Unavailable(message()),
         status if status.is_server_error() => CapabilityError::Unavailable(message()),
         status if status.is_client_error() => CapabilityError::Invalid(message()),
@@ -209,7 +213,9 @@ fn convert_status(status: StatusCode, body: &[u8]) -> CapabilityError {
 /// guests: they learn the kind of the error.
 fn convert_client_error(error: &kube::Error) -> CapabilityError {
     match error {
-        kube::Error::Auth(_) => CapabilityError::Unavailable("the host can't authenticate to the API server".to_owned()),
+        kube::Error::Auth(_) => {
+            CapabilityError::Unavailable("the host can't authenticate to the API server".to_owned())
+        }
         _ => CapabilityError::Unavailable("the API server can't be reached".to_owned()),
     }
 }

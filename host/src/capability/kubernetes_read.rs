@@ -24,10 +24,8 @@ impl Host for Call {
     async fn list(&mut self, collection: Collection) -> Result<String, CapabilityError> {
         let address = collection_address(&collection)?;
         let entry = self.gate("kubernetes-read.list", &[address.request(Verb::List, &[])])?;
-        let path = address.path() + &query(&[
-            ("labelSelector", &collection.label_selector),
-            ("fieldSelector", &collection.field_selector),
-        ]);
+        let path = address.path()
+            + &query(&[("labelSelector", &collection.label_selector), ("fieldSelector", &collection.field_selector)]);
         let request = ApiRequest { method: Method::GET, path, content_type: JSON, body: Vec::new() };
         entry.close(self.send(&request).await).map(Answer::into_text)
     }

@@ -58,7 +58,8 @@ impl Host for Call {
         let fields = touched_fields(PatchKind::Create, &body).map_err(invalid)?;
         let entry = self.gate("kubernetes-write.create", &[object.request(Verb::Create, &fields)])?;
         let path = address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
-        let request = ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
+        let request =
+            ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
         entry.close(self.send(&request).await).map(Answer::into_text)
     }
 
@@ -80,7 +81,8 @@ impl Host for Call {
             "deleteOptions": self.delete_options(&options),
         });
         let path = address.path() + &self.write_query(&[]);
-        let request = ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
+        let request =
+            ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
         entry.close(self.send(&request).await).map(drop)
     }
 }

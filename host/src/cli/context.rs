@@ -28,7 +28,8 @@ impl Context {
     /// The exit code, after the log has said what is wrong.
     pub(super) fn new(files: &Files) -> Result<Self, ExitCode> {
         let environment = |name: &str| std::env::var(name).ok();
-        let read = Config::load(files.config.as_deref(), &files.rules, environment, |path| std::fs::read_to_string(path));
+        let read =
+            Config::load(files.config.as_deref(), &files.rules, environment, |path| std::fs::read_to_string(path));
         let (mut config, warnings) = match read {
             Ok(read) => read,
             Err(error) => {
@@ -56,8 +57,7 @@ impl Context {
     /// The exit code, after the log has said what is wrong.
     pub(super) fn loader(&self) -> Result<Loader, ExitCode> {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), 1).map_err(|error| self.fail("init", &error))?;
-        let reporting =
-            Reporting { logger: self.logger.clone(), metrics, audit: Audit::to_log(self.logger.clone()) };
+        let reporting = Reporting { logger: self.logger.clone(), metrics, audit: Audit::to_log(self.logger.clone()) };
         let engine = Engine::new(1).map_err(|error| self.fail("init", &error))?;
         // Without a cache each command compiles anew, which takes a moment and nothing else.
         let cache = self.config.cache_dir.as_deref().and_then(|directory| Cache::open(directory).ok());

@@ -64,11 +64,15 @@ async fn show(keep: bool) -> Result<(), DemoError> {
     let simulation = Simulation::from_yaml(CLUSTER)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    print(&format!("# The host listens on http://{address}/, its cluster is a simulation, its files are in {}", folder.0.display()));
+    print(&format!(
+        "# The host listens on http://{address}/, its cluster is a simulation, its files are in {}",
+        folder.0.display()
+    ));
     print(&format!("# Labels of the pod 'web-0' before: {}", labels(&simulation)));
 
     let environment = |name: &str| std::env::var(name).ok().filter(|_| name == "NO_COLOR");
-    let (mut config, _) = Config::load(None, &[folder.0.join("rules.yaml")], environment, |path| std::fs::read_to_string(path))?;
+    let (mut config, _) =
+        Config::load(None, &[folder.0.join("rules.yaml")], environment, |path| std::fs::read_to_string(path))?;
     config.policy_file = Some(folder.0.join("policy.yaml"));
     let (logger, flush) = Logger::stdout(config.log_format);
     let (stop, stopped) = oneshot::channel::<()>();
@@ -89,7 +93,9 @@ async fn show(keep: bool) -> Result<(), DemoError> {
     host.await.map_err(io::Error::other)?.map_err(|_| DemoError::Host)?;
     drop(flush);
     print(&format!("# Labels of the pod 'web-0' after:  {}", labels(&simulation)));
-    print("# The line 'policy' above is the denial: the demo's policy lets kubernetes:label touch pods, and not nodes.");
+    print(
+        "# The line 'policy' above is the denial: the demo's policy lets kubernetes:label touch pods, and not nodes.",
+    );
     Ok(())
 }
 
@@ -100,7 +106,9 @@ impl Folder {
     fn create() -> io::Result<Self> {
         let folder = Self(std::env::temp_dir().join(format!("falco-talon-demo-{}", std::process::id())));
         std::fs::create_dir_all(&folder.0)?;
-        for (name, text) in [("rules.yaml", RULES), ("policy.yaml", POLICY), ("cluster.yaml", CLUSTER), ("event.json", EVENT)] {
+        for (name, text) in
+            [("rules.yaml", RULES), ("policy.yaml", POLICY), ("cluster.yaml", CLUSTER), ("event.json", EVENT)]
+        {
             std::fs::write(folder.0.join(name), text)?;
         }
         Ok(folder)
@@ -115,14 +123,15 @@ impl Drop for Folder {
 }
 
 fn labels(simulation: &Simulation) -> String {
-    let pod = simulation.get("", "pods", Some("shop"), "web-0").unwrap_or(Value::Null);
+    let pod = simulation.get("v1", "Pod", Some("shop"), "web-0").unwrap_or(Value::Null);
     pod["metadata"]["labels"].to_string()
 }
 
 /// As `curl` would: one request on a connection of its own.
 async fn post(address: SocketAddr, body: &str) -> Result<(), DemoError> {
     let mut stream = TcpStream::connect(address).await?;
-    let head = format!("POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all((head + body).as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

@@ -7,8 +7,8 @@ use rules::Event;
 
 use super::context::Context;
 use super::{Files, print};
-use crate::generation::Problem;
 use crate::decide::{KubernetesRequest, Targets};
+use crate::generation::Problem;
 use crate::policy::explain::{abilities, call};
 use crate::policy::{FieldPath, Policy, ResourceName};
 use crate::telemetry::logs::Level;

@@ -33,8 +33,7 @@ pub(super) async fn run(files: &Files) -> ExitCode {
         Some(path) => Cluster::Kubeconfig(path.clone()),
         None => Cluster::InCluster,
     };
-    let resources =
-        Resources { config: context.config.clone(), cluster, listener, logger: context.logger.clone() };
+    let resources = Resources { config: context.config.clone(), cluster, listener, logger: context.logger.clone() };
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}

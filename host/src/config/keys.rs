@@ -57,53 +57,23 @@ impl Key {
 pub(super) const FREE: &str = "notifiers";
 
 const fn text(name: &'static str, default: &'static str, about: &'static str) -> Key {
-    Key {
-        name,
-        kind: Kind::Text,
-        default,
-        about,
-    }
+    Key { name, kind: Kind::Text, default, about }
 }
 
 const fn switch(name: &'static str, default: &'static str, about: &'static str) -> Key {
-    Key {
-        name,
-        kind: Kind::Switch,
-        default,
-        about,
-    }
+    Key { name, kind: Kind::Switch, default, about }
 }
 
 const fn list(name: &'static str, default: &'static str, about: &'static str) -> Key {
-    Key {
-        name,
-        kind: Kind::List,
-        default,
-        about,
-    }
+    Key { name, kind: Kind::List, default, about }
 }
 
-const fn integer(
-    name: &'static str,
-    default: &'static str,
-    (min, max): (u64, u64),
-    about: &'static str,
-) -> Key {
-    Key {
-        name,
-        kind: Kind::Integer { min, max },
-        default,
-        about,
-    }
+const fn integer(name: &'static str, default: &'static str, (min, max): (u64, u64), about: &'static str) -> Key {
+    Key { name, kind: Kind::Integer { min, max }, default, about }
 }
 
 const fn inert(name: &'static str, asks: Asks) -> Key {
-    Key {
-        name,
-        kind: Kind::Inert(asks),
-        default: "",
-        about: "no effect yet",
-    }
+    Key { name, kind: Kind::Inert(asks), default: "", about: "no effect yet" }
 }
 
 const HOUR_MS: u64 = 3_600_000;
@@ -111,49 +81,16 @@ const HOUR_MS: u64 = 3_600_000;
 /// All keys, in the order in which help shows them.
 pub const KEYS: &[Key] = &[
     text("listen_address", "0.0.0.0", "address to listen on"),
-    integer(
-        "listen_port",
-        "2803",
-        (0, 65_535),
-        "port to listen on; 0 picks a free one",
-    ),
-    list(
-        "rules_files",
-        "/etc/falco-talon/rules.yaml",
-        "rule files, later ones override",
-    ),
-    text(
-        "policy_file",
-        "",
-        "the operator's policy; empty for the bundled one alone",
-    ),
-    text(
-        "actionners_dir",
-        "",
-        "directory of custom actionners (*.wasm); empty for none",
-    ),
-    text(
-        "cache_dir",
-        "",
-        "directory for compiled actionners; empty for no cache",
-    ),
-    text(
-        "kubeconfig",
-        "",
-        "path of a kubeconfig; empty for in-cluster",
-    ),
+    integer("listen_port", "2803", (0, 65_535), "port to listen on; 0 picks a free one"),
+    list("rules_files", "/etc/falco-talon/rules.yaml", "rule files, later ones override"),
+    text("policy_file", "", "the operator's policy; empty for the bundled one alone"),
+    text("actionners_dir", "", "directory of custom actionners (*.wasm); empty for none"),
+    text("cache_dir", "", "directory for compiled actionners; empty for no cache"),
+    text("kubeconfig", "", "path of a kubeconfig; empty for in-cluster"),
     text("log_format", "color", "color, text or json"),
     text("log_level", "info", "debug, info, warn or error"),
-    switch(
-        "watch_rules",
-        "true",
-        "reload rules and policy when their files change",
-    ),
-    switch(
-        "print_all_events",
-        "false",
-        "log every event, not only those that match",
-    ),
+    switch("watch_rules", "true", "reload rules and policy when their files change"),
+    switch("print_all_events", "false", "log every event, not only those that match"),
     list("default_notifiers", "", "notifiers for all rules"),
     integer(
         "deduplication.time_window_seconds",
@@ -172,78 +109,23 @@ pub const KEYS: &[Key] = &[
         (1, 10_000_000),
         "events remembered; beyond it the oldest is forgotten",
     ),
-    integer(
-        "queue.events_max",
-        "10000",
-        (1, 10_000_000),
-        "unfinished events; beyond it answer 429",
-    ),
-    integer(
-        "concurrency.events_max",
-        "64",
-        (1, 10_000),
-        "events handled at once",
-    ),
-    integer(
-        "server.body_bytes_max",
-        "1048576",
-        (1024, 1 << 30),
-        "largest event; beyond it answer 413",
-    ),
-    integer(
-        "server.connections_max",
-        "1024",
-        (1, 1_000_000),
-        "open connections; further ones wait",
-    ),
-    integer(
-        "server.header_timeout_ms",
-        "5000",
-        (1, HOUR_MS),
-        "time for the head of a request",
-    ),
+    integer("queue.events_max", "10000", (1, 10_000_000), "unfinished events; beyond it answer 429"),
+    integer("concurrency.events_max", "64", (1, 10_000), "events handled at once"),
+    integer("server.body_bytes_max", "1048576", (1024, 1 << 30), "largest event; beyond it answer 413"),
+    integer("server.connections_max", "1024", (1, 1_000_000), "open connections; further ones wait"),
+    integer("server.header_timeout_ms", "5000", (1, HOUR_MS), "time for the head of a request"),
     integer(
         "server.body_timeout_ms",
         "10000",
         (1, HOUR_MS),
         "time for the body of a request, and for a client to take in an answer",
     ),
-    integer(
-        "server.idle_timeout_ms",
-        "120000",
-        (1, HOUR_MS),
-        "time between two requests",
-    ),
-    integer(
-        "shutdown.deadline_ms",
-        "25000",
-        (0, HOUR_MS),
-        "time to finish what was accepted",
-    ),
-    integer(
-        "retry.attempts_max",
-        "5",
-        (1, 100),
-        "attempts at an action whose target is unavailable",
-    ),
-    integer(
-        "retry.backoff_ms_min",
-        "200",
-        (1, HOUR_MS),
-        "wait before the second attempt",
-    ),
-    integer(
-        "retry.backoff_ms_max",
-        "10000",
-        (1, HOUR_MS),
-        "longest wait between two attempts",
-    ),
-    integer(
-        "metrics.series_max",
-        "2000",
-        (1, 1_000_000),
-        "series per metric; beyond it 'other'",
-    ),
+    integer("server.idle_timeout_ms", "120000", (1, HOUR_MS), "time between two requests"),
+    integer("shutdown.deadline_ms", "25000", (0, HOUR_MS), "time to finish what was accepted"),
+    integer("retry.attempts_max", "5", (1, 100), "attempts at an action whose target is unavailable"),
+    integer("retry.backoff_ms_min", "200", (1, HOUR_MS), "wait before the second attempt"),
+    integer("retry.backoff_ms_max", "10000", (1, HOUR_MS), "longest wait between two attempts"),
+    integer("metrics.series_max", "2000", (1, 1_000_000), "series per metric; beyond it 'other'"),
     inert("deduplication.leader_election", Asks::WhenTrue),
     inert("otel.traces_enabled", Asks::WhenTrue),
     inert("otel.metrics_enabled", Asks::WhenTrue),
@@ -271,11 +153,7 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// Whether there are keys below this path.
 pub(super) fn is_group(path: &str) -> bool {
-    KEYS.iter().any(|key| {
-        key.name
-            .strip_prefix(path)
-            .is_some_and(|rest| rest.starts_with('.'))
-    })
+    KEYS.iter().any(|key| key.name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// The key that the author of an unknown one most likely meant.
@@ -284,9 +162,7 @@ pub(super) fn nearest(path: &str) -> Option<&'static str> {
     let distance = |key: &'static str| {
         let whole = strsim::damerau_levenshtein(path, key);
         // Also the right key in the wrong place.
-        whole.min(
-            1 + strsim::damerau_levenshtein(path.rsplit('.').next().unwrap_or(path), last(key)),
-        )
+        whole.min(1 + strsim::damerau_levenshtein(path.rsplit('.').next().unwrap_or(path), last(key)))
     };
     let near = KEYS.iter().map(|key| (distance(key.name), key.name));
     let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
@@ -301,21 +177,14 @@ mod tests {
     fn environment_names() {
         let name = |key| find(key).unwrap().environment();
         assert_eq!(name("listen_port"), "LISTEN_PORT");
-        assert_eq!(
-            name("deduplication.time_window_seconds"),
-            "DEDUPLICATION_TIME_WINDOW_SECONDS"
-        );
+        assert_eq!(name("deduplication.time_window_seconds"), "DEDUPLICATION_TIME_WINDOW_SECONDS");
     }
 
     #[test]
     fn names_are_lower_case_and_written_once() {
         for (at, key) in KEYS.iter().enumerate() {
             assert_eq!(key.name, key.name.to_lowercase());
-            assert!(
-                KEYS[..at].iter().all(|other| other.name != key.name),
-                "{}",
-                key.name
-            );
+            assert!(KEYS[..at].iter().all(|other| other.name != key.name), "{}", key.name);
         }
     }
 
@@ -342,10 +211,7 @@ mod tests {
     fn suggests_the_nearest() {
         check_nearest("listen_prot", Some("listen_port"));
         check_nearest("rule_files", Some("rules_files"));
-        check_nearest(
-            "time_window_seconds",
-            Some("deduplication.time_window_seconds"),
-        );
+        check_nearest("time_window_seconds", Some("deduplication.time_window_seconds"));
         check_nearest("queue.event_max", Some("queue.events_max"));
         check_nearest("completely_different", None);
     }

@@ -44,16 +44,10 @@ pub(super) struct SyntaxError {
 pub(super) fn yaml(text: &str) -> Result<Node, SyntaxError> {
     serde_saphyr::from_str(text).map_err(|error| {
         let place = error.location().filter(|place| place.line() > 0);
-        let at = place.map(|place| LineColumn {
-            line: place.line(),
-            column: place.column(),
-        });
+        let at = place.map(|place| LineColumn { line: place.line(), column: place.column() });
         // The library shows the lines around the place, and a log line has room for one.
         let message = error.without_snippet().to_string();
-        SyntaxError {
-            message: message.lines().next().unwrap_or_default().to_owned(),
-            at,
-        }
+        SyntaxError { message: message.lines().next().unwrap_or_default().to_owned(), at }
     })
 }
 
@@ -61,10 +55,7 @@ pub(super) fn yaml(text: &str) -> Result<Node, SyntaxError> {
 pub(super) fn toml(text: &str) -> Result<Node, SyntaxError> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map(|span| line_column(text, &span));
-        SyntaxError {
-            message: error.message().to_owned(),
-            at,
-        }
+        SyntaxError { message: error.message().to_owned(), at }
     })?;
     Ok(toml_table(text, table.get_ref()))
 }
@@ -72,10 +63,8 @@ pub(super) fn toml(text: &str) -> Result<Node, SyntaxError> {
 fn toml_table(text: &str, table: &DeTable<'_>) -> Node {
     let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<_>)| {
         let key_at = line_column(text, &key.span());
-        let key = Located {
-            value: String::clone(&std::borrow::Cow::into_owned(Clone::clone(key.get_ref()))),
-            at: key_at,
-        };
+        let key =
+            Located { value: String::clone(&std::borrow::Cow::into_owned(Clone::clone(key.get_ref()))), at: key_at };
         (key, toml_value(text, value))
     };
     Node::Map(table.iter().map(entry).collect())
@@ -88,15 +77,10 @@ fn toml_value(text: &str, value: &toml::Spanned<DeValue<'_>>) -> Located<Node> {
         DeValue::Float(number) => Node::Text(number.to_string()),
         DeValue::Boolean(switch) => Node::Text(switch.to_string()),
         DeValue::Datetime(time) => Node::Text(time.to_string()),
-        DeValue::Array(items) => {
-            Node::List(items.iter().map(|item| toml_value(text, item)).collect())
-        }
+        DeValue::Array(items) => Node::List(items.iter().map(|item| toml_value(text, item)).collect()),
         DeValue::Table(table) => toml_table(text, table),
     };
-    Located {
-        value: node,
-        at: line_column(text, &value.span()),
-    }
+    Located { value: node, at: line_column(text, &value.span()) }
 }
 
 fn line_column(text: &str, span: &Range<usize>) -> LineColumn {
@@ -111,14 +95,8 @@ fn line_column(text: &str, span: &Range<usize>) -> LineColumn {
 impl<T> From<Spanned<T>> for Located<T> {
     fn from(spanned: Spanned<T>) -> Located<T> {
         let place = spanned.referenced;
-        let at = LineColumn {
-            line: place.line(),
-            column: place.column(),
-        };
-        Located {
-            value: spanned.value,
-            at,
-        }
+        let at = LineColumn { line: place.line(), column: place.column() };
+        Located { value: spanned.value, at }
     }
 }
 
@@ -199,17 +177,10 @@ mod tests {
         match node {
             Node::Null => out.push(format!("{path} = null")),
             Node::Text(text) => out.push(format!("{path} = {text} @ {}:{}", at.line, at.column)),
-            Node::List(items) => items
-                .iter()
-                .for_each(|item| flat(&item.value, path, item.at, out)),
+            Node::List(items) => items.iter().for_each(|item| flat(&item.value, path, item.at, out)),
             Node::Map(entries) => {
                 for (key, value) in entries {
-                    flat(
-                        &value.value,
-                        &format!("{path}/{}", key.value),
-                        value.at,
-                        out,
-                    );
+                    flat(&value.value, &format!("{path}/{}", key.value), value.at, out);
                 }
             }
         }
@@ -242,10 +213,7 @@ mod tests {
     #[test]
     fn reads_json() {
         let text = "{\n\t\"listen_port\": 2803,\n\t\"otel\": {\"timeout\": \"10\"}\n}\n";
-        check(
-            yaml(text),
-            &["/listen_port = 2803 @ 2:17", "/otel/timeout = 10 @ 3:22"],
-        );
+        check(yaml(text), &["/listen_port = 2803 @ 2:17", "/otel/timeout = 10 @ 3:22"]);
     }
 
     #[test]

@@ -94,11 +94,7 @@ impl RawConfig {
     }
 
     fn add_node(&mut self, file: &str, path: &str, key_at: LineColumn, node: Located<Node>) {
-        let origin = |at: LineColumn| Origin::File {
-            path: file.into(),
-            line: at.line,
-            column: at.column,
-        };
+        let origin = |at: LineColumn| Origin::File { path: file.into(), line: at.line, column: at.column };
         if path == FREE {
             return self.add_notifiers(file, node.value);
         }
@@ -117,11 +113,7 @@ impl RawConfig {
             Node::Map(entries) if is_group => {
                 for (key, value) in entries {
                     let name = key.value.to_lowercase();
-                    let below = if path.is_empty() {
-                        name
-                    } else {
-                        format!("{path}.{name}")
-                    };
+                    let below = if path.is_empty() { name } else { format!("{path}.{name}") };
                     self.add_node(file, &below, key.at, value);
                 }
             }
@@ -133,10 +125,7 @@ impl RawConfig {
             _ => {
                 let hint = keys::nearest(path);
                 let hint = hint.map_or(String::new(), |key| format!("; did you mean '{key}'?"));
-                self.warn(
-                    origin(key_at),
-                    format!("unknown key '{path}' is ignored{hint}"),
-                );
+                self.warn(origin(key_at), format!("unknown key '{path}' is ignored{hint}"));
             }
         }
     }
@@ -146,11 +135,7 @@ impl RawConfig {
         for (name, settings) in notifiers {
             if asks_for_something(&settings.value) {
                 let LineColumn { line, column } = name.at;
-                let origin = Origin::File {
-                    path: file.into(),
-                    line,
-                    column,
-                };
+                let origin = Origin::File { path: file.into(), line, column };
                 self.warn(origin, no_effect(&format!("{FREE}.{}", name.value)));
             }
         }
@@ -172,10 +157,7 @@ impl RawConfig {
         let in_file = matches!(origin, Origin::File { .. });
         let before = self.written.insert(key.name, Written { value, origin });
         if let Some(Written { origin, .. }) = before.filter(|_| in_file) {
-            self.warn(
-                origin,
-                format!("ignored: '{}' is written again below", key.name),
-            );
+            self.warn(origin, format!("ignored: '{}' is written again below", key.name));
         }
     }
 
@@ -210,19 +192,12 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(raw: RawConfig) -> Reader {
-        Reader {
-            raw,
-            problems: Vec::new(),
-        }
+        Reader { raw, problems: Vec::new() }
     }
 
     /// What was surprising, or all that is wrong.
     pub(super) fn finish(self) -> Result<Vec<Warning>, Vec<Problem>> {
-        if self.problems.is_empty() {
-            Ok(self.raw.warnings)
-        } else {
-            Err(self.problems)
-        }
+        if self.problems.is_empty() { Ok(self.raw.warnings) } else { Err(self.problems) }
     }
 
     pub(super) fn warn(&mut self, key: &'static str, message: String) {
@@ -233,11 +208,7 @@ impl Reader {
     }
 
     pub(super) fn problem(&mut self, key: &'static str, message: String) {
-        let origin = self
-            .raw
-            .written
-            .get(key)
-            .map(|written| written.origin.clone());
+        let origin = self.raw.written.get(key).map(|written| written.origin.clone());
         self.problems.push(Problem { origin, message });
     }
 
@@ -263,16 +234,10 @@ impl Reader {
         // A number may have been written, or passed through a template, as 5.0.
         let whole = text.strip_suffix(".0").unwrap_or(&text).trim();
         match whole.parse::<i128>() {
-            Err(_) => self.problem(
-                key,
-                format!("'{key}' cannot parse value as 'int': '{text}' is not a whole number"),
-            ),
+            Err(_) => self.problem(key, format!("'{key}' cannot parse value as 'int': '{text}' is not a whole number")),
             Ok(number) => match u64::try_from(number) {
                 Ok(number) if (min..=max).contains(&number) => return number,
-                _ => self.problem(
-                    key,
-                    format!("'{key}' must be from {min} to {max}, got {number}"),
-                ),
+                _ => self.problem(key, format!("'{key}' must be from {min} to {max}, got {number}")),
             },
         }
         min
@@ -282,8 +247,7 @@ impl Reader {
     pub(super) fn switch(&mut self, key: &'static str) -> bool {
         let text = self.text(key);
         parse_switch(&text).unwrap_or_else(|| {
-            let problem =
-                format!("'{key}' cannot parse value as 'bool': '{text}' is neither true nor false");
+            let problem = format!("'{key}' cannot parse value as 'bool': '{text}' is neither true nor false");
             self.problem(key, problem);
             false
         })
@@ -291,22 +255,11 @@ impl Reader {
 
     /// A list; a text is split at its commas.
     pub(super) fn list(&mut self, key: &'static str) -> Vec<String> {
-        if let Some(Written {
-            value: Value::List(items),
-            ..
-        }) = self.raw.written.get(key)
-        {
-            return items
-                .iter()
-                .filter(|item| !item.is_empty())
-                .cloned()
-                .collect();
+        if let Some(Written { value: Value::List(items), .. }) = self.raw.written.get(key) {
+            return items.iter().filter(|item| !item.is_empty()).cloned().collect();
         }
         let text = self.text(key);
-        let items = text
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty());
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         items.map(str::to_owned).collect()
     }
 }
@@ -326,9 +279,7 @@ fn asks_for_something(node: &Node) -> bool {
         Node::Null => false,
         Node::Text(text) => !text.is_empty() && parse_switch(text) != Some(false),
         Node::List(items) => items.iter().any(|item| asks_for_something(&item.value)),
-        Node::Map(entries) => entries
-            .iter()
-            .any(|(_, value)| asks_for_something(&value.value)),
+        Node::Map(entries) => entries.iter().any(|(_, value)| asks_for_something(&value.value)),
     }
 }
 

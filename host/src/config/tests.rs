@@ -37,11 +37,7 @@ fn check_warnings(text: &str, environment: &[(&str, &str)], expected: &[&str]) {
 
 #[track_caller]
 fn check_error(text: &str, environment: &[(&str, &str)], expected: &str) {
-    assert_eq!(
-        load(text, environment).unwrap_err().to_string(),
-        expected,
-        "{text}"
-    );
+    assert_eq!(load(text, environment).unwrap_err().to_string(), expected, "{text}");
 }
 
 #[test]
@@ -49,19 +45,10 @@ fn defaults_are_those_of_the_original() {
     let nothing = |_: &Path| Err(io::Error::from_raw_os_error(2));
     let (config, warnings) = Config::load(None, &[], |_| None, nothing).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(
-        (config.listen_address.as_str(), config.listen_port),
-        ("0.0.0.0", 2803)
-    );
-    assert_eq!(
-        config.rules_files,
-        [PathBuf::from("/etc/falco-talon/rules.yaml")]
-    );
+    assert_eq!((config.listen_address.as_str(), config.listen_port), ("0.0.0.0", 2803));
+    assert_eq!(config.rules_files, [PathBuf::from("/etc/falco-talon/rules.yaml")]);
     assert_eq!(config.kubeconfig, None);
-    assert_eq!(
-        (config.log_format, config.log_level),
-        (Format::Color, Level::Info)
-    );
+    assert_eq!((config.log_format, config.log_level), (Format::Color, Level::Info));
     assert!(config.watch_rules && !config.print_all_events);
     assert_eq!(config.deduplication.window, Duration::from_secs(5));
     assert_eq!(config.own_namespace, None);
@@ -70,18 +57,11 @@ fn defaults_are_those_of_the_original() {
 #[test]
 fn the_environment_comes_before_the_file() {
     let file = "listen_port: 1\nlog_format: text\nrules_files: [a.yaml]\n";
-    let environment = [
-        ("LISTEN_PORT", "2"),
-        ("LOG_FORMAT", ""),
-        ("RULES_FILES", "b.yaml, c.yaml"),
-    ];
+    let environment = [("LISTEN_PORT", "2"), ("LOG_FORMAT", ""), ("RULES_FILES", "b.yaml, c.yaml")];
     let config = config(file, &environment);
     assert_eq!(config.listen_port, 2);
     assert_eq!(config.log_format, Format::Text);
-    assert_eq!(
-        config.rules_files,
-        [PathBuf::from("b.yaml"), PathBuf::from("c.yaml")]
-    );
+    assert_eq!(config.rules_files, [PathBuf::from("b.yaml"), PathBuf::from("c.yaml")]);
 }
 
 #[test]
@@ -105,13 +85,7 @@ fn the_environment_works_for_keys_that_the_file_lacks() {
 fn arguments_come_before_everything() {
     let read = |_: &Path| Ok("rules_files: [a.yaml]".to_owned());
     let environment = |name: &str| (name == "RULES_FILES").then(|| "b.yaml".to_owned());
-    let (config, _) = Config::load(
-        Some(Path::new("c.yaml")),
-        &["r.yaml".into()],
-        environment,
-        read,
-    )
-    .unwrap();
+    let (config, _) = Config::load(Some(Path::new("c.yaml")), &["r.yaml".into()], environment, read).unwrap();
     assert_eq!(config.rules_files, [PathBuf::from("r.yaml")]);
 }
 
@@ -133,17 +107,9 @@ fn other_formats() {
     let json = "{\n\t\"listen_port\": \"1\",\n\t\"deduplication\": {\"fields\": [\"rule\"]}\n}";
     let toml = "listen_port = 1\n[deduplication]\nfields = [\"rule\"]\n";
     let yaml = "listen_port: 1\ndeduplication: {fields: [rule]}\n";
-    for (name, text) in [
-        ("c.json", json),
-        ("c.toml", toml),
-        ("c.yml", yaml),
-        ("C.YAML", yaml),
-    ] {
+    for (name, text) in [("c.json", json), ("c.toml", toml), ("c.yml", yaml), ("C.YAML", yaml)] {
         let (config, _) = load_file(name, text, &[]).unwrap();
-        assert_eq!(
-            (config.listen_port, config.deduplication.fields),
-            (1, vec!["rule".to_owned()])
-        );
+        assert_eq!((config.listen_port, config.deduplication.fields), (1, vec!["rule".to_owned()]));
     }
 }
 
@@ -158,16 +124,8 @@ fn unknown_keys_are_told_with_the_nearest() {
             "c.yaml:5:1: unknown key 'nothing_like_it' is ignored",
         ],
     );
-    check_warnings(
-        "aws: 1\n",
-        &[],
-        &["c.yaml:1:6: ignored: 'aws' must hold keys"],
-    );
-    check_warnings(
-        "- a\n",
-        &[],
-        &["c.yaml:1:1: ignored: 'the file' must hold keys"],
-    );
+    check_warnings("aws: 1\n", &[], &["c.yaml:1:6: ignored: 'aws' must hold keys"]);
+    check_warnings("- a\n", &[], &["c.yaml:1:1: ignored: 'the file' must hold keys"]);
     check_warnings(
         "listen_port: 1\nLISTEN_PORT: 2\n",
         &[],
@@ -191,11 +149,7 @@ fn keys_without_effect_are_told_when_they_ask_for_something() {
             "c.yaml:10:20: 'default_notifiers' has no effect in this version",
         ],
     );
-    check_warnings(
-        "aws:\ngcp: {}\nminio: {use_ssl: true, endpoint: ''}\nnotifiers:\n",
-        &[],
-        &[],
-    );
+    check_warnings("aws:\ngcp: {}\nminio: {use_ssl: true, endpoint: ''}\nnotifiers:\n", &[], &[]);
 }
 
 #[test]
@@ -209,10 +163,7 @@ fn an_unknown_log_format_is_json() {
     );
     assert_eq!(config_format("log_format: JSON", &[]), Format::Json);
     assert_eq!(config_format("", &[("NO_COLOR", "1")]), Format::Text);
-    assert_eq!(
-        config_format("log_format: json", &[("NO_COLOR", "1")]),
-        Format::Json
-    );
+    assert_eq!(config_format("log_format: json", &[("NO_COLOR", "1")]), Format::Json);
     assert_eq!(config_format("", &[("NO_COLOR", "")]), Format::Color);
 }
 
@@ -224,10 +175,7 @@ fn config_format(text: &str, environment: &[(&str, &str)]) -> Format {
 fn wrong_values_are_told_all_at_once() {
     check_error(
         "listen_port: abc\nwatch_rules: maybe\n",
-        &[
-            ("DEDUPLICATION_TIME_WINDOW_SECONDS", "-1"),
-            ("LOG_LEVEL", "loud"),
-        ],
+        &[("DEDUPLICATION_TIME_WINDOW_SECONDS", "-1"), ("LOG_LEVEL", "loud")],
         "error unmarshalling config file: 'c.yaml:1:14: 'listen_port' cannot parse value as 'int': 'abc' is not a whole number; \
          environment variable LOG_LEVEL: 'log_level' is 'loud': it must be debug, info, warn or error; \
          c.yaml:2:14: 'watch_rules' cannot parse value as 'bool': 'maybe' is neither true nor false; \
@@ -258,12 +206,7 @@ fn wrong_values_are_told_all_at_once() {
 
 #[test]
 fn a_file_that_can_not_be_read_is_an_error() {
-    let missing = Config::load(
-        Some(Path::new("x.yaml")),
-        &[],
-        |_| None,
-        |_| Err(io::Error::from_raw_os_error(2)),
-    );
+    let missing = Config::load(Some(Path::new("x.yaml")), &[], |_| None, |_| Err(io::Error::from_raw_os_error(2)));
     assert_eq!(
         missing.unwrap_err().to_string(),
         "error when reading config file: 'open x.yaml: no such file or directory'"
@@ -273,10 +216,7 @@ fn a_file_that_can_not_be_read_is_an_error() {
         "error when reading config file: 'Unsupported Config Type \"\": 'conf' must end in .yaml, .yml, .json or .toml'"
     );
     let error = load("a: [1\n", &[]).unwrap_err().to_string();
-    assert!(
-        error.starts_with("error when reading config file: 'c.yaml:"),
-        "{error}"
-    );
+    assert!(error.starts_with("error when reading config file: 'c.yaml:"), "{error}");
 }
 
 #[test]

@@ -24,9 +24,7 @@ pub enum AddressError {
     #[error("the {0} is empty")]
     Empty(&'static str),
     /// A part has characters that Kubernetes does not allow there, or too many.
-    #[error(
-        "`{shown}` can't be a {part}: lower-case letters, digits{other} only, at most {bytes_max}"
-    )]
+    #[error("`{shown}` can't be a {part}: lower-case letters, digits{other} only, at most {bytes_max}")]
     Malformed {
         /// Which part.
         part: &'static str,
@@ -96,23 +94,13 @@ impl<'a> Address<'a> {
         if let Some(name) = name {
             check_name(name)?;
         }
-        Ok(Address {
-            group,
-            version,
-            resource,
-            subresource,
-            namespace,
-            name,
-        })
+        Ok(Address { group, version, resource, subresource, namespace, name })
     }
 
     /// This collection's object of a name: what a create asks for, once its body was read.
     pub fn named(self, name: &'a str) -> Result<Self, AddressError> {
         check_name(name)?;
-        Ok(Address {
-            name: Some(name),
-            ..self
-        })
+        Ok(Address { name: Some(name), ..self })
     }
 
     /// The question for [`super::decide`].
@@ -130,11 +118,7 @@ impl<'a> Address<'a> {
 
     /// `v1` or `apps/v1`, as an object of this address writes it.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// The path under which the API server has it.
@@ -142,13 +126,7 @@ impl<'a> Address<'a> {
         let root = if self.group.is_empty() { "api" } else { "apis" };
         let mut path = format!("/{root}/{}", self.api_version());
         let namespace = self.namespace.map(|namespace| ["namespaces", namespace]);
-        let steps = namespace
-            .iter()
-            .flatten()
-            .copied()
-            .chain([self.resource])
-            .chain(self.name)
-            .chain(self.subresource);
+        let steps = namespace.iter().flatten().copied().chain([self.resource]).chain(self.name).chain(self.subresource);
         for step in steps {
             path.push('/');
             path.push_str(step);
@@ -196,11 +174,7 @@ impl fmt::Display for Address<'_> {
 }
 
 /// Check the words that name a resource.
-pub(crate) fn check_resource(
-    group: &str,
-    resource: &str,
-    subresource: Option<&str>,
-) -> Result<(), AddressError> {
+pub(crate) fn check_resource(group: &str, resource: &str, subresource: Option<&str>) -> Result<(), AddressError> {
     if !group.is_empty() {
         check("group", group, is_name)?;
     }
@@ -218,12 +192,8 @@ pub(super) fn check_place(
 ) -> Result<(), AddressError> {
     match (known(group, resource), namespace) {
         // A list without a namespace is one over all of them.
-        (Some(known), None) if known.in_namespace && !is_list => {
-            Err(AddressError::NoNamespace(known.resource))
-        }
-        (Some(known), Some(_)) if !known.in_namespace => {
-            Err(AddressError::OutsideNamespaces(known.resource))
-        }
+        (Some(known), None) if known.in_namespace && !is_list => Err(AddressError::NoNamespace(known.resource)),
+        (Some(known), Some(_)) if !known.in_namespace => Err(AddressError::OutsideNamespaces(known.resource)),
         _ => Ok(()),
     }
 }
@@ -248,12 +218,7 @@ fn check(part: &'static str, text: &str, is_right: fn(&str) -> bool) -> Result<(
         "name" | "group" => (", `-` and `.`", NAME_BYTES_MAX),
         _ => (" and `-`", NAMESPACE_BYTES_MAX),
     };
-    Err(AddressError::Malformed {
-        part,
-        shown: shown(text, SHOWN_CHARS_MAX),
-        other,
-        bytes_max,
-    })
+    Err(AddressError::Malformed { part, shown: shown(text, SHOWN_CHARS_MAX), other, bytes_max })
 }
 
 /// A label of RFC 1123.
@@ -317,31 +282,13 @@ mod tests {
     #[test]
     fn every_part_refuses_what_would_change_the_path() {
         for text in HOSTILE {
-            assert!(
-                Address::new("", "v1", "pods", Some("n"), Some(text)).is_err(),
-                "{text:?}"
-            );
-            assert!(
-                Address::new("", "v1", "pods", Some(text), Some("p")).is_err(),
-                "{text:?}"
-            );
-            assert!(
-                Address::new("", "v1", text, Some("n"), Some("p")).is_err()
-                    || *text == "web-1/exec"
-            );
-            assert!(
-                Address::new("", text, "pods", Some("n"), Some("p")).is_err(),
-                "{text:?}"
-            );
-            assert!(
-                Address::new("", "v1", &format!("pods/{text}"), None, None).is_err(),
-                "{text:?}"
-            );
+            assert!(Address::new("", "v1", "pods", Some("n"), Some(text)).is_err(), "{text:?}");
+            assert!(Address::new("", "v1", "pods", Some(text), Some("p")).is_err(), "{text:?}");
+            assert!(Address::new("", "v1", text, Some("n"), Some("p")).is_err() || *text == "web-1/exec");
+            assert!(Address::new("", text, "pods", Some("n"), Some("p")).is_err(), "{text:?}");
+            assert!(Address::new("", "v1", &format!("pods/{text}"), None, None).is_err(), "{text:?}");
             if !text.is_empty() {
-                assert!(
-                    Address::new(text, "v1", "pods", None, None).is_err(),
-                    "{text:?}"
-                );
+                assert!(Address::new(text, "v1", "pods", None, None).is_err(), "{text:?}");
             }
         }
     }
@@ -359,31 +306,21 @@ mod tests {
     fn what_is_shown_of_a_refused_part_is_escaped_and_cut() {
         let error = check_name(&format!("\u{1b}[31m{}", "x".repeat(10_000))).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.len() < 250 && !text.chars().any(char::is_control),
-            "{text}"
-        );
+        assert!(text.len() < 250 && !text.chars().any(char::is_control), "{text}");
     }
 
     #[track_caller]
     fn check_path(address: [&str; 5], expected: &str) {
         let some = |text: &'static str| (!text.is_empty()).then_some(text);
-        let [group, version, resource, namespace, name] =
-            address.map(|part| &*part.to_owned().leak());
+        let [group, version, resource, namespace, name] = address.map(|part| &*part.to_owned().leak());
         let address = Address::new(group, version, resource, some(namespace), some(name)).unwrap();
         assert_eq!(address.path(), expected);
     }
 
     #[test]
     fn paths_are_those_of_the_api_server() {
-        check_path(
-            ["", "v1", "pods", "shop", "web-0"],
-            "/api/v1/namespaces/shop/pods/web-0",
-        );
-        check_path(
-            ["", "v1", "nodes", "", "worker-1"],
-            "/api/v1/nodes/worker-1",
-        );
+        check_path(["", "v1", "pods", "shop", "web-0"], "/api/v1/namespaces/shop/pods/web-0");
+        check_path(["", "v1", "nodes", "", "worker-1"], "/api/v1/nodes/worker-1");
         check_path(["", "v1", "pods", "", ""], "/api/v1/pods");
         check_path(
             ["apps", "v1", "deployments/scale", "shop", "web"],

@@ -44,9 +44,8 @@ pub fn check_identity(address: &Address<'_>, body: &Value) -> Result<(), BodyErr
     let object = body.as_object().ok_or(BodyError::NotAnObject)?;
     let no_metadata = Value::Null;
     let metadata = object.get("metadata").unwrap_or(&no_metadata);
-    let expected_kind = known(address.group(), address.resource())
-        .filter(|_| address.subresource().is_none())
-        .map(|known| known.kind);
+    let expected_kind =
+        known(address.group(), address.resource()).filter(|_| address.subresource().is_none()).map(|known| known.kind);
     let kind = object.get("kind").and_then(Value::as_str);
     let expected_kind = expected_kind.or(kind.filter(|kind| !kind.is_empty()));
     let api_version = address.api_version();
@@ -59,11 +58,7 @@ pub fn check_identity(address: &Address<'_>, body: &Value) -> Result<(), BodyErr
     }
 }
 
-fn require(
-    field: &'static str,
-    found: Option<&Value>,
-    expected: Option<&str>,
-) -> Result<(), BodyError> {
+fn require(field: &'static str, found: Option<&Value>, expected: Option<&str>) -> Result<(), BodyError> {
     let found = found.ok_or(BodyError::Missing(field))?;
     if expected.is_some() && found.as_str() == expected {
         return Ok(());
@@ -77,10 +72,7 @@ fn require(
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::needless_pass_by_value,
-        reason = "the rows of a table read more easily without references"
-    )]
+    #![expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
 
     use serde_json::json;
 
@@ -88,14 +80,7 @@ mod tests {
 
     #[track_caller]
     fn check(body: Value, expected: Result<(), &str>) {
-        let address = Address::new(
-            "networking.k8s.io",
-            "v1",
-            "networkpolicies",
-            Some("shop"),
-            Some("x"),
-        )
-        .unwrap();
+        let address = Address::new("networking.k8s.io", "v1", "networkpolicies", Some("shop"), Some("x")).unwrap();
         let found = check_identity(&address, &body).map_err(|error| error.to_string());
         assert_eq!(found, expected.map_err(str::to_owned));
     }
@@ -107,10 +92,7 @@ mod tests {
 
     #[test]
     fn a_body_is_what_its_address_names() {
-        check(
-            body("networking.k8s.io/v1", "NetworkPolicy", "shop", "x"),
-            Ok(()),
-        );
+        check(body("networking.k8s.io/v1", "NetworkPolicy", "shop", "x"), Ok(()));
         let without = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
                              "metadata": {"name": "x"}});
         check(without, Ok(()));
@@ -118,35 +100,22 @@ mod tests {
 
     #[test]
     fn each_part_of_the_identity_is_compared() {
-        let differs = |field, found, expected| {
-            format!("the body's `{field}` is \"{found}\", but its address says `{expected}`")
-        };
-        check(
-            body("v1", "NetworkPolicy", "shop", "x"),
-            Err(&differs("apiVersion", "v1", "networking.k8s.io/v1")),
-        );
-        check(
-            body("networking.k8s.io/v1", "Secret", "shop", "x"),
-            Err(&differs("kind", "Secret", "NetworkPolicy")),
-        );
+        let differs =
+            |field, found, expected| format!("the body's `{field}` is \"{found}\", but its address says `{expected}`");
+        check(body("v1", "NetworkPolicy", "shop", "x"), Err(&differs("apiVersion", "v1", "networking.k8s.io/v1")));
+        check(body("networking.k8s.io/v1", "Secret", "shop", "x"), Err(&differs("kind", "Secret", "NetworkPolicy")));
         check(
             body("networking.k8s.io/v1", "NetworkPolicy", "kube-system", "x"),
             Err(&differs("metadata.namespace", "kube-system", "shop")),
         );
-        check(
-            body("networking.k8s.io/v1", "NetworkPolicy", "shop", "y"),
-            Err(&differs("metadata.name", "y", "x")),
-        );
+        check(body("networking.k8s.io/v1", "NetworkPolicy", "shop", "y"), Err(&differs("metadata.name", "y", "x")));
     }
 
     #[test]
     fn what_is_no_object_or_lacks_a_part_is_refused() {
         check(json!([]), Err("the body is not a JSON object"));
         check(json!({}), Err("the body has no `apiVersion`"));
-        check(
-            json!({"apiVersion": "networking.k8s.io/v1"}),
-            Err("the body has no `kind`"),
-        );
+        check(json!({"apiVersion": "networking.k8s.io/v1"}), Err("the body has no `kind`"));
         check(
             json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": []}),
             Err("the body has no `metadata.name`"),
@@ -162,10 +131,7 @@ mod tests {
         let address = Address::new("", "v1", "nodes", None, Some("w")).unwrap();
         let body = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w", "namespace": "shop"}});
         let error = check_identity(&address, &body).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the body's `metadata.namespace` is \"shop\", but its address says none"
-        );
+        assert_eq!(error, "the body's `metadata.namespace` is \"shop\", but its address says none");
     }
 
     #[test]

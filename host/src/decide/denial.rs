@@ -8,9 +8,7 @@ use std::fmt;
 use super::address::{AddressError, check_name};
 use super::{Failed, KubernetesRequest, SHOWN_CHARS_MAX, Targets, shown, try_grant};
 use crate::policy::resource::write_address;
-use crate::policy::{
-    FieldPath, Grants, KubernetesGrant, Pattern, ResourceName, Scope, Segment, Verb,
-};
+use crate::policy::{FieldPath, Grants, KubernetesGrant, Pattern, ResourceName, Scope, Segment, Verb};
 
 /// A line that lists more fields than this names their parents instead.
 const FIELDS_IN_LINE_MAX: usize = 8;
@@ -81,11 +79,8 @@ impl DenialReason {
         targets: &Targets,
         request: &KubernetesRequest<'_>,
     ) -> Self {
-        let nearest: Vec<&KubernetesGrant> = grants
-            .kubernetes
-            .iter()
-            .filter(|grant| try_grant(grant, targets, request) == Err(failed))
-            .collect();
+        let nearest: Vec<&KubernetesGrant> =
+            grants.kubernetes.iter().filter(|grant| try_grant(grant, targets, request) == Err(failed)).collect();
         let texts = |patterns: fn(&KubernetesGrant) -> &[Pattern]| {
             let patterns = nearest.iter().flat_map(|grant| patterns(grant));
             patterns.map(ToString::to_string).collect()
@@ -93,10 +88,7 @@ impl DenialReason {
         match failed {
             Failed::Resource => DenialReason::Resource,
             Failed::Verb => {
-                let mut verbs: Vec<Verb> = nearest
-                    .iter()
-                    .flat_map(|grant| grant.verbs.iter().copied())
-                    .collect();
+                let mut verbs: Vec<Verb> = nearest.iter().flat_map(|grant| grant.verbs.iter().copied()).collect();
                 verbs.sort_unstable();
                 verbs.dedup();
                 DenialReason::Verb(verbs)
@@ -109,9 +101,7 @@ impl DenialReason {
             Failed::Name => DenialReason::Name(texts(|grant| &grant.names)),
             Failed::Fields => {
                 let outside = |grant: &KubernetesGrant| -> Vec<FieldPath> {
-                    let is_outside = |touched: &&FieldPath| {
-                        !grant.fields.iter().any(|granted| granted.covers(touched))
-                    };
+                    let is_outside = |touched: &&FieldPath| !grant.fields.iter().any(|granted| granted.covers(touched));
                     request.fields.iter().filter(is_outside).cloned().collect()
                 };
                 let fewest = nearest.iter().min_by_key(|grant| outside(grant).len());
@@ -128,11 +118,7 @@ impl DenialReason {
 fn reach(scope: Scope, targets: &Targets) -> Vec<String> {
     let mut reach: Vec<String> = targets.iter().map(ToString::to_string).collect();
     if scope == Scope::EventNamespace {
-        reach.extend(
-            targets
-                .namespaces()
-                .map(|name| format!("anything in {name}")),
-        );
+        reach.extend(targets.namespaces().map(|name| format!("anything in {name}")));
     }
     reach
 }
@@ -190,53 +176,30 @@ impl fmt::Display for KubernetesRequest<'_> {
 /// The narrowest grant that allows a request, if the policy can write one.
 fn least_grant(targets: &Targets, request: &KubernetesRequest<'_>) -> Option<KubernetesGrant> {
     let mut address = String::new();
-    write_address(
-        &mut address,
-        request.group,
-        request.resource,
-        request.subresource,
-    )
-    .ok()?;
+    write_address(&mut address, request.group, request.resource, request.subresource).ok()?;
     // A resource that no policy can name, such as `pods/exec`, has no line.
     let resource: ResourceName = address.parse().ok()?;
-    let is_target = request.name.is_some_and(|name| {
-        targets.contains(request.group, request.resource, request.namespace, name)
-    });
+    let is_target =
+        request.name.is_some_and(|name| targets.contains(request.group, request.resource, request.namespace, name));
     let exactly = |name: Option<&str>| -> Vec<Pattern> {
         let name = name.filter(|name| check_name(name).is_ok());
-        name.map(|name| Pattern::Exact(name.to_owned()))
-            .into_iter()
-            .collect()
+        name.map(|name| Pattern::Exact(name.to_owned())).into_iter().collect()
     };
-    let in_event_namespace = request
-        .namespace
-        .is_some_and(|namespace| targets.has_namespace(namespace));
+    let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
     let (scope, namespaces, names) = if is_target {
         (Scope::EventTarget, Vec::new(), Vec::new())
     } else if in_event_namespace {
         (Scope::EventNamespace, Vec::new(), exactly(request.name))
     } else {
-        (
-            Scope::Any,
-            exactly(request.namespace),
-            exactly(request.name),
-        )
+        (Scope::Any, exactly(request.namespace), exactly(request.name))
     };
     let mut fields = writable(request.fields)?;
-    let has_body = request.verb.has_fields()
-        && (request.verb != Verb::Create || request.subresource.is_none());
+    let has_body = request.verb.has_fields() && (request.verb != Verb::Create || request.subresource.is_none());
     if fields.is_empty() && has_body {
         // A body that sets nothing needs a grant too, and that must name some field.
         fields = "metadata.labels".parse().into_iter().collect();
     }
-    Some(KubernetesGrant {
-        verbs: vec![request.verb],
-        resources: vec![resource],
-        scope,
-        namespaces,
-        names,
-        fields,
-    })
+    Some(KubernetesGrant { verbs: vec![request.verb], resources: vec![resource], scope, namespaces, names, fields })
 }
 
 /// Fields as a policy can write them, few enough to read; none where one can't be written.
@@ -257,9 +220,8 @@ fn writable(touched: &[FieldPath]) -> Option<Vec<FieldPath>> {
     fields.sort_unstable();
     fields.dedup();
     let metadata = FieldPath::new(vec![Segment::Key("metadata".to_owned())]);
-    let can_be_written = |field: &FieldPath| {
-        *field != metadata && field.to_string().parse::<FieldPath>().as_ref() == Ok(field)
-    };
+    let can_be_written =
+        |field: &FieldPath| *field != metadata && field.to_string().parse::<FieldPath>().as_ref() == Ok(field);
     fields.iter().all(can_be_written).then_some(fields)
 }
 
@@ -277,11 +239,7 @@ fn listed(items: &[impl fmt::Display]) -> String {
     if items.is_empty() {
         return "nothing".to_owned();
     }
-    let few: Vec<String> = items
-        .iter()
-        .take(LISTED_MAX)
-        .map(|item| format!("`{item}`"))
-        .collect();
+    let few: Vec<String> = items.iter().take(LISTED_MAX).map(|item| format!("`{item}`")).collect();
     let few = few.join(", ");
     match items.len().saturating_sub(LISTED_MAX) {
         0 => few,
@@ -299,11 +257,7 @@ impl fmt::Display for DenialReason {
             ),
             DenialReason::Resource => formatter.write_str("it has no grant for this resource"),
             DenialReason::Verb(verbs) => {
-                write!(
-                    formatter,
-                    "of this resource it is granted only {}",
-                    listed(verbs)
-                )
+                write!(formatter, "of this resource it is granted only {}", listed(verbs))
             }
             DenialReason::Scope(reach) => write!(
                 formatter,
@@ -311,43 +265,26 @@ impl fmt::Display for DenialReason {
                 listed(reach)
             ),
             DenialReason::Namespace(allowed) => {
-                write!(
-                    formatter,
-                    "its grants hold only in the namespaces {}",
-                    listed(allowed)
-                )
+                write!(formatter, "its grants hold only in the namespaces {}", listed(allowed))
             }
             DenialReason::Name(allowed) => {
-                write!(
-                    formatter,
-                    "its grants hold only for the names {}",
-                    listed(allowed)
-                )
+                write!(formatter, "its grants hold only for the names {}", listed(allowed))
             }
-            DenialReason::Fields { allowed, outside } => write!(
-                formatter,
-                "its grants allow the fields {}, and it touches {}",
-                listed(allowed),
-                listed(outside)
-            ),
+            DenialReason::Fields { allowed, outside } => {
+                write!(formatter, "its grants allow the fields {}, and it touches {}", listed(allowed), listed(outside))
+            }
         }
     }
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Denial {
-            actionner,
-            request,
-            reason,
-            line,
-        } = self;
+        let Denial { actionner, request, reason, line } = self;
         write!(formatter, "`{actionner}` may not {request}: {reason}")?;
         match line {
-            Some(line) => write!(
-                formatter,
-                "; to allow it, add under `kubernetes:` of `{actionner}` in the policy:\n  - {line}"
-            ),
+            Some(line) => {
+                write!(formatter, "; to allow it, add under `kubernetes:` of `{actionner}` in the policy:\n  - {line}")
+            }
             None => Ok(()),
         }
     }

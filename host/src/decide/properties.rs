@@ -11,37 +11,18 @@ fn verb() -> impl Strategy<Value = Verb> {
 }
 
 fn resource() -> impl Strategy<Value = ResourceName> {
-    prop::sample::select(vec![
-        "pods",
-        "nodes",
-        "pods/eviction",
-        "apps/deployments",
-        "namespaces",
-    ])
-    .prop_map(|text| text.parse().unwrap())
+    prop::sample::select(vec!["pods", "nodes", "pods/eviction", "apps/deployments", "namespaces"])
+        .prop_map(|text| text.parse().unwrap())
 }
 
 fn pattern() -> impl Strategy<Value = Pattern> {
-    prop::sample::select(vec![
-        "shop",
-        "web-0",
-        "web-*",
-        "worker-1",
-        "kube-system",
-        "a",
-    ])
-    .prop_map(|text| text.parse().unwrap())
+    prop::sample::select(vec!["shop", "web-0", "web-*", "worker-1", "kube-system", "a"])
+        .prop_map(|text| text.parse().unwrap())
 }
 
 fn field() -> impl Strategy<Value = FieldPath> {
-    prop::sample::select(vec![
-        "metadata.labels",
-        "metadata.labels.a",
-        "spec",
-        "spec.a[*].b",
-        "status",
-    ])
-    .prop_map(|text| text.parse().unwrap())
+    prop::sample::select(vec!["metadata.labels", "metadata.labels.a", "spec", "spec.a[*].b", "status"])
+        .prop_map(|text| text.parse().unwrap())
 }
 
 /// Any combination, also those that the parser refuses: `decide` relies on none of its checks.
@@ -55,16 +36,14 @@ fn grant() -> impl Strategy<Value = KubernetesGrant> {
         prop::collection::vec(pattern(), few(2)),
         prop::collection::vec(field(), few(3)),
     )
-        .prop_map(
-            |(verbs, resources, scope, namespaces, names, fields)| KubernetesGrant {
-                verbs,
-                resources,
-                scope,
-                namespaces,
-                names,
-                fields,
-            },
-        )
+        .prop_map(|(verbs, resources, scope, namespaces, names, fields)| KubernetesGrant {
+            verbs,
+            resources,
+            scope,
+            namespaces,
+            names,
+            fields,
+        })
 }
 
 fn grants(kubernetes: Vec<KubernetesGrant>) -> Grants {
@@ -122,11 +101,7 @@ fn asked() -> impl Strategy<Value = Asked> {
             resource,
             namespace,
             name,
-            fields: if verb.has_fields() {
-                fields
-            } else {
-                Vec::new()
-            },
+            fields: if verb.has_fields() { fields } else { Vec::new() },
         })
 }
 

@@ -91,13 +91,7 @@ impl Targets {
     }
 
     /// Whether an object is one of the targets.
-    pub fn contains(
-        &self,
-        group: &str,
-        resource: &str,
-        namespace: Option<&str>,
-        name: &str,
-    ) -> bool {
+    pub fn contains(&self, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
         self.objects.iter().any(|object| {
             object.name == name
                 && object.resource == resource
@@ -148,9 +142,7 @@ impl Targets {
     }
 
     fn add_named(&mut self, group: &str, resource: &str, namespace: Option<&str>, name: &str) {
-        let checked = namespace
-            .map_or(Ok(()), check_namespace)
-            .and_then(|()| check_name(name));
+        let checked = namespace.map_or(Ok(()), check_namespace).and_then(|()| check_name(name));
         if let Err(error) = checked {
             self.refused.push(format!("{resource}: {error}"));
             return;
@@ -207,8 +199,7 @@ fn owner_target(owner: &Value, namespace: Option<&str>) -> Option<Target> {
     if OWNERS.contains(&(group, kind)) {
         let known = known_by_kind(group, kind)?;
         let namespace = namespace.filter(|_| known.in_namespace);
-        return (known.in_namespace == namespace.is_some())
-            .then(|| target(group, known.resource, namespace, name));
+        return (known.in_namespace == namespace.is_some()).then(|| target(group, known.resource, namespace, name));
     }
     let resource = plural_of_custom_kind(group, kind)?;
     Some(target(group, &resource, Some(namespace?), name))
@@ -227,12 +218,8 @@ fn plural_of_custom_kind(group: &str, kind: &str) -> Option<String> {
         return None;
     }
     let singular = kind.to_ascii_lowercase();
-    let ends_in_vowel_y = ["ay", "ey", "oy", "uy"]
-        .iter()
-        .any(|end| singular.ends_with(end));
-    let ends_in_hiss = ["s", "x", "z", "ch", "sh"]
-        .iter()
-        .any(|end| singular.ends_with(end));
+    let ends_in_vowel_y = ["ay", "ey", "oy", "uy"].iter().any(|end| singular.ends_with(end));
+    let ends_in_hiss = ["s", "x", "z", "ch", "sh"].iter().any(|end| singular.ends_with(end));
     Some(match singular.strip_suffix('y') {
         Some(stem) if !ends_in_vowel_y => format!("{stem}ies"),
         _ if ends_in_hiss => format!("{singular}es"),

@@ -39,11 +39,7 @@ pub enum PatchKind {
 /// `metadata.namespace` are its identity and need no grant: [`super::check_identity`] compares
 /// them with its address. A patch that names them touches them.
 pub fn touched_fields(kind: PatchKind, body: &Value) -> Result<Vec<FieldPath>, String> {
-    let mut touched = Touched {
-        kind,
-        path: Vec::new(),
-        fields: Vec::new(),
-    };
+    let mut touched = Touched { kind, path: Vec::new(), fields: Vec::new() };
     match kind {
         PatchKind::Json => touched.operations(body)?,
         PatchKind::Merge | PatchKind::StrategicMerge | PatchKind::Apply | PatchKind::Create => {
@@ -110,9 +106,7 @@ impl Touched {
             None if matches!(key, "$patch" | "$retainKeys") => self.touch(),
             _ => {
                 let key = super::shown(key, super::SHOWN_CHARS_MAX);
-                Err(format!(
-                    "`{key}` is not a directive of a strategic merge patch"
-                ))
+                Err(format!("`{key}` is not a directive of a strategic merge patch"))
             }
         }
     }
@@ -126,17 +120,13 @@ impl Touched {
                 Some("add" | "remove" | "replace" | "test") => false,
                 Some("move" | "copy") => true,
                 _ => {
-                    return Err(
-                        "the `op` of a JSON patch is add, remove, replace, move, copy or test"
-                            .to_owned(),
-                    );
+                    return Err("the `op` of a JSON patch is add, remove, replace, move, copy or test".to_owned());
                 }
             };
             let path = text("path").ok_or("an operation of a JSON patch has no `path`")?;
             self.pointer(path)?;
             if needs_from {
-                let from =
-                    text("from").ok_or("a `move` or `copy` of a JSON patch has no `from`")?;
+                let from = text("from").ok_or("a `move` or `copy` of a JSON patch has no `from`")?;
                 self.pointer(from)?;
             }
         }
@@ -157,11 +147,7 @@ impl Touched {
                     return Err(wrong());
                 }
                 let step = unescaped(step).ok_or_else(wrong)?;
-                self.path.push(if is_index(&step) {
-                    Segment::KeyOrIndex(step)
-                } else {
-                    Segment::Key(step)
-                });
+                self.path.push(if is_index(&step) { Segment::KeyOrIndex(step) } else { Segment::Key(step) });
             }
         }
         self.touch()
@@ -200,10 +186,7 @@ fn unescaped(step: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::needless_pass_by_value,
-        reason = "the rows of a table read more easily without references"
-    )]
+    #![expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
 
     use serde_json::json;
 
@@ -229,21 +212,9 @@ mod tests {
             json!({"metadata": {"labels": {"a": "1", "x.y/z": null}}}),
             &["metadata.labels.a", "metadata.labels[x.y/z]"],
         );
-        check(
-            PatchKind::Merge,
-            json!({"spec": null, "metadata": {}}),
-            &["metadata", "spec"],
-        );
-        check(
-            PatchKind::Merge,
-            json!({"spec": {"containers": [{"name": "a"}]}}),
-            &["spec.containers"],
-        );
-        check(
-            PatchKind::Merge,
-            json!({"kind": "Pod", "metadata": {"name": "x"}}),
-            &["kind", "metadata.name"],
-        );
+        check(PatchKind::Merge, json!({"spec": null, "metadata": {}}), &["metadata", "spec"]);
+        check(PatchKind::Merge, json!({"spec": {"containers": [{"name": "a"}]}}), &["spec.containers"]);
+        check(PatchKind::Merge, json!({"kind": "Pod", "metadata": {"name": "x"}}), &["kind", "metadata.name"]);
         check(PatchKind::Merge, json!({}), &[]);
         check_refused(PatchKind::Merge, json!([]), "not a JSON object");
         check_refused(PatchKind::Merge, json!(null), "not a JSON object");
@@ -251,46 +222,22 @@ mod tests {
 
     #[test]
     fn a_directive_of_a_strategic_patch_touches_what_it_speaks_of() {
-        check(
-            PatchKind::StrategicMerge,
-            json!({"spec": {"$patch": "replace"}}),
-            &["spec"],
-        );
-        check(
-            PatchKind::StrategicMerge,
-            json!({"$patch": "delete"}),
-            &["the whole object"],
-        );
+        check(PatchKind::StrategicMerge, json!({"spec": {"$patch": "replace"}}), &["spec"]);
+        check(PatchKind::StrategicMerge, json!({"$patch": "delete"}), &["the whole object"]);
         check(
             PatchKind::StrategicMerge,
             json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "x"}}}),
             &["spec.strategy", "spec.strategy.type"],
         );
-        check(
-            PatchKind::StrategicMerge,
-            json!({"spec": {"$setElementOrder/containers": []}}),
-            &["spec.containers"],
-        );
+        check(PatchKind::StrategicMerge, json!({"spec": {"$setElementOrder/containers": []}}), &["spec.containers"]);
         check(
             PatchKind::StrategicMerge,
             json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["x"]}}),
             &["metadata.finalizers"],
         );
-        check_refused(
-            PatchKind::StrategicMerge,
-            json!({"spec": {"$else": 1}}),
-            "`$else` is not a directive",
-        );
-        check_refused(
-            PatchKind::StrategicMerge,
-            json!({"spec": {"$patch/x": 1}}),
-            "`$patch/x` is not a directive",
-        );
-        check(
-            PatchKind::Merge,
-            json!({"spec": {"$patch": "replace"}}),
-            &["spec[$patch]"],
-        );
+        check_refused(PatchKind::StrategicMerge, json!({"spec": {"$else": 1}}), "`$else` is not a directive");
+        check_refused(PatchKind::StrategicMerge, json!({"spec": {"$patch/x": 1}}), "`$patch/x` is not a directive");
+        check(PatchKind::Merge, json!({"spec": {"$patch": "replace"}}), &["spec[$patch]"]);
     }
 
     #[test]
@@ -312,29 +259,13 @@ mod tests {
                 &["metadata.labels.a", "spec"],
             );
         }
-        check(
-            PatchKind::Json,
-            json!([{"op": "test", "path": "", "value": 1}]),
-            &["the whole object"],
-        );
+        check(PatchKind::Json, json!([{"op": "test", "path": "", "value": 1}]), &["the whole object"]);
         check(PatchKind::Json, json!([]), &[]);
         for pointer in ["a", "/a~2", "/a~", "~1"] {
-            check_refused(
-                PatchKind::Json,
-                json!([{"op": "remove", "path": pointer}]),
-                "not a JSON pointer",
-            );
+            check_refused(PatchKind::Json, json!([{"op": "remove", "path": pointer}]), "not a JSON pointer");
         }
-        check_refused(
-            PatchKind::Json,
-            json!([{"op": "move", "path": "/a"}]),
-            "no `from`",
-        );
-        check_refused(
-            PatchKind::Json,
-            json!([{"op": "Remove", "path": "/a"}]),
-            "the `op`",
-        );
+        check_refused(PatchKind::Json, json!([{"op": "move", "path": "/a"}]), "no `from`");
+        check_refused(PatchKind::Json, json!([{"op": "Remove", "path": "/a"}]), "the `op`");
         check_refused(PatchKind::Json, json!([{"op": "remove"}]), "no `path`");
         check_refused(PatchKind::Json, json!(["remove"]), "the `op`");
         check_refused(PatchKind::Json, json!({}), "list of operations");
@@ -345,11 +276,7 @@ mod tests {
         let body = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"kind": "x"},
                           "metadata": {"name": "a", "namespace": "b", "uid": "c", "labels": {"name": "d"}}});
         for kind in [PatchKind::Apply, PatchKind::Create] {
-            check(
-                kind,
-                body.clone(),
-                &["metadata.labels.name", "metadata.uid", "spec.kind"],
-            );
+            check(kind, body.clone(), &["metadata.labels.name", "metadata.uid", "spec.kind"]);
         }
     }
 
@@ -360,18 +287,8 @@ mod tests {
             deep = json!({ "a": deep });
         }
         check_refused(PatchKind::Merge, deep, "levels deep");
-        let wide: Map<String, Value> = (0..=FIELDS_MAX)
-            .map(|n| (n.to_string(), json!(1)))
-            .collect();
-        check_refused(
-            PatchKind::Create,
-            Value::Object(wide),
-            "more than 4096 fields",
-        );
-        check_refused(
-            PatchKind::Json,
-            json!([{"op": "remove", "path": "/a".repeat(100)}]),
-            "not a JSON pointer",
-        );
+        let wide: Map<String, Value> = (0..=FIELDS_MAX).map(|n| (n.to_string(), json!(1))).collect();
+        check_refused(PatchKind::Create, Value::Object(wide), "more than 4096 fields");
+        check_refused(PatchKind::Json, json!([{"op": "remove", "path": "/a".repeat(100)}]), "not a JSON pointer");
     }
 }

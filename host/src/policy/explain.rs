@@ -17,25 +17,13 @@ pub fn abilities(actionner: &str, entry: &Entry, targets: &Targets) -> String {
     };
     let mut text = String::new();
     let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    let names = if names.is_empty() {
-        "no object".to_owned()
-    } else {
-        names.join(", ")
-    };
+    let names = if names.is_empty() { "no object".to_owned() } else { names.join(", ") };
     line(&mut text, 0, &format!("The event names {names}."));
     for refused in targets.refused() {
-        line(
-            &mut text,
-            0,
-            &format!("It also names what can be no object: {refused}."),
-        );
+        line(&mut text, 0, &format!("It also names what can be no object: {refused}."));
     }
     let protected = flow_list(&grants.protected_namespaces);
-    line(
-        &mut text,
-        0,
-        &format!("Whatever is granted, no write in the namespaces {protected}."),
-    );
+    line(&mut text, 0, &format!("Whatever is granted, no write in the namespaces {protected}."));
     if grants.kubernetes.is_empty() {
         line(&mut text, 0, &format!("`{actionner}` is granted nothing."));
     } else {
@@ -47,22 +35,13 @@ pub fn abilities(actionner: &str, entry: &Entry, targets: &Targets) -> String {
             line(&mut text, 2, &reach(grants, grant, resource, targets));
         }
     }
-    line(
-        &mut text,
-        0,
-        &format!("Each call may use at most {}.", grants.limits),
-    );
+    line(&mut text, 0, &format!("Each call may use at most {}.", grants.limits));
     text
 }
 
 /// Whether an actionner may do one thing in answer to an event with these targets, by which
 /// grant or why not.
-pub fn call(
-    actionner: &str,
-    entry: &Entry,
-    targets: &Targets,
-    request: &KubernetesRequest<'_>,
-) -> String {
+pub fn call(actionner: &str, entry: &Entry, targets: &Targets, request: &KubernetesRequest<'_>) -> String {
     let grants = match granted(actionner, entry) {
         Ok(grants) => grants,
         Err(text) => return text,
@@ -72,10 +51,7 @@ pub fn call(
         Decision::Allowed { grant } => {
             let line = grants.kubernetes.get(grant).map(ToString::to_string);
             let line = line.unwrap_or_default();
-            format!(
-                "Allowed by grant {} of `{actionner}`:\n  - {line}\n",
-                grant + 1
-            )
+            format!("Allowed by grant {} of `{actionner}`:\n  - {line}\n", grant + 1)
         }
     }
 }
@@ -83,9 +59,7 @@ pub fn call(
 fn granted<'a>(actionner: &str, entry: &'a Entry) -> Result<&'a Grants, String> {
     match entry {
         Entry::Granted(grants) => Ok(grants),
-        Entry::Forbidden => Err(format!(
-            "`{actionner}` may not run: the policy forbids it.\n"
-        )),
+        Entry::Forbidden => Err(format!("`{actionner}` may not run: the policy forbids it.\n")),
         Entry::Missing => Err(format!(
             "`{actionner}` may not run: the policy has no entry for it. `falco-talon actionners inspect FILE` prints one.\n"
         )),
@@ -93,20 +67,11 @@ fn granted<'a>(actionner: &str, entry: &'a Entry) -> Result<&'a Grants, String> 
 }
 
 /// "pods: get and patch shop/web-0, any in shop".
-fn reach(
-    grants: &Grants,
-    grant: &KubernetesGrant,
-    resource: &ResourceName,
-    targets: &Targets,
-) -> String {
+fn reach(grants: &Grants, grant: &KubernetesGrant, resource: &ResourceName, targets: &Targets) -> String {
     // Asked of this grant alone, so that another can't lend it its reach.
-    let alone = Grants {
-        kubernetes: vec![grant.clone()],
-        ..grants.clone()
-    };
+    let alone = Grants { kubernetes: vec![grant.clone()], ..grants.clone() };
     let mut reached = Vec::new();
-    let is_it =
-        |target: &&Target| target.group == resource.group && target.resource == resource.resource;
+    let is_it = |target: &&Target| target.group == resource.group && target.resource == resource.resource;
     for target in targets.iter().filter(is_it) {
         let (mut verbs, mut is_protected) = (Vec::new(), false);
         for verb in &grant.verbs {
@@ -145,15 +110,10 @@ fn reach(
 
 /// What a scope reaches besides the targets.
 fn beyond_targets(grants: &Grants, grant: &KubernetesGrant, targets: &Targets) -> Vec<String> {
-    let is_one =
-        |patterns: &[Pattern], name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+    let is_one = |patterns: &[Pattern], name: &str| patterns.iter().any(|pattern| pattern.matches(name));
     let only_writes = grant.verbs.iter().all(|verb| verb.is_write());
     let patterns = |key: &str, patterns: &[Pattern]| {
-        if patterns.is_empty() {
-            String::new()
-        } else {
-            format!(" {key} {}", flow_list(patterns))
-        }
+        if patterns.is_empty() { String::new() } else { format!(" {key} {}", flow_list(patterns)) }
     };
     let named = patterns("named", &grant.names);
     match grant.scope {
@@ -161,12 +121,10 @@ fn beyond_targets(grants: &Grants, grant: &KubernetesGrant, targets: &Targets) -
         Scope::EventNamespace => targets
             .namespaces()
             .filter(|name| grant.namespaces.is_empty() || is_one(&grant.namespaces, name))
-            .map(
-                |name| match only_writes && is_one(&grants.protected_namespaces, name) {
-                    true => format!("none in {name}, which is protected"),
-                    false => format!("any in {name}{named}"),
-                },
-            )
+            .map(|name| match only_writes && is_one(&grants.protected_namespaces, name) {
+                true => format!("none in {name}, which is protected"),
+                false => format!("any in {name}{named}"),
+            })
             .collect(),
         Scope::Any => {
             let places = patterns("in the namespaces", &grant.namespaces);

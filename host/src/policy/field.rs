@@ -42,11 +42,7 @@ impl FieldPath {
     /// lies in it.
     pub fn covers(&self, touched: &FieldPath) -> bool {
         self.0.len() <= touched.0.len()
-            && self
-                .0
-                .iter()
-                .zip(&touched.0)
-                .all(|(granted, touched)| granted.covers(touched))
+            && self.0.iter().zip(&touched.0).all(|(granted, touched)| granted.covers(touched))
     }
 }
 
@@ -123,15 +119,11 @@ impl std::str::FromStr for FieldPath {
                 continue;
             }
             if !segments.is_empty() {
-                rest = rest
-                    .strip_prefix('.')
-                    .ok_or_else(|| wrong("a `.` or `[` must follow `]`"))?;
+                rest = rest.strip_prefix('.').ok_or_else(|| wrong("a `.` or `[` must follow `]`"))?;
             }
             let end = rest.find(|c| !is_plain(c)).unwrap_or(rest.len());
             if end == 0 || !(rest[end..].is_empty() || rest[end..].starts_with(['.', '['])) {
-                return Err(wrong(
-                    "other keys than letters, digits, `_` and `-` stand in `[ ]`",
-                ));
+                return Err(wrong("other keys than letters, digits, `_` and `-` stand in `[ ]`"));
             }
             segments.push(Segment::Key(rest[..end].to_owned()));
             rest = &rest[end..];
@@ -165,11 +157,7 @@ mod tests {
     #[test]
     fn a_parent_covers_what_lies_in_it() {
         check("metadata.labels", &[key("metadata"), key("labels")], true);
-        check(
-            "metadata.labels",
-            &[key("metadata"), key("labels"), key("a")],
-            true,
-        );
+        check("metadata.labels", &[key("metadata"), key("labels"), key("a")], true);
         check("metadata.labels", &[key("metadata")], false);
         check("metadata.labels", &[key("metadata"), key("labelsx")], false);
         check("metadata.labels", &[], false);
@@ -179,11 +167,7 @@ mod tests {
     fn a_key_in_brackets_is_one_entry() {
         let labels = |entry| [key("metadata"), key("labels"), key(entry)];
         check("metadata.labels[a.example/b]", &labels("a.example/b"), true);
-        check(
-            "metadata.labels[a.example/b]",
-            &labels("a.example/c"),
-            false,
-        );
+        check("metadata.labels[a.example/b]", &labels("a.example/c"), false);
     }
 
     #[test]
@@ -194,11 +178,7 @@ mod tests {
         check("spec.containers[*].image", &image(key("web")), false);
         check("spec.containers.0.image", &image(item("0")), false);
         check("spec.containers.0.image", &image(key("0")), true);
-        check(
-            "spec.containers[*].image",
-            &[key("spec"), key("containers")],
-            false,
-        );
+        check("spec.containers[*].image", &[key("spec"), key("containers")], false);
     }
 
     #[test]
@@ -208,10 +188,9 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused() {
-        for text in [
-            "", ".", "a.", ".a", "a..b", "a[", "a[]", "[a]", "a[b]c", "a b", "a.*", "a[\n]", "a]",
-            "/a/b", "a[[b]",
-        ] {
+        for text in
+            ["", ".", "a.", ".a", "a..b", "a[", "a[]", "[a]", "a[b]c", "a b", "a.*", "a[\n]", "a]", "/a/b", "a[[b]"]
+        {
             assert!(text.parse::<FieldPath>().is_err(), "{text:?}");
         }
     }

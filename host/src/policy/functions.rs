@@ -56,16 +56,9 @@ pub struct MissingGrant {
 
 impl fmt::Display for MissingGrant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MissingGrant {
-            actionner,
-            import,
-            line,
-        } = self;
+        let MissingGrant { actionner, import, line } = self;
         match line {
-            None => write!(
-                formatter,
-                "`{actionner}` imports `{import}`, which this version does not know"
-            ),
+            None => write!(formatter, "`{actionner}` imports `{import}`, which this version does not know"),
             Some(line) => write!(
                 formatter,
                 "`{actionner}` imports `{import}`, and nothing that it is granted could allow it; to allow it, \
@@ -155,9 +148,7 @@ pub fn required_verbs(interface: &str, function: &str) -> Option<&'static [Verb]
 }
 
 fn gate(interface: &str, function: &str) -> Option<&'static Gate> {
-    GATES
-        .iter()
-        .find(|gate| gate.interface == interface && gate.function == function)
+    GATES.iter().find(|gate| gate.interface == interface && gate.function == function)
 }
 
 impl Gate {
@@ -168,16 +159,8 @@ impl Gate {
 }
 
 /// What is missing of the grants that the imports need, in the order of the imports.
-pub(super) fn missing(
-    actionner: &str,
-    grants: &[KubernetesGrant],
-    imports: &[Import],
-) -> Vec<MissingGrant> {
-    let is_granted = |gate: &Gate| {
-        gate.verbs
-            .iter()
-            .all(|verb| grants.iter().any(|grant| gate.opens_by(grant, *verb)))
-    };
+pub(super) fn missing(actionner: &str, grants: &[KubernetesGrant], imports: &[Import]) -> Vec<MissingGrant> {
+    let is_granted = |gate: &Gate| gate.verbs.iter().all(|verb| grants.iter().any(|grant| gate.opens_by(grant, *verb)));
     let mut missing = Vec::new();
     for import in imports {
         let interface = import.own_interface();

@@ -24,14 +24,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, reads first.
-    pub const ALL: [Verb; 6] = [
-        Verb::Get,
-        Verb::List,
-        Verb::Create,
-        Verb::Update,
-        Verb::Patch,
-        Verb::Delete,
-    ];
+    pub const ALL: [Verb; 6] = [Verb::Get, Verb::List, Verb::Create, Verb::Update, Verb::Patch, Verb::Delete];
 
     /// As RBAC and the policy write it.
     pub fn name(self) -> &'static str {
@@ -191,20 +184,9 @@ pub struct KubernetesGrant {
 /// but the scope is always written.
 impl fmt::Display for KubernetesGrant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let KubernetesGrant {
-            verbs,
-            resources,
-            scope,
-            namespaces,
-            names,
-            fields,
-        } = self;
+        let KubernetesGrant { verbs, resources, scope, namespaces, names, fields } = self;
         write!(formatter, "{{verbs: {}", flow_list(verbs))?;
-        write!(
-            formatter,
-            ", resources: {}, scope: {scope}",
-            flow_list(resources)
-        )?;
+        write!(formatter, ", resources: {}, scope: {scope}", flow_list(resources))?;
         if !namespaces.is_empty() {
             write!(formatter, ", namespaces: {}", flow_list(namespaces))?;
         }
@@ -226,22 +208,14 @@ pub(crate) fn flow_list(items: &[impl ToString]) -> String {
 
 /// A text as YAML, in quotes where it could be read as something else.
 pub(crate) fn scalar(text: &str) -> String {
-    let plain =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-' | ':' | '*');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-' | ':' | '*');
     let word = text.to_ascii_lowercase();
-    let reserved = matches!(
-        word.as_str(),
-        "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
-    );
+    let reserved = matches!(word.as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n");
     let safe = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && !text.ends_with(':')
         && text.chars().all(plain)
         && !reserved;
-    if safe {
-        text.to_owned()
-    } else {
-        serde_json::Value::from(text).to_string()
-    }
+    if safe { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 #[cfg(test)]
@@ -287,18 +261,10 @@ mod tests {
 
     #[test]
     fn texts_that_yaml_reads_otherwise_are_quoted() {
-        for text in [
-            "true", "NO", "12", "1e3", "a: b", "a[b]", "", "*x", "-a", "a #b", "ключ",
-        ] {
+        for text in ["true", "NO", "12", "1e3", "a: b", "a[b]", "", "*x", "-a", "a #b", "ключ"] {
             assert!(scalar(text).starts_with('"'), "{text}");
         }
-        for text in [
-            "web-0",
-            "apps/deployments",
-            "a.b",
-            "falco-talon-*",
-            "kubernetes:label",
-        ] {
+        for text in ["web-0", "apps/deployments", "a.b", "falco-talon-*", "kubernetes:label"] {
             assert_eq!(scalar(text), text);
         }
     }

@@ -35,7 +35,7 @@ impl Default for Limits {
             deadline_max: Duration::from_secs(30),
             host_calls_max: 200,
             response_bytes_max: 4 << 20,
-            concurrency_max: 8,
+            concurrency_max: 64,
         }
     }
 }
@@ -43,14 +43,8 @@ impl Default for Limits {
 /// As the policy file writes it: one mapping in braces, every limit in it.
 impl fmt::Display for Limits {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits {
-            memory_bytes_max,
-            cpu_max,
-            deadline_max,
-            host_calls_max,
-            response_bytes_max,
-            concurrency_max,
-        } = self;
+        let Limits { memory_bytes_max, cpu_max, deadline_max, host_calls_max, response_bytes_max, concurrency_max } =
+            self;
         let memory = quantity_text(*memory_bytes_max as u64);
         let response = quantity_text(*response_bytes_max as u64);
         let (cpu, deadline) = (duration_text(*cpu_max), duration_text(*deadline_max));
@@ -75,14 +69,8 @@ pub(super) struct NamedLimits {
 
 impl NamedLimits {
     /// The keys of `limits:`.
-    pub(super) const KEYS: [&'static str; 6] = [
-        "memory",
-        "cpu",
-        "deadline",
-        "host_calls",
-        "response_bytes",
-        "concurrency",
-    ];
+    pub(super) const KEYS: [&'static str; 6] =
+        ["memory", "cpu", "deadline", "host_calls", "response_bytes", "concurrency"];
 
     /// Take the value of one key; the error says what would be right.
     pub(super) fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
@@ -125,9 +113,7 @@ fn bytes(text: &str, min: u64, max: u64) -> Result<usize, String> {
     quantity(text)
         .filter(|bytes| (min..=max).contains(bytes))
         .and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or_else(|| {
-            format!("`{text}` is not a size from {min_text} to {max_text}, such as `64Mi`")
-        })
+        .ok_or_else(|| format!("`{text}` is not a size from {min_text} to {max_text}, such as `64Mi`"))
 }
 
 /// Whole multiples only: half a byte is no limit, and `m` (thousandths) is a typing error.
@@ -151,10 +137,7 @@ fn quantity_text(bytes: u64) -> String {
     [(GIB, "Gi"), (MIB, "Mi"), (KIB, "Ki")]
         .into_iter()
         .find(|(unit, _)| bytes.is_multiple_of(*unit))
-        .map_or_else(
-            || bytes.to_string(),
-            |(unit, suffix)| format!("{}{suffix}", bytes / unit),
-        )
+        .map_or_else(|| bytes.to_string(), |(unit, suffix)| format!("{}{suffix}", bytes / unit))
 }
 
 fn duration(text: &str, min_ms: u64, max_ms: u64) -> Result<Duration, String> {
@@ -172,11 +155,7 @@ fn duration(text: &str, min_ms: u64, max_ms: u64) -> Result<Duration, String> {
 
 fn duration_text(duration: Duration) -> String {
     let ms = duration.as_millis();
-    if ms.is_multiple_of(1_000) {
-        format!("{}s", ms / 1_000)
-    } else {
-        format!("{ms}ms")
-    }
+    if ms.is_multiple_of(1_000) { format!("{}s", ms / 1_000) } else { format!("{ms}ms") }
 }
 
 #[cfg(test)]
@@ -193,10 +172,8 @@ mod tests {
                 return;
             }
         };
-        let shown = written
-            .trim_matches(['{', '}'])
-            .split(", ")
-            .find_map(|part| part.strip_prefix(&format!("{key}: ")));
+        let shown =
+            written.trim_matches(['{', '}']).split(", ").find_map(|part| part.strip_prefix(&format!("{key}: ")));
         assert_eq!(shown.ok_or("not shown"), expected);
     }
 
@@ -207,17 +184,7 @@ mod tests {
         check("memory", "100000", Ok("100000"));
         check("response_bytes", "2k", Ok("2000"));
         let not = "is not a size from 64Ki to 4Gi, such as `64Mi`";
-        for text in [
-            "0",
-            "64mi",
-            "64m",
-            "-1",
-            "1.5Gi",
-            "",
-            "8Gi",
-            "99999999999999999999",
-            "18446744073709551615Ki",
-        ] {
+        for text in ["0", "64mi", "64m", "-1", "1.5Gi", "", "8Gi", "99999999999999999999", "18446744073709551615Ki"] {
             check("memory", text, Err(&format!("`{text}` {not}")));
         }
     }
@@ -237,11 +204,7 @@ mod tests {
         check("host_calls", "7", Ok("7"));
         check("concurrency", "1024", Ok("1024"));
         for text in ["0", "-1", "1.5", "many", "1025"] {
-            check(
-                "concurrency",
-                text,
-                Err(&format!("`{text}` is not a whole number from 1 to 1024")),
-            );
+            check("concurrency", text, Err(&format!("`{text}` is not a whole number from 1 to 1024")));
         }
     }
 }

@@ -21,10 +21,7 @@ pub(super) fn operator(file: &str, text: &str) -> Result<OperatorPolicy, Vec<Pol
     let root = reader.document(text);
     // A file with nothing but comments changes nothing.
     let root = root.filter(|root| !matches!(root.value, Value::Null));
-    for (key, value) in root
-        .and_then(|root| reader.map(root, "the policy"))
-        .unwrap_or_default()
-    {
+    for (key, value) in root.and_then(|root| reader.map(root, "the policy")).unwrap_or_default() {
         match key.value.as_str() {
             "protected" => policy.protected_namespaces = protected(&mut reader, value),
             "limits" => policy.limits = limits(&mut reader, value),
@@ -38,15 +35,10 @@ pub(super) fn operator(file: &str, text: &str) -> Result<OperatorPolicy, Vec<Pol
 /// Read the body of one entry, as it lies beside a bundled actionner.
 pub(super) fn entry(file: &str, text: &str) -> Result<Body, Vec<PolicyError>> {
     let mut reader = Reader::new(file);
-    let body = reader
-        .document(text)
-        .and_then(|node| entry_body(&mut reader, file, node));
+    let body = reader.document(text).and_then(|node| entry_body(&mut reader, file, node));
     match body {
         Some(Body::Forbidden) => {
-            reader.problem(
-                Location::UNKNOWN,
-                "a bundled policy can't forbid its actionner".to_owned(),
-            );
+            reader.problem(Location::UNKNOWN, "a bundled policy can't forbid its actionner".to_owned());
             reader.finish(Body::Forbidden)
         }
         Some(body) => reader.finish(body),
@@ -61,10 +53,7 @@ fn unknown_key(reader: &mut Reader, key: &Spanned<String>, valid: &[&str]) {
         format!("`{name}`: this version has no such capability{valid}")
     } else {
         let name = shown(name, SHOWN_CHARS_MAX);
-        format!(
-            "`{name}` is not a key here{}",
-            valid_names(&key.value, valid)
-        )
+        format!("`{name}` is not a key here{}", valid_names(&key.value, valid))
     };
     reader.problem(key.referenced, message);
 }
@@ -112,11 +101,7 @@ fn actionners(reader: &mut Reader, node: Node) -> Vec<EntryAsWritten> {
         }
         let what = format!("`{}`", shown(&key.value, SHOWN_CHARS_MAX));
         if let Some(body) = entry_body(reader, &what, value) {
-            entries.push(EntryAsWritten {
-                position: reader.position(key.referenced),
-                name: key.value,
-                body,
-            });
+            entries.push(EntryAsWritten { position: reader.position(key.referenced), name: key.value, body });
         }
     }
     entries
@@ -126,14 +111,9 @@ fn actionners(reader: &mut Reader, node: Node) -> Vec<EntryAsWritten> {
 fn is_actionner_name(name: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
     };
-    name.len() <= 128
-        && name
-            .split_once(':')
-            .is_some_and(|(category, name)| is_word(category) && is_word(name))
+    name.len() <= 128 && name.split_once(':').is_some_and(|(category, name)| is_word(category) && is_word(name))
 }
 
 fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
@@ -151,19 +131,11 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
             }
             "limits" => named = limits(reader, value),
             "forbidden" => forbidden = Some(value),
-            _ => unknown_key(
-                reader,
-                &key,
-                &["digest", "kubernetes", "limits", "forbidden"],
-            ),
+            _ => unknown_key(reader, &key, &["digest", "kubernetes", "limits", "forbidden"]),
         }
     }
     let Some(forbidden) = forbidden else {
-        return Some(Body::Granted {
-            digest,
-            kubernetes,
-            limits: named,
-        });
+        return Some(Body::Granted { digest, kubernetes, limits: named });
     };
     if !matches!(forbidden.value, Value::Bool(true)) {
         reader.problem(
@@ -171,10 +143,7 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
             "`forbidden` can only be `true`: leave it out to allow what is granted".to_owned(),
         );
     } else if count > 1 {
-        reader.problem(
-            forbidden.referenced,
-            format!("{what} is forbidden: no other key can stand beside `forbidden`"),
-        );
+        reader.problem(forbidden.referenced, format!("{what} is forbidden: no other key can stand beside `forbidden`"));
     }
     Some(Body::Forbidden)
 }
@@ -194,14 +163,7 @@ fn digest(reader: &mut Reader, node: Node) -> Option<String> {
 }
 
 fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> {
-    const KEYS: [&str; 6] = [
-        "verbs",
-        "resources",
-        "scope",
-        "namespaces",
-        "names",
-        "fields",
-    ];
+    const KEYS: [&str; 6] = ["verbs", "resources", "scope", "namespaces", "names", "fields"];
     let place = node.referenced;
     let before = reader.problem_count();
     let (mut verbs, mut resources, mut scope) = (None, None, Scope::default());
@@ -217,25 +179,12 @@ fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> {
             _ => unknown_key(reader, &key, &KEYS),
         }
     }
-    for (key, missing) in [
-        ("verbs", verbs.is_none()),
-        ("resources", resources.is_none()),
-    ] {
+    for (key, missing) in [("verbs", verbs.is_none()), ("resources", resources.is_none())] {
         if missing {
-            reader.problem(
-                place,
-                format!("`{key}` is missing: a grant names what it allows"),
-            );
+            reader.problem(place, format!("`{key}` is missing: a grant names what it allows"));
         }
     }
-    let grant = KubernetesGrant {
-        verbs: verbs?,
-        resources: resources?,
-        scope,
-        namespaces,
-        names,
-        fields,
-    };
+    let grant = KubernetesGrant { verbs: verbs?, resources: resources?, scope, namespaces, names, fields };
     // What is already wrong would only be reported a second time, in other words.
     if reader.problem_count() == before
         && let Err(message) = check_keys_agree(&grant)
@@ -271,7 +220,8 @@ fn check_keys_agree(grant: &KubernetesGrant) -> Result<(), String> {
     }
     if grant.verbs.contains(&Verb::List) {
         if !grant.names.is_empty() {
-            return Err("`names` says nothing about `list`, which names no object: put `list` into a grant of its own".to_owned());
+            return Err("`names` says nothing about `list`, which names no object: put `list` into a grant of its own"
+                .to_owned());
         }
         if grant.scope == Scope::EventTarget {
             return Err("`list` names no object, and so none of the event: write `scope: event-namespace` or `scope: any`, in a grant of its own".to_owned());
@@ -319,10 +269,7 @@ fn fields(reader: &mut Reader, node: Node) -> Vec<FieldPath> {
             // All of `metadata` holds the owner references, through which an actionner would
             // choose its own targets.
             Ok(path) if *path.segments() == [Segment::Key("metadata".to_owned())] => {
-                reader.problem(
-                    place,
-                    "`metadata` is too wide: name what in it, such as `metadata.labels`".to_owned(),
-                );
+                reader.problem(place, "`metadata` is too wide: name what in it, such as `metadata.labels`".to_owned());
             }
             Ok(path) => fields.push(path),
             Err(message) => reader.problem(place, message),

@@ -62,21 +62,8 @@ fn grant() -> impl Strategy<Value = String> {
         some(&["shop", "team-*", "123", "true"]).prop_map(|list| format!(", namespaces: {list}")),
         some(&["web", "a.b", "falco-*", "null", "1e3"]).prop_map(|list| format!(", names: {list}")),
     ];
-    let resources = some(&[
-        "pods",
-        "nodes",
-        "apps/deployments/scale",
-        "pods/eviction",
-        "a.b/c",
-    ]);
-    let fields = some(&[
-        "metadata.labels[a.b/c]",
-        "spec",
-        "spec.a[*].b",
-        "a[b: \"c\"]",
-        "a[#]",
-        "a[ключ]",
-    ]);
+    let resources = some(&["pods", "nodes", "apps/deployments/scale", "pods/eviction", "a.b/c"]);
+    let fields = some(&["metadata.labels[a.b/c]", "spec", "spec.a[*].b", "a[b: \"c\"]", "a[#]", "a[ключ]"]);
     (resources, narrow, fields, any::<bool>()).prop_map(move |(resources, narrow, fields, writes)| {
         if writes {
             format!("{{verbs: [create, patch], resources: {resources}, scope: any{narrow}, fields: {fields}}}")
@@ -88,16 +75,10 @@ fn grant() -> impl Strategy<Value = String> {
 
 fn policy() -> impl Strategy<Value = Policy> {
     let limits = (1_u64..5_000, 10_u32..50_000, 1_u32..999).prop_map(|(memory, ms, calls)| {
-        format!(
-            "{{memory: {}, deadline: {ms}ms, host_calls: {calls}}}",
-            memory * 64 * 1_024
-        )
+        format!("{{memory: {}, deadline: {ms}ms, host_calls: {calls}}}", memory * 64 * 1_024)
     });
-    let protected = prop::sample::select(vec![
-        "",
-        "protected: {namespaces: []}\n",
-        "protected: {namespaces: [a-*, '1']}\n",
-    ]);
+    let protected =
+        prop::sample::select(vec!["", "protected: {namespaces: []}\n", "protected: {namespaces: [a-*, '1']}\n"]);
     let grants = prop::collection::vec(grant(), 1..4);
     (protected, limits.clone(), limits, grants, any::<bool>()).prop_map(|(protected, limits, own, grants, forbidden)| {
         let digest = format!("sha256:{}", "0".repeat(64));
@@ -111,11 +92,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn read(text: &str) -> Policy {
-    let bundled = Policy::bundled([(
-        "kubernetes:label",
-        "kubernetes: [{verbs: [get], resources: [pods]}]",
-    )])
-    .unwrap();
+    let bundled = Policy::bundled([("kubernetes:label", "kubernetes: [{verbs: [get], resources: [pods]}]")]).unwrap();
     let operator = Policy::parse("policy.yaml", text);
     let operator = operator.unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
     bundled.with(operator).unwrap().protecting("falco")

@@ -11,8 +11,7 @@ use std::fmt;
 use super::yaml::valid_names;
 
 /// The groups whose name contains no dot; the core group's is empty.
-pub(crate) const DOTLESS_GROUPS: [&str; 5] =
-    ["apps", "autoscaling", "batch", "extensions", "policy"];
+pub(crate) const DOTLESS_GROUPS: [&str; 5] = ["apps", "autoscaling", "batch", "extensions", "policy"];
 
 /// Subresources that are not objects: each opens a connection, yields a stream or mints a
 /// credential, and so needs a capability of its own rather than a verb on an object.
@@ -32,19 +31,13 @@ pub struct ResourceName {
 impl ResourceName {
     /// Whether this is the resource of an address.
     pub fn is(&self, group: &str, resource: &str, subresource: Option<&str>) -> bool {
-        self.resource == resource
-            && self.group == group
-            && self.subresource.as_deref() == subresource
+        self.resource == resource && self.group == group && self.subresource.as_deref() == subresource
     }
 }
 
 impl fmt::Display for ResourceName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ResourceName {
-            group,
-            resource,
-            subresource,
-        } = self;
+        let ResourceName { group, resource, subresource } = self;
         write_address(formatter, group, resource, subresource.as_deref())
     }
 }
@@ -84,9 +77,7 @@ impl std::str::FromStr for ResourceName {
         }
         if parts.len() == 3 && !is_group(group) {
             let groups = valid_names(group, &DOTLESS_GROUPS);
-            return Err(format!(
-                "`{group}` is not a group: one contains a dot or is Kubernetes' own{groups}"
-            ));
+            return Err(format!("`{group}` is not a group: one contains a dot or is Kubernetes' own{groups}"));
         }
         if let Some(subresource) = subresource.filter(|name| NOT_OBJECTS.contains(name)) {
             return Err(format!(
@@ -102,8 +93,7 @@ impl std::str::FromStr for ResourceName {
     }
 }
 
-const GRAMMAR: &str =
-    "a resource is `pods`, `pods/eviction`, `apps/deployments` or `apps/deployments/scale`";
+const GRAMMAR: &str = "a resource is `pods`, `pods/eviction`, `apps/deployments` or `apps/deployments/scale`";
 
 /// The core group and `apps` grow no more, so that a name unknown there is a mistake. Other
 /// groups may have resources that this program has never heard of.
@@ -113,25 +103,12 @@ fn check_known(group: &str, resource: &str) -> Result<(), String> {
     }
     if let Some(elsewhere) = KNOWN.iter().find(|known| known.resource == resource) {
         let group = elsewhere.group;
-        let prefix = if group.is_empty() {
-            String::new()
-        } else {
-            format!("{group}/")
-        };
-        return Err(format!(
-            "`{resource}` is not in this group: write `{prefix}{resource}`"
-        ));
+        let prefix = if group.is_empty() { String::new() } else { format!("{group}/") };
+        return Err(format!("`{resource}` is not in this group: write `{prefix}{resource}`"));
     }
-    let names: Vec<&str> = KNOWN
-        .iter()
-        .filter(|known| known.group == group)
-        .map(|known| known.resource)
-        .collect();
+    let names: Vec<&str> = KNOWN.iter().filter(|known| known.group == group).map(|known| known.resource).collect();
     let group = if group.is_empty() { "core" } else { group };
-    Err(format!(
-        "the {group} group has no resource `{resource}`{}",
-        valid_names(resource, &names)
-    ))
+    Err(format!("the {group} group has no resource `{resource}`{}", valid_names(resource, &names)))
 }
 
 /// A resource that Kubernetes itself has.
@@ -145,9 +122,7 @@ pub(crate) struct Known {
 
 /// The resource with this address, if Kubernetes itself has it.
 pub(crate) fn known(group: &str, resource: &str) -> Option<&'static Known> {
-    KNOWN
-        .iter()
-        .find(|known| known.resource == resource && known.group == group)
+    KNOWN.iter().find(|known| known.resource == resource && known.group == group)
 }
 
 /// The resource with this plural, where only one of Kubernetes' own groups has it: audit
@@ -158,27 +133,15 @@ pub(crate) fn known_by_plural(resource: &str) -> Option<&'static Known> {
 
 /// The resource whose objects are of this kind, if Kubernetes itself has it.
 pub(crate) fn known_by_kind(group: &str, kind: &str) -> Option<&'static Known> {
-    KNOWN
-        .iter()
-        .find(|known| known.kind == kind && known.group == group)
+    KNOWN.iter().find(|known| known.kind == kind && known.group == group)
 }
 
 const fn namespaced(group: &'static str, resource: &'static str, kind: &'static str) -> Known {
-    Known {
-        group,
-        resource,
-        kind,
-        in_namespace: true,
-    }
+    Known { group, resource, kind, in_namespace: true }
 }
 
 const fn clusterwide(group: &'static str, resource: &'static str, kind: &'static str) -> Known {
-    Known {
-        group,
-        resource,
-        kind,
-        in_namespace: false,
-    }
+    Known { group, resource, kind, in_namespace: false }
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -207,11 +170,7 @@ const KNOWN: &[Known] = &[
     namespaced("apps", "deployments", "Deployment"),
     namespaced("apps", "replicasets", "ReplicaSet"),
     namespaced("apps", "statefulsets", "StatefulSet"),
-    namespaced(
-        "autoscaling",
-        "horizontalpodautoscalers",
-        "HorizontalPodAutoscaler",
-    ),
+    namespaced("autoscaling", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     namespaced("batch", "cronjobs", "CronJob"),
     namespaced("batch", "jobs", "Job"),
     namespaced("networking.k8s.io", "ingresses", "Ingress"),
@@ -251,14 +210,8 @@ mod tests {
     fn two_parts_are_told_apart_by_the_group() {
         check("pods/eviction", Ok(("", "pods", Some("eviction"))));
         check("apps/deployments", Ok(("apps", "deployments", None)));
-        check(
-            "networking.k8s.io/networkpolicies",
-            Ok(("networking.k8s.io", "networkpolicies", None)),
-        );
-        check(
-            "argoproj.io/rollouts",
-            Ok(("argoproj.io", "rollouts", None)),
-        );
+        check("networking.k8s.io/networkpolicies", Ok(("networking.k8s.io", "networkpolicies", None)));
+        check("argoproj.io/rollouts", Ok(("argoproj.io", "rollouts", None)));
         check("deployments/scale", Err("write `apps/deployments`"));
         check("apps/pods", Err("write `pods`"));
         check("apps/deployment", Err("valid are `deployments`"));
@@ -266,41 +219,21 @@ mod tests {
 
     #[test]
     fn three_parts_begin_with_a_group() {
-        check(
-            "apps/deployments/scale",
-            Ok(("apps", "deployments", Some("scale"))),
-        );
+        check("apps/deployments/scale", Ok(("apps", "deployments", Some("scale"))));
         check("app/deployments/scale", Err("valid are `apps`"));
         check("apps/deployments/scale/x", Err("too many parts"));
     }
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for text in [
-            "pods/exec",
-            "pods/log",
-            "services/proxy",
-            "nodes/proxy",
-            "serviceaccounts/token",
-        ] {
+        for text in ["pods/exec", "pods/log", "services/proxy", "nodes/proxy", "serviceaccounts/token"] {
             check(text, Err("no capability that reaches it"));
         }
     }
 
     #[test]
     fn odd_characters_are_refused() {
-        for text in [
-            "",
-            "/",
-            "pods/",
-            "/pods",
-            "Pods",
-            "*",
-            "pods/*",
-            "a.b/../x",
-            "pods?x",
-            "apps//scale",
-        ] {
+        for text in ["", "/", "pods/", "/pods", "Pods", "*", "pods/*", "a.b/../x", "pods?x", "apps//scale"] {
             check(text, Err("a resource is"));
         }
     }

@@ -16,11 +16,7 @@ limits: {deadline: 60s}
 ";
 
 fn bundled() -> Policy {
-    Policy::bundled([
-        ("kubernetes:label", LABEL),
-        ("kubernetes:terminate", TERMINATE),
-    ])
-    .unwrap()
+    Policy::bundled([("kubernetes:label", LABEL), ("kubernetes:terminate", TERMINATE)]).unwrap()
 }
 
 #[track_caller]
@@ -91,32 +87,18 @@ actionners:
 
 #[test]
 fn a_file_that_is_not_yaml_names_the_place() {
-    check_errors(
-        "limits: {memory: 64Mi\n",
-        &expect!["policy.yaml:1:9: not valid YAML: unclosed bracket '{'"],
-    );
+    check_errors("limits: {memory: 64Mi\n", &expect!["policy.yaml:1:9: not valid YAML: unclosed bracket '{'"]);
     check_errors(
         "limits: {}\nlimits: {}\n",
-        &expect![
-            "policy.yaml:2:1: not valid YAML: duplicate mapping key `limits` is not allowed here"
-        ],
+        &expect!["policy.yaml:2:1: not valid YAML: duplicate mapping key `limits` is not allowed here"],
     );
-    check_errors(
-        "- a\n",
-        &expect!["policy.yaml:1:1: the policy must be a mapping, not a list"],
-    );
-    check_errors(
-        "a: *b\n",
-        &expect!["policy.yaml:1:4: not valid YAML: reference to unknown value"],
-    );
+    check_errors("- a\n", &expect!["policy.yaml:1:1: the policy must be a mapping, not a list"]);
+    check_errors("a: *b\n", &expect!["policy.yaml:1:4: not valid YAML: reference to unknown value"]);
 }
 
 #[track_caller]
 fn check_grant(line: &str, expected: &Expect) {
-    check_errors(
-        &format!("actionners:\n  kubernetes:label:\n    kubernetes:\n      - {line}\n"),
-        expected,
-    );
+    check_errors(&format!("actionners:\n  kubernetes:label:\n    kubernetes:\n      - {line}\n"), expected);
 }
 
 #[test]
@@ -153,9 +135,7 @@ fn keys_of_a_grant_that_do_not_agree_are_refused() {
     );
     check_grant(
         "{verbs: [patch], resources: [pods], fields: [metadata]}",
-        &expect![
-            "policy.yaml:4:54: `metadata` is too wide: name what in it, such as `metadata.labels`"
-        ],
+        &expect!["policy.yaml:4:54: `metadata` is too wide: name what in it, such as `metadata.labels`"],
     );
     check_grant(
         "{verbs: [patch], resources: [pods], fields: []}",
@@ -170,9 +150,7 @@ fn keys_of_a_grant_that_do_not_agree_are_refused() {
     );
     check_grant(
         "{verbs: [get], resources: [pods/exec]}",
-        &expect![
-            "policy.yaml:4:36: `pods/exec` is not an object: this version has no capability that reaches it"
-        ],
+        &expect!["policy.yaml:4:36: `pods/exec` is not an object: this version has no capability that reaches it"],
     );
 }
 
@@ -180,15 +158,11 @@ fn keys_of_a_grant_that_do_not_agree_are_refused() {
 fn an_entry_that_is_forbidden_says_nothing_else() {
     check_errors(
         "actionners:\n  kubernetes:label: {forbidden: false}\n",
-        &expect![
-            "policy.yaml:2:33: `forbidden` can only be `true`: leave it out to allow what is granted"
-        ],
+        &expect!["policy.yaml:2:33: `forbidden` can only be `true`: leave it out to allow what is granted"],
     );
     check_errors(
         "actionners:\n  kubernetes:label: {forbidden: true, limits: {}}\n",
-        &expect![
-            "policy.yaml:2:33: `kubernetes:label` is forbidden: no other key can stand beside `forbidden`"
-        ],
+        &expect!["policy.yaml:2:33: `kubernetes:label` is forbidden: no other key can stand beside `forbidden`"],
     );
     let policy = policy("actionners:\n  kubernetes:label: {forbidden: true}\n");
     assert_eq!(policy.entry("kubernetes:label"), Entry::Forbidden);
@@ -204,10 +178,7 @@ fn an_actionner_that_is_not_bundled_needs_a_digest() {
     );
     let digest = format!("sha256:{}", "a".repeat(64));
     let policy = policy(&format!("actionners:\n  acme:x: {{digest: '{digest}'}}\n"));
-    assert_eq!(
-        grants(&policy, "acme:x").digest.as_deref(),
-        Some(digest.as_str())
-    );
+    assert_eq!(grants(&policy, "acme:x").digest.as_deref(), Some(digest.as_str()));
     assert_eq!(grants(&policy, "kubernetes:label").digest, None);
     assert_eq!(policy.entry("acme:y"), Entry::Missing);
 }
@@ -226,14 +197,8 @@ fn a_limit_comes_from_the_entry_else_from_the_file_else_from_the_default() {
     let policy = policy("limits: {deadline: 5s, cpu: 2s}\n");
     let terminate = grants(&policy, "kubernetes:terminate").limits.to_string();
     let label = grants(&policy, "kubernetes:label").limits.to_string();
-    assert!(
-        terminate.contains("memory: 64Mi, cpu: 2s, deadline: 60s"),
-        "{terminate}"
-    );
-    assert!(
-        label.contains("memory: 64Mi, cpu: 2s, deadline: 5s"),
-        "{label}"
-    );
+    assert!(terminate.contains("memory: 64Mi, cpu: 2s, deadline: 60s"), "{terminate}");
+    assert!(label.contains("memory: 64Mi, cpu: 2s, deadline: 5s"), "{label}");
 }
 
 #[test]
@@ -255,13 +220,9 @@ fn each_limit_is_taken() {
 
 #[test]
 fn the_own_namespace_is_protected_whatever_a_file_says() {
-    let shown =
-        |text: &str| flow_list(&grants(&policy(text), "kubernetes:label").protected_namespaces);
+    let shown = |text: &str| flow_list(&grants(&policy(text), "kubernetes:label").protected_namespaces);
     assert_eq!(shown(""), "[kube-system, falco]");
-    assert_eq!(
-        shown("protected: {namespaces: [prod-*]}"),
-        "[prod-*, falco]"
-    );
+    assert_eq!(shown("protected: {namespaces: [prod-*]}"), "[prod-*, falco]");
     assert_eq!(shown("protected: {namespaces: []}"), "[falco]");
     assert_eq!(shown("protected: {namespaces: [falco]}"), "[falco]");
 }
@@ -269,10 +230,7 @@ fn the_own_namespace_is_protected_whatever_a_file_says() {
 #[test]
 fn a_file_without_content_changes_nothing() {
     for text in ["", "# nothing\n", "{}", "actionners: {}", "limits: {}"] {
-        assert_eq!(
-            policy(text).to_yaml(),
-            bundled().protecting("falco").to_yaml()
-        );
+        assert_eq!(policy(text).to_yaml(), bundled().protecting("falco").to_yaml());
     }
 }
 
@@ -289,10 +247,8 @@ fn the_policy_in_force_is_printed_with_every_limit() {
               - {verbs: [patch], resources: [pods, nodes], scope: event-target, fields: [metadata.labels]}
             limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 8}
           kubernetes:terminate: {forbidden: true}
-    "#]].assert_eq(
-        &policy("limits: {cpu: 500ms}\nactionners:\n  kubernetes:terminate: {forbidden: true}\n")
-            .to_yaml(),
-    );
+    "#]]
+    .assert_eq(&policy("limits: {cpu: 500ms}\nactionners:\n  kubernetes:terminate: {forbidden: true}\n").to_yaml());
 }
 
 #[test]

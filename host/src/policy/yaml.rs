@@ -115,10 +115,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(file: &str) -> Self {
-        Reader {
-            file: file.into(),
-            problems: Vec::new(),
-        }
+        Reader { file: file.into(), problems: Vec::new() }
     }
 
     /// The document as a tree; none, and a problem noted, where it is not YAML.
@@ -160,27 +157,17 @@ impl Reader {
 
     /// The value if nothing was wrong anywhere, else all that was.
     pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<PolicyError>> {
-        if self.problems.is_empty() {
-            Ok(value)
-        } else {
-            Err(self.problems)
-        }
+        if self.problems.is_empty() { Ok(value) } else { Err(self.problems) }
     }
 
     pub(super) fn map(&mut self, node: Node, what: &str) -> Option<Vec<(Spanned<String>, Node)>> {
         match node.value {
             Value::Map(entries) => Some(entries),
             other => {
-                let hint = if matches!(other, Value::Null) {
-                    ": write {} to grant nothing, or leave the key out"
-                } else {
-                    ""
-                };
+                let hint =
+                    if matches!(other, Value::Null) { ": write {} to grant nothing, or leave the key out" } else { "" };
                 let kind = other.kind();
-                self.problem(
-                    node.referenced,
-                    format!("{what} must be a mapping, not {kind}{hint}"),
-                );
+                self.problem(node.referenced, format!("{what} must be a mapping, not {kind}{hint}"));
                 None
             }
         }
@@ -192,18 +179,12 @@ impl Reader {
         match node.value {
             Value::List(items) if !items.is_empty() => items,
             Value::List(_) => {
-                self.problem(
-                    node.referenced,
-                    format!("`{key}` is empty: name something, or leave it out"),
-                );
+                self.problem(node.referenced, format!("`{key}` is empty: name something, or leave it out"));
                 Vec::new()
             }
             other => {
                 let kind = other.kind();
-                self.problem(
-                    node.referenced,
-                    format!("`{key}` must be a list in [ ], not {kind}"),
-                );
+                self.problem(node.referenced, format!("`{key}` must be a list in [ ], not {kind}"));
                 Vec::new()
             }
         }
@@ -218,10 +199,7 @@ impl Reader {
                     Value::Null | Value::Text(_) | Value::List(_) | Value::Map(_) => "",
                 };
                 let kind = other.kind();
-                self.problem(
-                    node.referenced,
-                    format!("`{key}` must be a text, not {kind}{hint}"),
-                );
+                self.problem(node.referenced, format!("`{key}` must be a text, not {kind}{hint}"));
                 None
             }
         }
@@ -233,10 +211,7 @@ impl Reader {
             Value::Text(text) | Value::Number(text) => Some((text, node.referenced)),
             other => {
                 let kind = other.kind();
-                self.problem(
-                    node.referenced,
-                    format!("`{key}` must be a number or a text, not {kind}"),
-                );
+                self.problem(node.referenced, format!("`{key}` must be a number or a text, not {kind}"));
                 None
             }
         }
@@ -247,10 +222,7 @@ impl Reader {
 pub(super) fn valid_names(written: &str, names: &[&str]) -> String {
     let mut names = names.to_vec();
     names.sort_by(|a, b| {
-        let (near_a, near_b) = (
-            strsim::jaro_winkler(written, a),
-            strsim::jaro_winkler(written, b),
-        );
+        let (near_a, near_b) = (strsim::jaro_winkler(written, a), strsim::jaro_winkler(written, b));
         near_b.total_cmp(&near_a)
     });
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

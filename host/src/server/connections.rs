@@ -43,20 +43,9 @@ pub(super) struct Server {
 
 impl Server {
     /// Serves until `shutdown`, then waits for open requests; returns how many connections were cut.
-    pub(super) async fn run(
-        self,
-        shutdown: impl Future<Output = ()>,
-        drain_max: Duration,
-    ) -> usize {
-        let Server {
-            listener,
-            router,
-            limits,
-            logger,
-        } = self;
-        let places = Arc::new(Semaphore::new(
-            limits.connections_max.min(Semaphore::MAX_PERMITS),
-        ));
+    pub(super) async fn run(self, shutdown: impl Future<Output = ()>, drain_max: Duration) -> usize {
+        let Server { listener, router, limits, logger } = self;
+        let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -71,13 +60,7 @@ impl Server {
             let Some((stream, place)) = accepted else {
                 continue;
             };
-            connections.spawn(connection(
-                stream,
-                place,
-                router.clone(),
-                limits,
-                stopping.clone(),
-            ));
+            connections.spawn(connection(stream, place, router.clone(), limits, stopping.clone()));
         }
         drop(listener);
         drop(stop);
@@ -110,10 +93,7 @@ async fn accept(
 
 fn is_about_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// Serves one client until it leaves, is too slow, or the server stops.
@@ -141,8 +121,7 @@ async fn connection(
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress), limits));
     let mut http = http1::Builder::new();
     // `Watched` tells a slow head from an idle connection, which hyper's own timeout doesn't.
-    http.header_read_timeout(None)
-        .max_buf_size(BUFFER_BYTES_MAX);
+    http.header_read_timeout(None).max_buf_size(BUFFER_BYTES_MAX);
     let mut served = pin!(http.serve_connection(io, service));
     // How a connection ends is the client's business: what it was owed is answered by then.
     let _ = tokio::select! {

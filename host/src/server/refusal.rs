@@ -82,10 +82,7 @@ impl Refusal {
             Refusal::Queue(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             // What is left of the body can't be told from a next request.
             Refusal::SlowBody => Some((header::CONNECTION, HeaderValue::from_static("close"))),
-            Refusal::Event(_)
-            | Refusal::Broken(_)
-            | Refusal::TooLarge { .. }
-            | Refusal::NotFound => None,
+            Refusal::Event(_) | Refusal::Broken(_) | Refusal::TooLarge { .. } | Refusal::NotFound => None,
         }
     }
 }
@@ -112,10 +109,8 @@ impl fmt::Display for Refusal {
 
 impl IntoResponse for &Refusal {
     fn into_response(self) -> Response {
-        let headers = [
-            (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        ];
+        let headers =
+            [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
         let mut response = (self.status(), headers, format!("{self}\n")).into_response();
         if let Some((name, value)) = self.advice() {
             response.headers_mut().insert(name, value);
@@ -135,20 +130,13 @@ struct Second {
 
 impl Throttle {
     pub(super) fn new() -> Throttle {
-        Throttle(Mutex::new(Second {
-            began: None,
-            lines: 0,
-            left_out: 0,
-        }))
+        Throttle(Mutex::new(Second { began: None, lines: 0, left_out: 0 }))
     }
 
     /// Whether a line may be written, and how many were left out since the last one.
     pub(super) fn admit(&self, now: Instant) -> Option<Option<u64>> {
         let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if second
-            .began
-            .is_none_or(|began| now.duration_since(began) >= Duration::from_secs(1))
-        {
+        if second.began.is_none_or(|began| now.duration_since(began) >= Duration::from_secs(1)) {
             second.began = Some(now);
             second.lines = 0;
         }
@@ -174,10 +162,7 @@ mod tests {
         }
         assert_eq!(throttle.admit(start), None);
         assert_eq!(throttle.admit(start + Duration::from_millis(999)), None);
-        assert_eq!(
-            throttle.admit(start + Duration::from_secs(1)),
-            Some(Some(2))
-        );
+        assert_eq!(throttle.admit(start + Duration::from_secs(1)), Some(Some(2)));
         assert_eq!(throttle.admit(start + Duration::from_secs(1)), Some(None));
     }
 
@@ -185,9 +170,7 @@ mod tests {
     fn a_reason_is_cut_and_cleaned() {
         let refusal = Refusal::Event(format!("bad \u{1b}[31m\r\nX: y{}", "z".repeat(1000)));
         let text = refusal.to_string();
-        assert!(text.starts_with(
-            "Please send a valid request body: bad \u{fffd}[31m\u{fffd}\u{fffd}X: yz"
-        ));
+        assert!(text.starts_with("Please send a valid request body: bad \u{fffd}[31m\u{fffd}\u{fffd}X: yz"));
         assert!(text.len() < 400);
     }
 }

@@ -67,19 +67,8 @@ impl Host {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { stopped.await.unwrap_or_default() };
-        let served = tokio::spawn(serve(
-            listener,
-            intake.clone(),
-            shutdown,
-            Duration::from_secs(20),
-        ));
-        Host {
-            address,
-            intake,
-            log,
-            stop,
-            served,
-        }
+        let served = tokio::spawn(serve(listener, intake.clone(), shutdown, Duration::from_secs(20)));
+        Host { address, intake, log, stop, served }
     }
 
     async fn client(&self) -> Client {
@@ -127,10 +116,7 @@ impl Client {
         let length = header_of(&head, "content-length").map_or(0, |value| value.parse().unwrap());
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).await.unwrap();
-        Some(Answer {
-            head,
-            body: String::from_utf8(body).unwrap(),
-        })
+        Some(Answer { head, body: String::from_utf8(body).unwrap() })
     }
 
     async fn is_closed(&mut self) -> bool {
@@ -156,17 +142,11 @@ impl Answer {
 
 fn header_of<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let headers = head.lines().filter_map(|line| line.split_once(": "));
-    headers
-        .filter(|(found, _)| found.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
-        .next()
+    headers.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
 }
 
 fn post(path: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: t\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("POST {path} HTTP/1.1\r\nHost: t\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn get(path: &str) -> String {
@@ -198,22 +178,9 @@ async fn takes_events_on_any_free_path() {
 async fn keeps_the_callers_trace() {
     let host = Host::start().await;
     let id = "0af7651916cd43dd8448eb211c80319c";
-    let traced = post("/", EVENT).replace(
-        "Host: t",
-        &format!("Host: t\r\ntraceparent: 00-{id}-b7ad6b7169203331-01"),
-    );
+    let traced = post("/", EVENT).replace("Host: t", &format!("Host: t\r\ntraceparent: 00-{id}-b7ad6b7169203331-01"));
     assert_eq!(host.ask(&traced).await.status(), 200);
-    assert_eq!(
-        host.intake
-            .queue
-            .next()
-            .await
-            .unwrap()
-            .queued
-            .trace_id
-            .to_string(),
-        id
-    );
+    assert_eq!(host.intake.queue.next().await.unwrap().queued.trace_id.to_string(), id);
 }
 
 #[tokio::test]
@@ -233,58 +200,29 @@ async fn explains_what_is_not_an_event() {
     for body in ["", "{", "[]", "not json", r#"{"rule":"r"}"#] {
         let answer = host.post(body).await;
         assert_eq!(answer.status(), 400, "{body}");
-        let reason = answer
-            .body
-            .strip_prefix("Please send a valid request body: ")
-            .unwrap();
-        assert!(
-            reason.trim_end().len() > 5 && reason.ends_with('\n'),
-            "{reason}"
-        );
-        assert_eq!(
-            answer.header("content-type"),
-            Some("text/plain; charset=utf-8")
-        );
+        let reason = answer.body.strip_prefix("Please send a valid request body: ").unwrap();
+        assert!(reason.trim_end().len() > 5 && reason.ends_with('\n'), "{reason}");
+        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     }
     assert_eq!(host.logged().lines().count(), 5);
-    assert!(
-        host.logged()
-            .contains(" WRN http error=\"Please send a valid request body: ")
-    );
+    assert!(host.logged().contains(" WRN http error=\"Please send a valid request body: "));
     assert_eq!(host.intake.queue.depth(), 0);
-    assert!(
-        host.intake
-            .metrics
-            .render()
-            .contains(r#"rejected_request_total{reason="invalid event"} 5"#)
-    );
+    assert!(host.intake.metrics.render().contains(r#"rejected_request_total{reason="invalid event"} 5"#));
 }
 
 #[tokio::test]
 async fn tells_wrong_methods_and_paths() {
     let host = Host::start().await;
     let answer = host.ask(&get("/")).await;
-    assert_eq!(
-        (answer.status(), answer.header("allow")),
-        (405, Some("POST"))
-    );
+    assert_eq!((answer.status(), answer.header("allow")), (405, Some("POST")));
     assert_eq!(answer.body, "Please send with POST http method\n");
     for path in ["/healthz", "/readyz", "/metrics"] {
         let answer = host.ask(&post(path, EVENT)).await;
-        assert_eq!(
-            (answer.status(), answer.header("allow")),
-            (405, Some("GET, HEAD")),
-            "{path}"
-        );
+        assert_eq!((answer.status(), answer.header("allow")), (405, Some("GET, HEAD")), "{path}");
     }
     assert_eq!(host.ask(&get("/nothing")).await.status(), 404);
-    assert_eq!(
-        host.ask("DELETE /events HTTP/1.1\r\nHost: t\r\n\r\n")
-            .await
-            .status(),
-        404
-    );
+    assert_eq!(host.ask("DELETE /events HTTP/1.1\r\nHost: t\r\n\r\n").await.status(), 404);
     assert_eq!(host.ask("gibberish\r\n\r\n").await.status(), 400);
 }
 
@@ -292,10 +230,7 @@ async fn tells_wrong_methods_and_paths() {
 async fn tells_its_health() {
     let host = Host::start().await;
     let answer = host.ask(&get("/healthz")).await;
-    assert_eq!(
-        (answer.status(), answer.body.as_str()),
-        (200, r#"{"status": "ok"}"#)
-    );
+    assert_eq!((answer.status(), answer.body.as_str()), (200, r#"{"status": "ok"}"#));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(host.ask(&get("/readyz")).await.status(), 503);
     host.intake.ready.store(true, Ordering::Relaxed);
@@ -308,20 +243,9 @@ async fn shows_metrics() {
     host.post(EVENT).await;
     let answer = host.ask(&get("/metrics")).await;
     assert_eq!(answer.status(), 200);
-    assert_eq!(
-        answer.header("content-type"),
-        Some("text/plain; version=0.0.4; charset=utf-8")
-    );
-    assert!(
-        answer
-            .body
-            .contains("\nfalcosecurity_falco_talon_queue_depth 1\n")
-    );
-    assert!(
-        answer.body.contains(
-            r#"falcosecurity_falco_talon_event_total{event="Terminal shell in container","#
-        )
-    );
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(answer.body.contains("\nfalcosecurity_falco_talon_queue_depth 1\n"));
+    assert!(answer.body.contains(r#"falcosecurity_falco_talon_event_total{event="Terminal shell in container","#));
 }
 
 #[tokio::test]
@@ -329,10 +253,7 @@ async fn a_full_queue_asks_to_come_again() {
     let host = Host::with(LIMITS, 1, false).await;
     assert_eq!(host.post(EVENT).await.status(), 200);
     let answer = host.post(EVENT).await;
-    assert_eq!(
-        (answer.status(), answer.header("retry-after")),
-        (429, Some("1"))
-    );
+    assert_eq!((answer.status(), answer.header("retry-after")), (429, Some("1")));
     host.intake.queue.next().await.unwrap().ack();
     assert_eq!(host.post(EVENT).await.status(), 200);
     host.intake.queue.close();
@@ -344,18 +265,13 @@ async fn refuses_a_body_that_is_too_large() {
     let host = Host::start().await;
     let huge = "x".repeat(LIMITS.body_bytes_max + 1);
     assert_eq!(host.post(&huge).await.status(), 413);
-    assert_eq!(
-        host.post(&"x".repeat(LIMITS.body_bytes_max)).await.status(),
-        400
-    );
+    assert_eq!(host.post(&"x".repeat(LIMITS.body_bytes_max)).await.status(), 400);
     // One that is much larger is seen to be, too, by a client that sends all of it first.
     assert_eq!(host.post(&"x".repeat(2_000_000)).await.status(), 413);
-    let endless = format!(
-        "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1001\r\n{huge}\r\n0\r\n\r\n"
-    );
+    let endless =
+        format!("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1001\r\n{huge}\r\n0\r\n\r\n");
     assert_eq!(host.ask(&endless).await.status(), 413);
-    let announced =
-        "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n";
+    let announced = "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n";
     assert_eq!(host.ask(announced).await.status(), 413);
 }
 
@@ -363,14 +279,10 @@ async fn refuses_a_body_that_is_too_large() {
 async fn takes_a_body_in_pieces() {
     let host = Host::start().await;
     let mut client = host.client().await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
-        .await;
+    client.send("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n").await;
     for piece in EVENT.as_bytes().chunks(7) {
         let piece = std::str::from_utf8(piece).unwrap();
-        client
-            .send(&format!("{:x}\r\n{piece}\r\n", piece.len()))
-            .await;
+        client.send(&format!("{:x}\r\n{piece}\r\n", piece.len())).await;
     }
     client.send("0\r\n\r\n").await;
     assert_eq!(client.answer().await.unwrap().status(), 200);
@@ -380,17 +292,7 @@ async fn takes_a_body_in_pieces() {
 async fn answers_pipelined_requests_in_order() {
     let host = Host::start().await;
     let mut client = host.client().await;
-    client
-        .send(
-            &[
-                post("/", EVENT),
-                get("/healthz"),
-                post("/", "{"),
-                post("/", EVENT),
-            ]
-            .concat(),
-        )
-        .await;
+    client.send(&[post("/", EVENT), get("/healthz"), post("/", "{"), post("/", EVENT)].concat()).await;
     let mut statuses = Vec::new();
     for _ in 0..4 {
         statuses.push(client.answer().await.unwrap().status());
@@ -435,9 +337,7 @@ async fn an_idle_connection_is_closed() {
 async fn a_slow_body_is_cut_off() {
     let host = Host::start().await;
     let mut client = host.client().await;
-    client
-        .send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{")
-        .await;
+    client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{").await;
     let start = Instant::now();
     assert_eq!(client.answer().await.unwrap().status(), 408);
     assert_eq!(start.elapsed().as_secs(), 10);
@@ -446,10 +346,7 @@ async fn a_slow_body_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_in_nothing_is_cut_off() {
-    let limits = ServerLimits {
-        connections_max: 1,
-        ..LIMITS
-    };
+    let limits = ServerLimits { connections_max: 1, ..LIMITS };
     let host = Host::with(limits, 10, false).await;
     let mut deaf = host.client().await;
     // More answers than the buffers of both sockets hold, none of them read.
@@ -464,10 +361,7 @@ async fn a_client_that_takes_in_nothing_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn further_clients_wait_for_a_place() {
-    let limits = ServerLimits {
-        connections_max: 1,
-        ..LIMITS
-    };
+    let limits = ServerLimits { connections_max: 1, ..LIMITS };
     let host = Host::with(limits, 10, false).await;
     let mut first = host.client().await;
     first.send(&get("/healthz")).await;
@@ -498,24 +392,17 @@ async fn shutting_down_finishes_requests_in_flight() {
     assert!(TcpStream::connect(address).await.is_err());
     busy.send(end).await;
     let answer = busy.answer().await.unwrap();
-    assert_eq!(
-        (answer.status(), answer.header("connection")),
-        (200, Some("close"))
-    );
+    assert_eq!((answer.status(), answer.header("connection")), (200, Some("close")));
     assert_eq!(stopping.await.unwrap(), 0);
     assert_eq!(queue.depth(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutting_down_cuts_off_what_does_not_end() {
-    let limits = ServerLimits {
-        body_timeout: Duration::from_secs(60),
-        ..LIMITS
-    };
+    let limits = ServerLimits { body_timeout: Duration::from_secs(60), ..LIMITS };
     let host = Host::with(limits, 10, false).await;
     let mut busy = host.client().await;
-    busy.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{")
-        .await;
+    busy.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let start = Instant::now();
     assert_eq!(host.stop().await, 1);

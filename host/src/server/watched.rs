@@ -85,14 +85,7 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, limits: ServerLimits) -> Watched {
         let timer = Box::pin(sleep_until(Instant::now() + limits.idle_timeout));
-        Watched {
-            stream,
-            progress,
-            limits,
-            read_by: None,
-            write_by: None,
-            timer,
-        }
+        Watched { stream, progress, limits, read_by: None, write_by: None, timer }
     }
 
     /// Until when the stage that the connection is in may last.
@@ -111,11 +104,7 @@ impl Watched {
     }
 
     /// Pending until `deadline`, then an error.
-    fn poll_deadline<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        deadline: Instant,
-    ) -> Poll<io::Result<T>> {
+    fn poll_deadline<T>(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<io::Result<T>> {
         loop {
             if self.timer.is_elapsed() || self.timer.deadline() > deadline {
                 if Instant::now() >= deadline {
@@ -132,9 +121,7 @@ impl Watched {
     fn wake_in_time(&mut self, context: &mut Context<'_>) {
         loop {
             if self.timer.is_elapsed() {
-                self.timer
-                    .as_mut()
-                    .reset(Instant::now() + self.limits.idle_timeout);
+                self.timer.as_mut().reset(Instant::now() + self.limits.idle_timeout);
             }
             if self.timer.as_mut().poll(context).is_pending() {
                 return;
@@ -143,11 +130,7 @@ impl Watched {
     }
 
     /// Bounds a write that the client holds up.
-    fn watch_write<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+    fn watch_write<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.write_by = None;
             return written;
@@ -190,11 +173,7 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch_write(context, written)
     }

@@ -19,15 +19,10 @@ pub(super) struct Applier<'a> {
 impl Applier<'_> {
     /// The live object (null: none yet) with the declared one applied, and the entries of who holds what.
     pub(super) fn apply(&self, live: &Value, declared: &Value) -> Result<Value, Refusal> {
-        let ty = Type {
-            shape: Shape::Structure(self.resource.structure()),
-            atomic: false,
-        };
+        let ty = Type { shape: Shape::Structure(self.resource.structure()), atomic: false };
         self.check(&ty, declared)?;
         let mut holders = managed::holders(live);
-        let fields = managed::leaves(self.resource, self.subresource, declared)
-            .into_keys()
-            .collect();
+        let fields = managed::leaves(self.resource, self.subresource, declared).into_keys().collect();
         let own = Holder {
             manager: self.manager.to_owned(),
             applies: true,
@@ -36,22 +31,12 @@ impl Applier<'_> {
             time: self.now.clone(),
             fields,
         };
-        let last = holders
-            .iter()
-            .position(|holder| holder.is(&own))
-            .map(|at| holders.remove(at));
+        let last = holders.iter().position(|holder| holder.is(&own)).map(|at| holders.remove(at));
         let mut object = merge(&ty, live.clone(), declared);
         if let Some(last) = &last {
-            let held = |path: &Path| {
-                own.fields.contains(path)
-                    || holders.iter().any(|holder| holder.fields.contains(path))
-            };
-            let gone: Set = last
-                .fields
-                .iter()
-                .filter(|path| !held(path))
-                .cloned()
-                .collect();
+            let held =
+                |path: &Path| own.fields.contains(path) || holders.iter().any(|holder| holder.fields.contains(path));
+            let gone: Set = last.fields.iter().filter(|path| !held(path)).cloned().collect();
             let under = |path: &Path| {
                 own.fields
                     .iter()
@@ -65,23 +50,14 @@ impl Applier<'_> {
         }
         self.settle_conflicts(live, &object, &mut holders)?;
         let unchanged = last.as_ref().is_some_and(|last| last.fields == own.fields);
-        let time = if unchanged {
-            last.map(|last| last.time).unwrap_or_default()
-        } else {
-            own.time.clone()
-        };
+        let time = if unchanged { last.map(|last| last.time).unwrap_or_default() } else { own.time.clone() };
         holders.insert(0, Holder { time, ..own });
         managed::set_holders(&mut object, holders);
         Ok(object)
     }
 
     /// Take from others what changes, or refuse.
-    fn settle_conflicts(
-        &self,
-        live: &Value,
-        object: &Value,
-        holders: &mut [Holder],
-    ) -> Result<(), Refusal> {
+    fn settle_conflicts(&self, live: &Value, object: &Value, holders: &mut [Holder]) -> Result<(), Refusal> {
         let before = managed::leaves(self.resource, self.subresource, live);
         let after = managed::leaves(self.resource, self.subresource, object);
         let changed: Set = after
@@ -91,11 +67,7 @@ impl Applier<'_> {
             .collect();
         let mut conflicts: Vec<(String, Vec<String>)> = Vec::new();
         for holder in holders.iter() {
-            let fields: Vec<String> = holder
-                .fields
-                .intersection(&changed)
-                .map(managed::readable)
-                .collect();
+            let fields: Vec<String> = holder.fields.intersection(&changed).map(managed::readable).collect();
             if !fields.is_empty() {
                 conflicts.push((holder.described(), fields));
             }
@@ -105,9 +77,9 @@ impl Applier<'_> {
             return Err(conflict(&conflicts));
         }
         for holder in holders {
-            holder.fields.retain(|path| {
-                !changed.contains(path) && (after.contains_key(path) || !before.contains_key(path))
-            });
+            holder
+                .fields
+                .retain(|path| !changed.contains(path) && (after.contains_key(path) || !before.contains_key(path)));
         }
         Ok(())
     }
@@ -121,14 +93,9 @@ impl Applier<'_> {
             many => format!("errors:\n  {}", many.join("\n  ")),
         };
         let text = |field: &str| declared["metadata"][field].as_str().unwrap_or_default();
-        let kind = format!(
-            "{}/{}, Kind={}",
-            self.resource.group, self.resource.version, self.resource.kind
-        );
+        let kind = format!("{}/{}, Kind={}", self.resource.group, self.resource.version, self.resource.kind);
         let of = format!("{}/{}; {kind}", text("namespace"), text("name"));
-        Err(Refusal::internal(format!(
-            "failed to create typed patch object ({of}): {errors}"
-        )))
+        Err(Refusal::internal(format!("failed to create typed patch object ({of}): {errors}")))
     }
 }
 
@@ -136,23 +103,16 @@ fn conflict(conflicts: &[(String, Vec<String>)]) -> Refusal {
     let count: usize = conflicts.iter().map(|(_, fields)| fields.len()).sum();
     let causes: Vec<Cause> = conflicts
         .iter()
-        .flat_map(|(manager, fields)| {
-            fields
-                .iter()
-                .map(|field| Cause::held(manager, field.clone()))
-        })
+        .flat_map(|(manager, fields)| fields.iter().map(|field| Cause::held(manager, field.clone())))
         .collect();
     let message = match conflicts {
-        [(manager, fields)] if fields.len() == 1 => format!(
-            "Apply failed with 1 conflict: conflict with {manager}: {}",
-            fields[0]
-        ),
+        [(manager, fields)] if fields.len() == 1 => {
+            format!("Apply failed with 1 conflict: conflict with {manager}: {}", fields[0])
+        }
         _ => {
             let blocks: Vec<String> = conflicts
                 .iter()
-                .map(|(manager, fields)| {
-                    format!("conflicts with {manager}:\n- {}", fields.join("\n- "))
-                })
+                .map(|(manager, fields)| format!("conflicts with {manager}:\n- {}", fields.join("\n- ")))
                 .collect();
             format!("Apply failed with {count} conflicts: {}", blocks.join("\n"))
         }
@@ -202,14 +162,10 @@ fn check(ty: &Type, value: &Value, at: &mut String, wrong: &mut Vec<String>) {
                 ));
             }
         }
-        (Shape::List(_), value) => wrong.push(format!(
-            "{at}: expected list, got &{{{}}}",
-            super::merge::go(value)
-        )),
-        (Shape::Map(_) | Shape::Structure(_), value) => wrong.push(format!(
-            "{at}: expected map, got &{{{}}}",
-            super::merge::go(value)
-        )),
+        (Shape::List(_), value) => wrong.push(format!("{at}: expected list, got &{{{}}}", super::merge::go(value))),
+        (Shape::Map(_) | Shape::Structure(_), value) => {
+            wrong.push(format!("{at}: expected map, got &{{{}}}", super::merge::go(value)))
+        }
     }
 }
 
@@ -237,10 +193,7 @@ fn merge(ty: &Type, live: Value, declared: &Value) -> Value {
 fn merge_items(list: &List, mut live: Vec<Value>, declared: &[Value]) -> Value {
     for item in declared {
         let step = managed::item_step(&list.apply, item);
-        match live
-            .iter_mut()
-            .find(|other| managed::item_step(&list.apply, other) == step)
-        {
+        match live.iter_mut().find(|other| managed::item_step(&list.apply, other) == step) {
             Some(present) => *present = merge(&list.items, present.take(), item),
             None => live.push(item.clone()),
         }
@@ -254,10 +207,7 @@ fn remove(ty: &Type, value: &mut Value, path: &[String]) {
     };
     match (&ty.shape, value) {
         (Shape::List(list), Value::Array(items)) => {
-            let Some(at) = items
-                .iter()
-                .position(|item| managed::item_step(&list.apply, item) == *step)
-            else {
+            let Some(at) = items.iter().position(|item| managed::item_step(&list.apply, item) == *step) else {
                 return;
             };
             if rest.is_empty() {

@@ -24,18 +24,12 @@ impl Body<'_> {
 
     /// The object to create, or to put in another's place.
     pub(super) fn object(&self, call: &Call) -> Result<Value, Refusal> {
-        let (kind, version) = (
-            if is_eviction(call) {
-                "Eviction"
-            } else {
-                call.resource.kind
-            },
-            call.resource.version,
-        );
+        let (kind, version) = (if is_eviction(call) { "Eviction" } else { call.resource.kind }, call.resource.version);
         let mut object = match call.content_type.as_deref() {
             None | Some("" | "application/json") => self.json_object(kind)?,
-            Some("application/yaml") => yaml(self.bytes)
-                .map_err(|error| Refusal::bad_request(format!("error decoding YAML: {error}")))?,
+            Some("application/yaml") => {
+                yaml(self.bytes).map_err(|error| Refusal::bad_request(format!("error decoding YAML: {error}")))?
+            }
             Some(_) => {
                 let message = "the body of the request was in an unknown format - accepted media types include: \
                                application/json, application/yaml, application/vnd.kubernetes.protobuf";
@@ -44,33 +38,21 @@ impl Body<'_> {
         };
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         let (given_version, given_kind) = (text("apiVersion"), text("kind"));
-        let expected = if is_eviction(call) {
-            "policy/v1".to_owned()
-        } else {
-            call.resource.api_version()
-        };
+        let expected = if is_eviction(call) { "policy/v1".to_owned() } else { call.resource.api_version() };
         if call.resource.custom && given_kind.is_empty() {
             let shown = String::from_utf8_lossy(self.bytes);
             return Err(Refusal::bad_request(format!(
                 "the object provided is unrecognized (must be of type {kind}): Object 'Kind' is missing in '{shown}' ({shown})"
             )));
         }
-        let right = (given_version.is_empty() || given_version == expected)
-            && (given_kind.is_empty() || given_kind == kind);
+        let right =
+            (given_version.is_empty() || given_version == expected) && (given_kind.is_empty() || given_kind == kind);
         if !right && call.resource.custom {
             return Err(no_custom(call, &given_version, &given_kind));
         }
         if !right {
-            let given_version = if given_version.is_empty() {
-                expected
-            } else {
-                given_version
-            };
-            let package = if is_eviction(call) {
-                "policy"
-            } else {
-                internal_package(call.resource.group)
-            };
+            let given_version = if given_version.is_empty() { expected } else { given_version };
+            let package = if is_eviction(call) { "policy" } else { internal_package(call.resource.group) };
             let error = no_conversion(&given_version, &given_kind, package, kind);
             return Err(Refusal::bad_request(format!(
                 "{given_kind} in version {version:?} cannot be handled as a {kind}: {error}"
@@ -92,52 +74,33 @@ impl Body<'_> {
             Ok(object @ Value::Object(_)) => Ok(object),
             Ok(other) => {
                 let tags = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
-                let error = format!(
-                    "json: cannot unmarshal {} into Go value of type {tags}",
-                    super::decode::describe(&other)
-                );
-                let shown: String = self
-                    .bytes
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
+                let error =
+                    format!("json: cannot unmarshal {} into Go value of type {tags}", super::decode::describe(&other));
+                let shown: String = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 Err(unrecognised(&error, &shown))
             }
             Err(error) => {
                 let shown = String::from_utf8_lossy(self.bytes);
-                Err(unrecognised(
-                    &go_error(self.bytes, &error),
-                    if shown.is_empty() { "<empty>" } else { &shown },
-                ))
+                Err(unrecognised(&go_error(self.bytes, &error), if shown.is_empty() { "<empty>" } else { &shown }))
             }
         }
     }
 
     /// A patch in JSON. `expected` is how Go calls what it should be.
-    pub(super) fn patch(
-        &self,
-        prefix: &str,
-        expected: &str,
-        fits: fn(&Value) -> bool,
-    ) -> Result<Value, Refusal> {
-        let patch: Value = serde_json::from_slice(self.bytes).map_err(|error| {
-            Refusal::bad_request(format!("{prefix}{}", go_error(self.bytes, &error)))
-        })?;
+    pub(super) fn patch(&self, prefix: &str, expected: &str, fits: fn(&Value) -> bool) -> Result<Value, Refusal> {
+        let patch: Value = serde_json::from_slice(self.bytes)
+            .map_err(|error| Refusal::bad_request(format!("{prefix}{}", go_error(self.bytes, &error))))?;
         if fits(&patch) {
             return Ok(patch);
         }
         let found = super::decode::describe(&patch);
-        Err(Refusal::bad_request(format!(
-            "{prefix}json: cannot unmarshal {found} into Go value of type {expected}"
-        )))
+        Err(Refusal::bad_request(format!("{prefix}json: cannot unmarshal {found} into Go value of type {expected}")))
     }
 
     /// An object to apply: YAML, of which JSON is a part.
     pub(super) fn declared(&self) -> Result<Value, Refusal> {
         yaml(self.bytes).map_err(|error| {
-            Refusal::bad_request(format!(
-                "error decoding YAML: error converting YAML to JSON: {error}"
-            ))
+            Refusal::bad_request(format!("error decoding YAML: error converting YAML to JSON: {error}"))
         })
     }
 }
@@ -163,13 +126,9 @@ fn is_eviction(call: &Call) -> bool {
 pub(super) fn no_conversion(version: &str, kind: &str, package: &str, expected: &str) -> String {
     if resource::by_kind(version, kind).is_some() {
         let short = version.rsplit('/').next().unwrap_or_default();
-        return format!(
-            "converting ({short}.{kind}) to ({package}.{expected}): unknown conversion"
-        );
+        return format!("converting ({short}.{kind}) to ({package}.{expected}): unknown conversion");
     }
-    format!(
-        "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
-    )
+    format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\"")
 }
 
 /// The package of Go that an API group's own form lives in, as an error of conversion shows it.
@@ -189,10 +148,7 @@ fn yaml(bytes: &[u8]) -> Result<Value, String> {
     if value.is_object() {
         Ok(value)
     } else {
-        Err(format!(
-            "an object was expected, not {}",
-            super::decode::describe(&value)
-        ))
+        Err(format!("an object was expected, not {}", super::decode::describe(&value)))
     }
 }
 
@@ -201,13 +157,8 @@ fn go_error(bytes: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "unexpected end of JSON input".to_owned();
     }
-    let line = bytes
-        .split(|byte| *byte == b'\n')
-        .nth(error.line().saturating_sub(1))
-        .unwrap_or_default();
-    let found = line
-        .get(error.column().saturating_sub(1))
-        .map_or('?', |byte| char::from(*byte));
+    let line = bytes.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let found = line.get(error.column().saturating_sub(1)).map_or('?', |byte| char::from(*byte));
     format!("invalid character '{found}' looking for beginning of value")
 }
 
@@ -218,13 +169,8 @@ pub(super) fn json_patch(object: &Value, operations: &Value) -> Result<Value, Re
     for operation in operations.as_array().into_iter().flatten() {
         let mut operation = operation.clone();
         let path = operation["path"].as_str().unwrap_or_default();
-        let parent = path
-            .rsplit_once('/')
-            .and_then(|(parent, _)| object.pointer(parent));
-        if operation["op"] == "replace"
-            && object.pointer(path).is_none()
-            && parent.is_some_and(Value::is_object)
-        {
+        let parent = path.rsplit_once('/').and_then(|(parent, _)| object.pointer(parent));
+        if operation["op"] == "replace" && object.pointer(path).is_none() && parent.is_some_and(Value::is_object) {
             operation["op"] = json!("add");
         }
         let operation: json_patch::PatchOperation =

@@ -20,8 +20,7 @@ struct Count {
 /// Whether a pod has ended, or not begun: budgets don't count it.
 pub(super) fn is_beyond(pod: &Value) -> bool {
     let phase = pod["status"]["phase"].as_str();
-    matches!(phase, Some("Succeeded" | "Failed" | "Pending"))
-        || !pod["metadata"]["deletionTimestamp"].is_null()
+    matches!(phase, Some("Succeeded" | "Failed" | "Pending")) || !pod["metadata"]["deletionTimestamp"].is_null()
 }
 
 /// Refuse where the budgets of a pod forbid its eviction.
@@ -33,16 +32,14 @@ pub(super) fn check(store: &Store, namespace: &str, pod: &Value) -> Result<(), R
         let selector = &budget["spec"]["selector"];
         !selector.is_null() && LabelSelector::of(selector).matches(&pod["metadata"]["labels"])
     };
-    let selecting: Vec<&Value> = store
-        .of(budgets, Some(namespace))
-        .map(|(_, budget)| budget)
-        .filter(|budget| selects(budget))
-        .collect();
+    let selecting: Vec<&Value> =
+        store.of(budgets, Some(namespace)).map(|(_, budget)| budget).filter(|budget| selects(budget)).collect();
     let budget = match selecting.as_slice() {
         [] => return Ok(()),
         [budget] => *budget,
         _ => {
-            let message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+            let message =
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
             return Err(Refusal::internal(message));
         }
     };
@@ -68,52 +65,26 @@ pub(super) fn check(store: &Store, namespace: &str, pod: &Value) -> Result<(), R
     };
     let message = "Cannot evict pod as it would violate the pod's disruption budget.";
     let details = json!({"causes": [{"reason": "DisruptionBudget", "message": text}]});
-    Err(Refusal::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "TooManyRequests",
-        message,
-        details,
-    ))
+    Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message, details))
 }
 
 fn count(store: &Store, namespace: &str, spec: &Value) -> Count {
     let Some(resource) = resource::by_kind("v1", "Pod") else {
-        return Count {
-            healthy: 0,
-            desired: 0,
-            expected: 0,
-            failed: None,
-        };
+        return Count { healthy: 0, desired: 0, expected: 0, failed: None };
     };
     let selector = LabelSelector::of(&spec["selector"]);
-    let pods: Vec<&Value> = store
-        .of(resource, Some(namespace))
-        .map(|(_, pod)| pod)
-        .collect();
-    let pods: Vec<&Value> = pods
-        .into_iter()
-        .filter(|pod| selector.matches(&pod["metadata"]["labels"]))
-        .collect();
+    let pods: Vec<&Value> = store.of(resource, Some(namespace)).map(|(_, pod)| pod).collect();
+    let pods: Vec<&Value> = pods.into_iter().filter(|pod| selector.matches(&pod["metadata"]["labels"])).collect();
     let counted = |pod: &&&Value| is_ready(pod) && pod["metadata"]["deletionTimestamp"].is_null();
     let healthy = i64::try_from(pods.iter().filter(counted).count()).unwrap_or(i64::MAX);
     let here = i64::try_from(pods.len()).unwrap_or(i64::MAX);
     if let Some(desired) = spec["minAvailable"].as_i64() {
-        return Count {
-            healthy,
-            desired,
-            expected: here,
-            failed: None,
-        };
+        return Count { healthy, desired, expected: here, failed: None };
     }
     let expected = match scale(store, namespace, &pods) {
         Ok(expected) => expected,
         Err(error) => {
-            return Count {
-                healthy,
-                desired: 0,
-                expected: 0,
-                failed: Some(error),
-            };
+            return Count { healthy, desired: 0, expected: 0, failed: Some(error) };
         }
     };
     let share = |value: &Value| match value
@@ -129,12 +100,7 @@ fn count(store: &Store, namespace: &str, spec: &Value) -> Count {
     } else {
         (expected - share(&spec["maxUnavailable"])).max(0)
     };
-    Count {
-        healthy,
-        desired,
-        expected,
-        failed: None,
-    }
+    Count { healthy, desired, expected, failed: None }
 }
 
 /// How many pods the controllers of these pods want.
@@ -161,24 +127,15 @@ fn scale(store: &Store, namespace: &str, pods: &[&Value]) -> Result<i64, String>
 }
 
 fn controller(object: &Value) -> Option<&Value> {
-    object["metadata"]["ownerReferences"]
-        .as_array()?
-        .iter()
-        .find(|owner| owner["controller"] == true)
+    object["metadata"]["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)
 }
 
 fn owned_by<'a>(store: &'a Store, namespace: &str, owner: &Value) -> Option<&'a Value> {
     let resource = resource::by_kind(owner["apiVersion"].as_str()?, owner["kind"].as_str()?)?;
-    store.get(&super::store::Key::new(
-        resource,
-        Some(namespace),
-        owner["name"].as_str()?,
-    ))
+    store.get(&super::store::Key::new(resource, Some(namespace), owner["name"].as_str()?))
 }
 
 fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    conditions
-        .into_iter()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    conditions.into_iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }

@@ -86,70 +86,36 @@ impl Call {
             return Err(Unaddressed::PageNotFound);
         }
         let (namespace, rest) = match rest {
-            ["namespaces", namespace, plural, rest @ ..]
-                if !matches!(*plural, "status" | "finalize") =>
-            {
+            ["namespaces", namespace, plural, rest @ ..] if !matches!(*plural, "status" | "finalize") => {
                 (Some((*namespace).to_owned()), (plural, rest))
             }
             [plural, rest @ ..] => (None, (plural, rest)),
             [] => return Err(Refusal::unknown_resource().into()),
         };
         let (plural, rest) = rest;
-        let resource =
-            resource::by_plural(group, version, plural).ok_or_else(Refusal::unknown_resource)?;
+        let resource = resource::by_plural(group, version, plural).ok_or_else(Refusal::unknown_resource)?;
         let (name, subresource) = object(resource, rest)?;
-        let in_scope = if resource.namespaced {
-            namespace.is_some() || name.is_empty()
-        } else {
-            namespace.is_none()
-        };
+        let in_scope = if resource.namespaced { namespace.is_some() || name.is_empty() } else { namespace.is_none() };
         if !in_scope {
             return Err(Refusal::unknown_resource().into());
         }
-        let verb =
-            verb(&parts.method, name, subresource).ok_or_else(Refusal::method_not_allowed)?;
+        let verb = verb(&parts.method, name, subresource).ok_or_else(Refusal::method_not_allowed)?;
         if resource.namespaced && namespace.is_none() && verb != Verb::List {
             return Err(Refusal::method_not_allowed().into());
         }
-        let header = |name| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value: &http::HeaderValue| value.to_str().ok())
-        };
+        let header = |name| parts.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         let content_type = header(http::header::CONTENT_TYPE);
-        let content_type = content_type
-            .and_then(|text| text.split(';').next())
-            .map(|text| text.trim().to_owned());
+        let content_type = content_type.and_then(|text| text.split(';').next()).map(|text| text.trim().to_owned());
         let query = Query::parse(parts.uri.query().unwrap_or_default(), verb)?;
-        let agent = header(http::header::USER_AGENT)
-            .unwrap_or_default()
-            .split('/')
-            .next()
-            .unwrap_or_default();
+        let agent = header(http::header::USER_AGENT).unwrap_or_default().split('/').next().unwrap_or_default();
         let agent = if agent.is_empty() { "unknown" } else { agent };
-        let manager = query
-            .field_manager
-            .clone()
-            .unwrap_or_else(|| agent.to_owned());
-        Ok(Call {
-            verb,
-            resource,
-            namespace,
-            name: name.to_owned(),
-            subresource,
-            query,
-            content_type,
-            manager,
-        })
+        let manager = query.field_manager.clone().unwrap_or_else(|| agent.to_owned());
+        Ok(Call { verb, resource, namespace, name: name.to_owned(), subresource, query, content_type, manager })
     }
 }
 
 /// The name, and the subresource if any, at the end of a path.
-fn object<'a>(
-    resource: &Resource,
-    rest: &[&'a str],
-) -> Result<(&'a str, Option<Subresource>), Refusal> {
+fn object<'a>(resource: &Resource, rest: &[&'a str]) -> Result<(&'a str, Option<Subresource>), Refusal> {
     match rest {
         [] => Ok(("", None)),
         [name] => Ok((name, None)),
@@ -180,19 +146,14 @@ impl Query {
         let mut query = Query::default();
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             let number = || {
-                value.parse::<i64>().map_err(|_| {
-                    Refusal::bad_request(format!(
-                        "strconv.ParseInt: parsing {value:?}: invalid syntax"
-                    ))
-                })
+                value
+                    .parse::<i64>()
+                    .map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing {value:?}: invalid syntax")))
             };
             match &*key {
                 "dryRun" if value == "All" => query.dry_run = true,
                 "dryRun" => {
-                    return Err(options_invalid(
-                        verb,
-                        &Cause::unsupported("dryRun", &json!([value]), "\"All\""),
-                    ));
+                    return Err(options_invalid(verb, &Cause::unsupported("dryRun", &json!([value]), "\"All\"")));
                 }
                 "force" => query.force = Some(matches!(&*value, "true" | "1")),
                 "fieldManager" if !value.is_empty() => {
@@ -210,12 +171,7 @@ impl Query {
                 "propagationPolicy" => query.propagation = Some(value.into_owned()),
                 "watch" if matches!(&*value, "true" | "1") => {
                     let message = "the simulation does not serve watches";
-                    return Err(Refusal::new(
-                        StatusCode::METHOD_NOT_ALLOWED,
-                        "MethodNotAllowed",
-                        message,
-                        Value::Null,
-                    ));
+                    return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message, Value::Null));
                 }
                 _ => {}
             }
@@ -241,52 +197,21 @@ mod tests {
     use super::*;
 
     fn check(method: &str, path: &str, expected: Option<(Verb, &str, Option<&str>, &str)>) {
-        let (parts, ()) = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .body(())
-            .expect("a request")
-            .into_parts();
+        let (parts, ()) = http::Request::builder().method(method).uri(path).body(()).expect("a request").into_parts();
         let call = Call::parse(&parts).ok();
-        let found = call.as_ref().map(|call| {
-            (
-                call.verb,
-                call.resource.plural,
-                call.namespace.as_deref(),
-                call.name.as_str(),
-            )
-        });
+        let found =
+            call.as_ref().map(|call| (call.verb, call.resource.plural, call.namespace.as_deref(), call.name.as_str()));
         assert_eq!(found, expected, "{method} {path}");
     }
 
     #[test]
     fn addresses_are_understood() {
-        check(
-            "GET",
-            "/api/v1/namespaces/a/pods/b",
-            Some((Verb::Get, "pods", Some("a"), "b")),
-        );
+        check("GET", "/api/v1/namespaces/a/pods/b", Some((Verb::Get, "pods", Some("a"), "b")));
         check("GET", "/api/v1/pods", Some((Verb::List, "pods", None, "")));
-        check(
-            "GET",
-            "/api/v1/namespaces/a",
-            Some((Verb::Get, "namespaces", None, "a")),
-        );
-        check(
-            "PUT",
-            "/api/v1/namespaces/a/status",
-            Some((Verb::Update, "namespaces", None, "a")),
-        );
-        check(
-            "PATCH",
-            "/apis/apps/v1/namespaces/a/deployments/b",
-            Some((Verb::Patch, "deployments", Some("a"), "b")),
-        );
-        check(
-            "POST",
-            "/api/v1/namespaces/a/pods/b/eviction",
-            Some((Verb::Create, "pods", Some("a"), "b")),
-        );
+        check("GET", "/api/v1/namespaces/a", Some((Verb::Get, "namespaces", None, "a")));
+        check("PUT", "/api/v1/namespaces/a/status", Some((Verb::Update, "namespaces", None, "a")));
+        check("PATCH", "/apis/apps/v1/namespaces/a/deployments/b", Some((Verb::Patch, "deployments", Some("a"), "b")));
+        check("POST", "/api/v1/namespaces/a/pods/b/eviction", Some((Verb::Create, "pods", Some("a"), "b")));
         check("GET", "/apis/apps/v1/pods", None);
         check("GET", "/api/v1/namespaces/a/nodes/b", None);
         check("GET", "/api/v1/pods/b", None);

@@ -17,19 +17,11 @@ pub(super) enum Tracking {
 }
 
 /// Store a new object.
-pub(super) fn insert(
-    store: &mut Store,
-    call: &Call,
-    mut object: Value,
-    now: &Value,
-) -> Result<Value, Refusal> {
+pub(super) fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Value) -> Result<Value, Refusal> {
     check_namespace(call, &object)?;
     let resource = call.resource;
     let metadata = &mut object["metadata"];
-    if let (Value::Null, Some(prefix)) = (
-        &metadata["name"],
-        metadata["generateName"].as_str().map(str::to_owned),
-    ) {
+    if let (Value::Null, Some(prefix)) = (&metadata["name"], metadata["generateName"].as_str().map(str::to_owned)) {
         metadata["name"] = json!(format!("{prefix}{}", store.new_suffix()));
     }
     let name = metadata["name"].as_str().unwrap_or_default().to_owned();
@@ -66,9 +58,7 @@ pub(super) fn insert(
 /// Whether there is a place for a new object.
 fn check_place(store: &Store, call: &Call, object: &Value, name: &str) -> Result<(), Refusal> {
     if !object["metadata"]["resourceVersion"].is_null() {
-        return Err(Refusal::internal(
-            "resourceVersion should not be set on objects to be created",
-        ));
+        return Err(Refusal::internal("resourceVersion should not be set on objects to be created"));
     }
     if let Some(namespace) = &call.namespace {
         let Some(found) = store.namespace(namespace) else {
@@ -85,11 +75,7 @@ fn check_place(store: &Store, call: &Call, object: &Value, name: &str) -> Result
 fn identify(store: &mut Store, call: &Call, object: &mut Value, now: &Value) {
     let resource = call.resource;
     let metadata = &mut object["metadata"];
-    for field in [
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "selfLink",
-    ] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
         remove(metadata, field);
     }
     metadata["uid"] = json!(store.new_uid());
@@ -100,16 +86,13 @@ fn identify(store: &mut Store, call: &Call, object: &mut Value, now: &Value) {
     if resource.has_status {
         remove(object, "status");
         if let "Pod" | "Namespace" = resource.kind {
-            object["status"] =
-                json!({"phase": if resource.kind == "Pod" { "Pending" } else { "Active" }});
+            object["status"] = json!({"phase": if resource.kind == "Pod" { "Pending" } else { "Active" }});
         }
     }
 }
 
 fn terminating(call: &Call, name: &str, namespace: &str) -> Refusal {
-    let text = format!(
-        "unable to create new content in namespace {namespace} because it is being terminated"
-    );
+    let text = format!("unable to create new content in namespace {namespace} because it is being terminated");
     let message = format!("namespace {namespace} is being terminated");
     let cause = json!({"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"});
     Refusal::forbidden(call.resource, name, &text, &[cause])
@@ -140,11 +123,7 @@ pub(super) fn replace(
         return Err(Refusal::invalid(resource, &call.name, &causes));
     }
     if tracking == Tracking::Update {
-        let subresource = if call.subresource.is_some() {
-            "status"
-        } else {
-            ""
-        };
+        let subresource = if call.subresource.is_some() { "status" } else { "" };
         managed::track_update(resource, subresource, old, &mut new, &call.manager, now);
     }
     // The same state again is no change: the version stays.
@@ -152,14 +131,9 @@ pub(super) fn replace(
         return Ok(new);
     }
     let metadata = &new["metadata"];
-    let let_go = !metadata["deletionTimestamp"].is_null()
-        && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
-    if let_go
-        && metadata["deletionGracePeriodSeconds"]
-            .as_i64()
-            .unwrap_or_default()
-            == 0
-    {
+    let let_go =
+        !metadata["deletionTimestamp"].is_null() && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
+    if let_go && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0 {
         delete::finish(store, &key(call), now);
         return Ok(new);
     }
@@ -171,9 +145,7 @@ fn check_version(call: &Call, old: &Value, new: &Value) -> Result<(), Refusal> {
     match new["metadata"]["resourceVersion"].as_str() {
         None | Some("") => {}
         Some(version) if version.parse::<u64>().is_err() => {
-            return Err(Refusal::internal(format!(
-                "strconv.ParseUint: parsing {version:?}: invalid syntax"
-            )));
+            return Err(Refusal::internal(format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
         }
         Some(version) if *version != old["metadata"]["resourceVersion"] => {
             return Err(Refusal::modified(call.resource, &call.name));
@@ -202,16 +174,8 @@ fn keep_other_part(call: &Call, old: &Value, new: &mut Value) {
             }
         }
         Some(Subresource::Status) => {
-            let kept: Vec<String> = old
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(field, _)| field.clone())
-                .collect();
-            for field in kept
-                .iter()
-                .filter(|field| !matches!(field.as_str(), "status" | "metadata"))
-            {
+            let kept: Vec<String> = old.as_object().into_iter().flatten().map(|(field, _)| field.clone()).collect();
+            for field in kept.iter().filter(|field| !matches!(field.as_str(), "status" | "metadata")) {
                 new[field.as_str()] = old[field.as_str()].clone();
             }
             new["metadata"]["ownerReferences"] = old["metadata"]["ownerReferences"].clone();

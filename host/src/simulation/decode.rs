@@ -26,22 +26,10 @@ pub(super) struct Mistyped {
 
 /// Read an object of this structure.
 pub(super) fn decode(name: &str, object: Map<String, Value>) -> Result<Decoded, Mistyped> {
-    let mut reader = Reader {
-        unknown: Vec::new(),
-    };
-    let object = reader.structure(
-        name,
-        object,
-        &mut Place {
-            json: Vec::new(),
-            go: Vec::new(),
-            owner: name.to_owned(),
-        },
-    )?;
-    Ok(Decoded {
-        object: Value::Object(object),
-        unknown: reader.unknown,
-    })
+    let mut reader = Reader { unknown: Vec::new() };
+    let object =
+        reader.structure(name, object, &mut Place { json: Vec::new(), go: Vec::new(), owner: name.to_owned() })?;
+    Ok(Decoded { object: Value::Object(object), unknown: reader.unknown })
 }
 
 /// What a value is to a person who reads an error.
@@ -119,19 +107,13 @@ impl Reader {
 
     fn value(&mut self, ty: &Type, value: Value, place: &mut Place) -> Result<Value, Mistyped> {
         match (&ty.shape, value) {
-            (Shape::Structure(name), Value::Object(object)) => {
-                Ok(Value::Object(self.structure(name, object, place)?))
-            }
+            (Shape::Structure(name), Value::Object(object)) => Ok(Value::Object(self.structure(name, object, place)?)),
             (Shape::Map(values), Value::Object(object)) => {
                 let mut read = Map::new();
                 for (key, value) in object {
                     place.json.push(key.clone());
                     // A null for a text is Go's zero of it.
-                    let value = if value.is_null() {
-                        zero(values)
-                    } else {
-                        self.value(values, value, place)?
-                    };
+                    let value = if value.is_null() { zero(values) } else { self.value(values, value, place)? };
                     place.json.pop();
                     read.insert(key, value);
                 }
@@ -146,15 +128,10 @@ impl Reader {
                 }
                 Ok(Value::Array(read))
             }
-            (Shape::Scalar(scalar), value) => {
-                read_scalar(*scalar, value).map_err(|reason| match reason {
-                    Unreadable::Type(value) => mistyped(ty, &value, place),
-                    Unreadable::Text(text) => Mistyped {
-                        converted: text.clone(),
-                        text,
-                    },
-                })
-            }
+            (Shape::Scalar(scalar), value) => read_scalar(*scalar, value).map_err(|reason| match reason {
+                Unreadable::Type(value) => mistyped(ty, &value, place),
+                Unreadable::Text(text) => Mistyped { converted: text.clone(), text },
+            }),
             (_, value) => Err(mistyped(ty, &value, place)),
         }
     }
@@ -174,14 +151,8 @@ fn read_scalar(scalar: Scalar, value: Value) -> Result<Value, Unreadable> {
         (Scalar::Quantity, Value::Number(number)) => Ok(json!(number.to_string())),
         (Scalar::IntOrText | Scalar::Quantity, Value::String(_)) => Ok(value),
         (Scalar::Int32 | Scalar::IntOrText, Value::Number(number)) => {
-            let fits = number
-                .as_i64()
-                .is_some_and(|number| i32::try_from(number).is_ok());
-            if fits {
-                Ok(value)
-            } else {
-                Err(Unreadable::Type(value))
-            }
+            let fits = number.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
+            if fits { Ok(value) } else { Err(Unreadable::Type(value)) }
         }
         (Scalar::Int64, Value::Number(number)) => {
             if number.is_i64() {
@@ -198,13 +169,10 @@ fn read_scalar(scalar: Scalar, value: Value) -> Result<Value, Unreadable> {
         },
         (Scalar::Bytes, Value::String(text)) => match BASE64_STANDARD.decode(text) {
             Ok(_) => Ok(value),
-            Err(base64::DecodeError::InvalidByte(at, _)) => Err(Unreadable::Text(format!(
-                "illegal base64 data at input byte {at}"
-            ))),
-            Err(_) => Err(Unreadable::Text(format!(
-                "illegal base64 data at input byte {}",
-                text.len() / 4 * 4
-            ))),
+            Err(base64::DecodeError::InvalidByte(at, _)) => {
+                Err(Unreadable::Text(format!("illegal base64 data at input byte {at}")))
+            }
+            Err(_) => Err(Unreadable::Text(format!("illegal base64 data at input byte {}", text.len() / 4 * 4))),
         },
         _ => Err(Unreadable::Type(value)),
     }
@@ -213,9 +181,7 @@ fn read_scalar(scalar: Scalar, value: Value) -> Result<Value, Unreadable> {
 fn mistyped(ty: &Type, value: &Value, place: &Place) -> Mistyped {
     let found = match value {
         // Go names a number only where it is of the right kind and still does not fit.
-        Value::Number(number)
-            if matches!(ty.shape, Shape::Scalar(Scalar::Int32 | Scalar::Int64)) =>
-        {
+        Value::Number(number) if matches!(ty.shape, Shape::Scalar(Scalar::Int32 | Scalar::Int64)) => {
             format!("number {number}")
         }
         value => describe(value).to_owned(),
@@ -263,11 +229,7 @@ fn go_type(ty: &Type) -> String {
 }
 
 fn fill(known: &Structure, object: &mut Map<String, Value>) {
-    for (name, field) in known
-        .fields
-        .iter()
-        .filter(|(_, field)| field.zero == Zero::Always)
-    {
+    for (name, field) in known.fields.iter().filter(|(_, field)| field.zero == Zero::Always) {
         if !object.contains_key(*name) {
             object.insert((*name).to_owned(), zero(&field.ty));
         }
@@ -288,9 +250,7 @@ fn zero(ty: &Type) -> Value {
         }
         Shape::Scalar(Scalar::Quantity) => json!("0"),
         Shape::Scalar(Scalar::Boolean) => json!(false),
-        Shape::Scalar(Scalar::Time | Scalar::Bytes | Scalar::Any)
-        | Shape::Map(_)
-        | Shape::List(_) => Value::Null,
+        Shape::Scalar(Scalar::Time | Scalar::Bytes | Scalar::Any) | Shape::Map(_) | Shape::List(_) => Value::Null,
     }
 }
 
@@ -323,23 +283,14 @@ mod tests {
     use super::*;
 
     fn check(name: &str, object: &Value, expected: Result<Value, &str>) {
-        let Value::Object(object) = object.clone() else {
-            panic!("not an object")
-        };
+        let Value::Object(object) = object.clone() else { panic!("not an object") };
         let read = decode(name, object).map(|decoded| decoded.object);
-        assert_eq!(
-            read.map_err(|error| error.text),
-            expected.map_err(str::to_owned)
-        );
+        assert_eq!(read.map_err(|error| error.text), expected.map_err(str::to_owned));
     }
 
     #[test]
     fn zeros_are_left_out_kept_or_filled_in() {
-        check(
-            "NodeSpec",
-            &json!({"unschedulable": false, "podCIDR": ""}),
-            Ok(json!({})),
-        );
+        check("NodeSpec", &json!({"unschedulable": false, "podCIDR": ""}), Ok(json!({})));
         check(
             "DeploymentSpec",
             &json!({"replicas": 0}),
@@ -354,25 +305,18 @@ mod tests {
         check(
             "Pod",
             &json!({"metadata": {"labels": {"a": 1}}}),
-            Err(
-                "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
-            ),
+            Err("json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"),
         );
         check(
             "Deployment",
             &json!({"spec": {"replicas": "1"}}),
-            Err(
-                "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
-            ),
+            Err("json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"),
         );
     }
 
     #[test]
     fn an_unknown_field_is_dropped_and_named() {
-        let Value::Object(object) = json!({"spec": {"containers": [{"name": "a", "nothing": 1}]}})
-        else {
-            panic!()
-        };
+        let Value::Object(object) = json!({"spec": {"containers": [{"name": "a", "nothing": 1}]}}) else { panic!() };
         let decoded = decode("Pod", object).expect("of the right types");
         assert_eq!(decoded.unknown, ["spec.containers[0].nothing"]);
     }

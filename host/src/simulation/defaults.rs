@@ -11,9 +11,7 @@ use super::schema::{Shape, Type, structure};
 pub(super) fn fill(name: &str, value: &mut Value) {
     each(name, value, &mut |name, object| {
         for (_, field, default) in TABLE.iter().filter(|(owner, ..)| *owner == name) {
-            let absent = object
-                .get(*field)
-                .is_none_or(|value| value.is_null() || value == "" || *value == json!({}));
+            let absent = object.get(*field).is_none_or(|value| value.is_null() || value == "" || *value == json!({}));
             if absent {
                 object.insert((*field).to_owned(), default.clone());
             }
@@ -34,9 +32,7 @@ pub(super) fn admit(spec: &mut Value) {
 
 /// Whether admission would give this value to a pod's specification.
 pub(super) fn is_admitted(field: &str, value: &Value) -> bool {
-    ADMITTED
-        .iter()
-        .any(|(admitted, default)| *admitted == field && default() == *value)
+    ADMITTED.iter().any(|(admitted, default)| *admitted == field && default() == *value)
 }
 
 /// A field, and what it becomes.
@@ -63,65 +59,29 @@ pub(super) fn remove(name: &str, value: &mut Value) {
             bare.remove(field);
         }
         fill_computed(name, &mut bare);
-        object.retain(|field, value| {
-            !COMPUTED.contains(&(name, field.as_str())) || bare.get(field) != Some(value)
-        });
+        object.retain(|field, value| !COMPUTED.contains(&(name, field.as_str())) || bare.get(field) != Some(value));
     });
 }
 
-const COMPUTED: [(&str, &str); 3] = [
-    ("Container", "imagePullPolicy"),
-    ("NetworkPolicySpec", "policyTypes"),
-    ("ServicePort", "targetPort"),
-];
+const COMPUTED: [(&str, &str); 3] =
+    [("Container", "imagePullPolicy"), ("NetworkPolicySpec", "policyTypes"), ("ServicePort", "targetPort")];
 
 /// Defaults that depend on other fields.
 fn fill_computed(name: &str, object: &mut Map<String, Value>) {
     let (field, value) = match name {
         "Container" => {
-            let image = object
-                .get("image")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let tag = image
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .split_once(':')
-                .map_or("latest", |(_, tag)| tag);
-            (
-                "imagePullPolicy",
-                json!(if tag == "latest" {
-                    "Always"
-                } else {
-                    "IfNotPresent"
-                }),
-            )
+            let image = object.get("image").and_then(Value::as_str).unwrap_or_default();
+            let tag = image.rsplit('/').next().unwrap_or_default().split_once(':').map_or("latest", |(_, tag)| tag);
+            ("imagePullPolicy", json!(if tag == "latest" { "Always" } else { "IfNotPresent" }))
         }
         "NetworkPolicySpec" => {
-            let egress = object
-                .get("egress")
-                .and_then(Value::as_array)
-                .is_some_and(|rules| !rules.is_empty());
-            (
-                "policyTypes",
-                if egress {
-                    json!(["Ingress", "Egress"])
-                } else {
-                    json!(["Ingress"])
-                },
-            )
+            let egress = object.get("egress").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty());
+            ("policyTypes", if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) })
         }
-        "ServicePort" => (
-            "targetPort",
-            object.get("port").cloned().unwrap_or_default(),
-        ),
+        "ServicePort" => ("targetPort", object.get("port").cloned().unwrap_or_default()),
         _ => return,
     };
-    if object
-        .get(field)
-        .is_none_or(|value| value.is_null() || value == "" || *value == json!(0))
-    {
+    if object.get(field).is_none_or(|value| value.is_null() || value == "" || *value == json!(0)) {
         object.insert(field.to_owned(), value);
     }
 }
@@ -142,16 +102,12 @@ fn each(name: &str, value: &mut Value, visit: &mut impl FnMut(&str, &mut Map<Str
 fn each_of(ty: &Type, value: &mut Value, visit: &mut impl FnMut(&str, &mut Map<String, Value>)) {
     match &ty.shape {
         Shape::Structure(name) => each(name, value, visit),
-        Shape::Map(values) => value
-            .as_object_mut()
-            .into_iter()
-            .flatten()
-            .for_each(|(_, value)| each_of(values, value, visit)),
-        Shape::List(list) => value
-            .as_array_mut()
-            .into_iter()
-            .flatten()
-            .for_each(|item| each_of(&list.items, item, visit)),
+        Shape::Map(values) => {
+            value.as_object_mut().into_iter().flatten().for_each(|(_, value)| each_of(values, value, visit))
+        }
+        Shape::List(list) => {
+            value.as_array_mut().into_iter().flatten().for_each(|item| each_of(&list.items, item, visit))
+        }
         Shape::Scalar(_) => {}
     }
 }
@@ -163,11 +119,7 @@ static TABLE: LazyLock<Vec<(&'static str, &'static str, Value)>> = LazyLock::new
         ("PodSpec", "terminationGracePeriodSeconds", json!(30)),
         ("PodSpec", "securityContext", json!({})),
         ("PodSpec", "schedulerName", json!("default-scheduler")),
-        (
-            "Container",
-            "terminationMessagePath",
-            json!("/dev/termination-log"),
-        ),
+        ("Container", "terminationMessagePath", json!("/dev/termination-log")),
         ("Container", "terminationMessagePolicy", json!("File")),
         ("Container", "resources", json!({})),
         ("ContainerPort", "protocol", json!("TCP")),
@@ -192,17 +144,9 @@ static TABLE: LazyLock<Vec<(&'static str, &'static str, Value)>> = LazyLock::new
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}),
         ),
         ("StatefulSetSpec", "replicas", json!(1)),
-        (
-            "StatefulSetSpec",
-            "podManagementPolicy",
-            json!("OrderedReady"),
-        ),
+        ("StatefulSetSpec", "podManagementPolicy", json!("OrderedReady")),
         ("StatefulSetSpec", "revisionHistoryLimit", json!(10)),
-        (
-            "StatefulSetSpec",
-            "updateStrategy",
-            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}),
-        ),
+        ("StatefulSetSpec", "updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})),
         (
             "StatefulSetSpec",
             "persistentVolumeClaimRetentionPolicy",
@@ -235,17 +179,15 @@ mod tests {
         let mut pod = bare.clone();
         fill("Pod", &mut pod);
         assert_eq!(pod["spec"]["containers"][0]["ports"][0]["protocol"], "TCP");
-        assert_eq!(
-            pod["spec"]["containers"][0]["imagePullPolicy"],
-            "IfNotPresent"
-        );
+        assert_eq!(pod["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
         remove("Pod", &mut pod);
         assert_eq!(pod, bare);
     }
 
     #[test]
     fn a_decision_stays() {
-        let mut pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"image": "a", "imagePullPolicy": "Never"}]}});
+        let mut pod =
+            json!({"spec": {"restartPolicy": "Never", "containers": [{"image": "a", "imagePullPolicy": "Never"}]}});
         fill("Pod", &mut pod);
         remove("Pod", &mut pod);
         assert_eq!(

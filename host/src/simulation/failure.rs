@@ -56,10 +56,7 @@ impl Matcher {
 
     fn matches(&self, method: &str, path: &str) -> bool {
         self.method.as_deref().is_none_or(|wanted| wanted == method)
-            && self
-                .path
-                .as_deref()
-                .is_none_or(|prefix| path.starts_with(prefix))
+            && self.path.as_deref().is_none_or(|prefix| path.starts_with(prefix))
     }
 }
 
@@ -74,10 +71,7 @@ impl Failures {
 
     /// The failure that is due for a request; it is not due again.
     pub(super) fn next(&mut self, method: &str, path: &str) -> Option<Failure> {
-        let due = self
-            .0
-            .iter_mut()
-            .find(|(matcher, failures)| !failures.is_empty() && matcher.matches(method, path));
+        let due = self.0.iter_mut().find(|(matcher, failures)| !failures.is_empty() && matcher.matches(method, path));
         due.and_then(|(_, failures)| failures.pop_front())
     }
 }

@@ -28,9 +28,8 @@ pub(super) struct Holder {
 impl Holder {
     /// Whether both stand for the same entry.
     pub(super) fn is(&self, other: &Holder) -> bool {
-        let same = self.manager == other.manager
-            && self.applies == other.applies
-            && self.subresource == other.subresource;
+        let same =
+            self.manager == other.manager && self.applies == other.applies && self.subresource == other.subresource;
         same && self.api_version == other.api_version
     }
 
@@ -50,10 +49,7 @@ impl Holder {
 /// The entries of an object.
 pub(super) fn holders(object: &Value) -> Vec<Holder> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let entries = object["metadata"]["managedFields"]
-        .as_array()
-        .into_iter()
-        .flatten();
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     let read = entries.map(|entry| {
         let mut fields = Set::new();
         read_fields(&entry["fieldsV1"], &mut Vec::new(), &mut fields);
@@ -71,9 +67,7 @@ pub(super) fn holders(object: &Value) -> Vec<Holder> {
 
 /// Keep these entries with the object.
 pub(super) fn set_holders(object: &mut Value, holders: Vec<Holder>) {
-    let held = holders
-        .into_iter()
-        .filter(|holder| !holder.fields.is_empty());
+    let held = holders.into_iter().filter(|holder| !holder.fields.is_empty());
     let entries = held.map(|holder| {
         let mut entry = json!({
             "manager": holder.manager, "operation": if holder.applies { "Apply" } else { "Update" },
@@ -116,10 +110,7 @@ fn write_fields(set: &Set) -> Value {
             }
         }
         // A path that others go through says so itself; sets are sorted, so it comes before them.
-        let goes_on = set
-            .range(path.clone()..)
-            .nth(1)
-            .is_some_and(|next| next.starts_with(path));
+        let goes_on = set.range(path.clone()..).nth(1).is_some_and(|next| next.starts_with(path));
         if goes_on {
             at["."] = json!({});
         }
@@ -128,16 +119,9 @@ fn write_fields(set: &Set) -> Value {
 }
 
 /// The fields that have a value, with it; items of keyed lists with null. Without what nobody can hold, such as the name.
-pub(super) fn leaves(
-    resource: &Resource,
-    subresource: &str,
-    object: &Value,
-) -> BTreeMap<Path, Value> {
+pub(super) fn leaves(resource: &Resource, subresource: &str, object: &Value) -> BTreeMap<Path, Value> {
     let mut leaves = BTreeMap::new();
-    let ty = Type {
-        shape: Shape::Structure(resource.structure()),
-        atomic: false,
-    };
+    let ty = Type { shape: Shape::Structure(resource.structure()), atomic: false };
     collect(&ty, object, &mut Vec::new(), &mut leaves);
     leaves.retain(|path, _| {
         let step = |index: usize| path.get(index).map_or("", String::as_str);
@@ -166,9 +150,7 @@ const UNHELD: [&str; 9] = [
 
 fn collect(ty: &Type, value: &Value, path: &mut Path, leaves: &mut BTreeMap<Path, Value>) {
     match (&ty.shape, value) {
-        (shape, Value::Object(fields))
-            if !matches!(shape, Shape::List(_)) && !ty.is_whole() && !fields.is_empty() =>
-        {
+        (shape, Value::Object(fields)) if !matches!(shape, Shape::List(_)) && !ty.is_whole() && !fields.is_empty() => {
             for (field, value) in fields {
                 if let Some(part) = ty.part(field) {
                     path.push(format!("f:{field}"));
@@ -177,9 +159,7 @@ fn collect(ty: &Type, value: &Value, path: &mut Path, leaves: &mut BTreeMap<Path
                 }
             }
         }
-        (Shape::List(list), Value::Array(items))
-            if list.apply != Apply::Whole && !items.is_empty() =>
-        {
+        (Shape::List(list), Value::Array(items)) if list.apply != Apply::Whole && !items.is_empty() => {
             for item in items {
                 path.push(item_step(&list.apply, item));
                 leaves.insert(path.clone(), Value::Null);
@@ -203,11 +183,7 @@ pub(super) fn item_step(apply: &Apply, item: &Value) -> String {
             let mut named = Map::new();
             for key in keys {
                 // The one key that has a default.
-                let default = if *key == "protocol" {
-                    json!("TCP")
-                } else {
-                    Value::Null
-                };
+                let default = if *key == "protocol" { json!("TCP") } else { Value::Null };
                 let value = item.get(*key).cloned().unwrap_or(default);
                 named.insert((*key).to_owned(), value);
             }
@@ -224,10 +200,7 @@ pub(super) fn readable(path: &Path) -> String {
         match step.split_once(':') {
             Some(("k", keys)) => {
                 let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-                let keys: Vec<String> = keys
-                    .iter()
-                    .map(|(key, value)| format!("{key}={value}"))
-                    .collect();
+                let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 text.push_str(&format!("[{}]", keys.join(",")));
             }
             Some(("v", value)) => text.push_str(&format!("[={value}]")),
@@ -246,25 +219,13 @@ pub(super) fn track_update(
     manager: &str,
     now: &Value,
 ) {
-    let (before, after) = (
-        leaves(resource, subresource, old),
-        leaves(resource, subresource, new),
-    );
-    let changed: Set = after
-        .iter()
-        .filter(|(path, value)| before.get(*path) != Some(value))
-        .map(|(path, _)| path.clone())
-        .collect();
-    let gone: Set = before
-        .keys()
-        .filter(|path| !after.contains_key(*path))
-        .cloned()
-        .collect();
+    let (before, after) = (leaves(resource, subresource, old), leaves(resource, subresource, new));
+    let changed: Set =
+        after.iter().filter(|(path, value)| before.get(*path) != Some(value)).map(|(path, _)| path.clone()).collect();
+    let gone: Set = before.keys().filter(|path| !after.contains_key(*path)).cloned().collect();
     let mut holders = holders(old);
     for holder in &mut holders {
-        holder
-            .fields
-            .retain(|path| !changed.contains(path) && !gone.contains(path));
+        holder.fields.retain(|path| !changed.contains(path) && !gone.contains(path));
     }
     let mut own = Holder {
         manager: manager.to_owned(),
@@ -299,14 +260,8 @@ mod tests {
         let resource = super::super::resource::by_kind("v1", "Pod").expect("a known kind");
         let fields: Set = leaves(resource, "", &pod).into_keys().collect();
         let written = write_fields(&fields);
-        assert_eq!(
-            written["f:spec"]["f:containers"]["k:{\"name\":\"one\"}"]["f:image"],
-            json!({})
-        );
-        assert_eq!(
-            written["f:metadata"]["f:finalizers"],
-            json!({"v:\"a/b\"": {}})
-        );
+        assert_eq!(written["f:spec"]["f:containers"]["k:{\"name\":\"one\"}"]["f:image"], json!({}));
+        assert_eq!(written["f:metadata"]["f:finalizers"], json!({"v:\"a/b\"": {}}));
         assert_eq!(written["f:metadata"].get("f:name"), None);
         let mut read = Set::new();
         read_fields(&written, &mut Vec::new(), &mut read);

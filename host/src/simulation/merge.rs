@@ -8,29 +8,17 @@ use super::status::Refusal;
 
 /// The object with the patch merged in.
 pub(super) fn strategic(name: &'static str, object: Value, patch: Value) -> Result<Value, Refusal> {
-    let ty = Type {
-        shape: Shape::Structure(name),
-        atomic: false,
-    };
+    let ty = Type { shape: Shape::Structure(name), atomic: false };
     merge(Some(&ty), object, patch)
 }
 
 fn merge(ty: Option<&Type>, original: Value, patch: Value) -> Result<Value, Refusal> {
     match (original, patch) {
-        (Value::Object(original), Value::Object(patch)) => {
-            Ok(Value::Object(merge_maps(ty, original, patch)?))
-        }
+        (Value::Object(original), Value::Object(patch)) => Ok(Value::Object(merge_maps(ty, original, patch)?)),
         (Value::Array(original), Value::Array(patch)) => match ty.map(|ty| &ty.shape) {
-            Some(Shape::List(list)) if list.merge_key == Some("") => {
-                Ok(Value::Array(merge_scalars(original, patch)))
-            }
+            Some(Shape::List(list)) if list.merge_key == Some("") => Ok(Value::Array(merge_scalars(original, patch))),
             Some(Shape::List(list)) => match list.merge_key {
-                Some(key) => Ok(Value::Array(merge_lists(
-                    &list.items,
-                    key,
-                    original,
-                    patch,
-                )?)),
+                Some(key) => Ok(Value::Array(merge_lists(&list.items, key, original, patch)?)),
                 None => Ok(without_directives(Value::Array(patch))),
             },
             _ => Ok(Value::Array(patch)),
@@ -79,18 +67,10 @@ fn merge_maps(
         original.insert(key, merged);
     }
     for (key, order) in orders {
-        let merge_key = ty
-            .and_then(|ty| ty.part(&key))
-            .and_then(merge_key_of)
-            .unwrap_or_default();
+        let merge_key = ty.and_then(|ty| ty.part(&key)).and_then(merge_key_of).unwrap_or_default();
         if let (Some(Value::Array(items)), Value::Array(order)) = (original.get_mut(&key), order) {
             // Items that the order does not name keep their places behind those that it does.
-            items.sort_by_key(|item| {
-                order
-                    .iter()
-                    .position(|named| same(merge_key, named, item))
-                    .unwrap_or(usize::MAX)
-            });
+            items.sort_by_key(|item| order.iter().position(|named| same(merge_key, named, item)).unwrap_or(usize::MAX));
         }
     }
     Ok(original)
@@ -98,10 +78,7 @@ fn merge_maps(
 
 /// The patch's value where the object has none: directives have nothing to act on, but keys are still asked for.
 fn absent(ty: Option<&Type>, value: Value) -> Result<Value, Refusal> {
-    if let (Some(key), Value::Array(items)) = (
-        ty.and_then(merge_key_of).filter(|key| !key.is_empty()),
-        &value,
-    ) {
+    if let (Some(key), Value::Array(items)) = (ty.and_then(merge_key_of).filter(|key| !key.is_empty()), &value) {
         for item in items {
             key_of(key, item)?;
         }
@@ -110,43 +87,22 @@ fn absent(ty: Option<&Type>, value: Value) -> Result<Value, Refusal> {
 }
 
 fn merge_key_of(ty: &Type) -> Option<&'static str> {
-    if let Shape::List(list) = &ty.shape {
-        list.merge_key
-    } else {
-        None
-    }
+    if let Shape::List(list) = &ty.shape { list.merge_key } else { None }
 }
 
 fn take_prefixed(patch: &mut Map<String, Value>, prefix: &str) -> Vec<(String, Value)> {
-    let keys: Vec<String> = patch
-        .keys()
-        .filter(|key| key.starts_with(prefix))
-        .cloned()
-        .collect();
-    keys.into_iter()
-        .filter_map(|key| {
-            patch
-                .remove(&key)
-                .map(|value| (key[prefix.len()..].to_owned(), value))
-        })
-        .collect()
+    let keys: Vec<String> = patch.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+    keys.into_iter().filter_map(|key| patch.remove(&key).map(|value| (key[prefix.len()..].to_owned(), value))).collect()
 }
 
 fn merge_scalars(original: Vec<Value>, patch: Vec<Value>) -> Vec<Value> {
     let (mut kept, named) = (original, patch);
     let in_order = kept.clone();
     kept.retain(|item| !named.contains(item));
-    interleave(kept, named, |item| {
-        in_order.iter().position(|other| other == item)
-    })
+    interleave(kept, named, |item| in_order.iter().position(|other| other == item))
 }
 
-fn merge_lists(
-    items: &Type,
-    key: &str,
-    mut original: Vec<Value>,
-    patch: Vec<Value>,
-) -> Result<Vec<Value>, Refusal> {
+fn merge_lists(items: &Type, key: &str, mut original: Vec<Value>, patch: Vec<Value>) -> Result<Vec<Value>, Refusal> {
     let mut replace = false;
     let mut named = Vec::new();
     for item in patch {
@@ -161,15 +117,10 @@ fn merge_lists(
             }
             Some("replace") => replace = true,
             Some("merge") => {
-                return Err(Refusal::internal(
-                    "merging lists cannot yet be specified in the patch",
-                ));
+                return Err(Refusal::internal("merging lists cannot yet be specified in the patch"));
             }
             Some(other) => {
-                return Err(Refusal::internal(format!(
-                    "unknown patch type: {other} in map: {}",
-                    go(&item)
-                )));
+                return Err(Refusal::internal(format!("unknown patch type: {other} in map: {}", go(&item))));
             }
         }
     }
@@ -185,22 +136,16 @@ fn merge_lists(
             None => without_directives(item),
         });
     }
-    Ok(interleave(original, merged, |item| {
-        in_order.iter().position(|other| same(key, item, other))
-    }))
+    Ok(interleave(original, merged, |item| in_order.iter().position(|other| same(key, item, other))))
 }
 
 /// Put untouched items between patched ones where the object's order tells where; else the patched ones come first.
-fn interleave(
-    untouched: Vec<Value>,
-    patched: Vec<Value>,
-    place: impl Fn(&Value) -> Option<usize>,
-) -> Vec<Value> {
+fn interleave(untouched: Vec<Value>, patched: Vec<Value>, place: impl Fn(&Value) -> Option<usize>) -> Vec<Value> {
     let mut untouched = untouched.into_iter().peekable();
     let mut all = Vec::new();
     for item in patched {
-        while let Some(other) = untouched
-            .next_if(|other| matches!((place(other), place(&item)), (Some(a), Some(b)) if a < b))
+        while let Some(other) =
+            untouched.next_if(|other| matches!((place(other), place(&item)), (Some(a), Some(b)) if a < b))
         {
             all.push(other);
         }
@@ -211,39 +156,22 @@ fn interleave(
 }
 
 fn key_of<'a>(key: &str, item: &'a Value) -> Result<&'a Value, Refusal> {
-    let missing = || {
-        Refusal::internal(format!(
-            "map: {} does not contain declared merge key: {key}",
-            go(item)
-        ))
-    };
+    let missing = || Refusal::internal(format!("map: {} does not contain declared merge key: {key}", go(item)));
     item.get(key).ok_or_else(missing)
 }
 
 fn same(key: &str, a: &Value, b: &Value) -> bool {
-    if key.is_empty() {
-        a == b
-    } else {
-        a.get(key).is_some() && a.get(key) == b.get(key)
-    }
+    if key.is_empty() { a == b } else { a.get(key).is_some() && a.get(key) == b.get(key) }
 }
 
 fn without_directives(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let fields = fields
-                .into_iter()
-                .filter(|(key, value)| !key.starts_with('$') && !value.is_null());
-            Value::Object(
-                fields
-                    .map(|(key, value)| (key, without_directives(value)))
-                    .collect(),
-            )
+            let fields = fields.into_iter().filter(|(key, value)| !key.starts_with('$') && !value.is_null());
+            Value::Object(fields.map(|(key, value)| (key, without_directives(value))).collect())
         }
         Value::Array(items) => {
-            let items = items
-                .into_iter()
-                .filter(|item| item.get("$patch").is_none());
+            let items = items.into_iter().filter(|item| item.get("$patch").is_none());
             Value::Array(items.map(without_directives).collect())
         }
         scalar => scalar,
@@ -254,10 +182,7 @@ fn without_directives(value: Value) -> Value {
 pub(super) fn go(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
-            let mut fields: Vec<String> = fields
-                .iter()
-                .map(|(key, value)| format!("{key}:{}", go(value)))
-                .collect();
+            let mut fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key}:{}", go(value))).collect();
             fields.sort();
             format!("map[{}]", fields.join(" "))
         }
@@ -275,10 +200,7 @@ mod tests {
     use super::*;
 
     fn check(object: Value, patch: Value, expected: Value) {
-        assert_eq!(
-            strategic("Pod", object, patch).map_err(|refusal| refusal.message),
-            Ok(expected)
-        );
+        assert_eq!(strategic("Pod", object, patch).map_err(|refusal| refusal.message), Ok(expected));
     }
 
     #[test]

@@ -26,12 +26,7 @@ pub fn normalise(object: &Value) -> Value {
     let known = resource::by_kind(text(&object["apiVersion"]), text(&object["kind"]));
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|field, _| !VOLATILE.contains(&field.as_str()));
-        for owner in metadata
-            .get_mut("ownerReferences")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
+        for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
             remove(owner, "uid");
         }
         if let Some(annotations) = metadata.get_mut("annotations") {
@@ -58,25 +53,16 @@ fn admitted(spec: &mut Value) {
     let is_token = |item: &Value| text(&item["name"]).starts_with("kube-api-access-");
     retain(spec.get_mut("volumes"), |volume| !is_token(volume));
     for list in ["containers", "initContainers"] {
-        for container in spec
-            .get_mut(list)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             retain(container.get_mut("volumeMounts"), |mount| !is_token(mount));
         }
     }
     let by_admission = |toleration: &Value| {
         let key = text(&toleration["key"]);
-        matches!(
-            key,
-            "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable"
-        ) && toleration["tolerationSeconds"] == 300
+        matches!(key, "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable")
+            && toleration["tolerationSeconds"] == 300
     };
-    retain(spec.get_mut("tolerations"), |toleration| {
-        !by_admission(toleration)
-    });
+    retain(spec.get_mut("tolerations"), |toleration| !by_admission(toleration));
 }
 
 /// Remove what is null or an empty list or structure, from the inside out. An empty text stays: as a label's value it says something.
@@ -92,9 +78,7 @@ fn prune(value: &mut Value) {
 }
 
 fn is_empty(value: &Value) -> bool {
-    value.is_null()
-        || value.as_array().is_some_and(Vec::is_empty)
-        || value.as_object().is_some_and(Map::is_empty)
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
 }
 
 fn remove(value: &mut Value, field: &str) {

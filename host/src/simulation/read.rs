@@ -14,14 +14,8 @@ use super::store::{Key, Store};
 /// One object.
 pub(super) fn get(store: &Store, call: &Call) -> Result<Answer, Refusal> {
     let key = Key::new(call.resource, call.namespace.as_deref(), &call.name);
-    let object = store
-        .get(&key)
-        .ok_or_else(|| Refusal::not_found(call.resource, &call.name))?;
-    Ok(Answer {
-        code: StatusCode::OK,
-        body: object.clone(),
-        warnings: Vec::new(),
-    })
+    let object = store.get(&key).ok_or_else(|| Refusal::not_found(call.resource, &call.name))?;
+    Ok(Answer { code: StatusCode::OK, body: object.clone(), warnings: Vec::new() })
 }
 
 /// The objects that the call's selectors name.
@@ -29,22 +23,13 @@ pub(super) fn select(store: &Store, call: &Call) -> Result<Vec<(Key, Value)>, Re
     let labels = LabelSelector::parse(&call.query.label_selector)?;
     let fields = FieldSelector::parse(&call.query.field_selector, call.resource)?;
     let all = store.of(call.resource, call.namespace.as_deref());
-    let selected = all.filter(|(_, object)| {
-        labels.matches(&object["metadata"]["labels"]) && fields.matches(object)
-    });
-    Ok(selected
-        .map(|(key, object)| (key.clone(), object.clone()))
-        .collect())
+    let selected = all.filter(|(_, object)| labels.matches(&object["metadata"]["labels"]) && fields.matches(object));
+    Ok(selected.map(|(key, object)| (key.clone(), object.clone())).collect())
 }
 
 /// A page of the objects.
 pub(super) fn list(store: &Store, call: &Call) -> Result<Answer, Refusal> {
-    let start = call
-        .query
-        .continue_from
-        .as_deref()
-        .map(read_token)
-        .transpose()?;
+    let start = call.query.continue_from.as_deref().map(read_token).transpose()?;
     let mut selected = select(store, call)?;
     if let Some(start) = start {
         selected.retain(|(key, _)| place(key, call) > start);
@@ -60,16 +45,8 @@ pub(super) fn list(store: &Store, call: &Call) -> Result<Answer, Refusal> {
             metadata["remainingItemCount"] = json!(rest);
         }
     }
-    let body = collection(
-        call,
-        &metadata,
-        selected.into_iter().map(|(_, object)| object).collect(),
-    );
-    Ok(Answer {
-        code: StatusCode::OK,
-        body,
-        warnings: Vec::new(),
-    })
+    let body = collection(call, &metadata, selected.into_iter().map(|(_, object)| object).collect());
+    Ok(Answer { code: StatusCode::OK, body, warnings: Vec::new() })
 }
 
 /// Objects as a list of their kind. Items of a list don't repeat their kind, except custom ones.
@@ -92,17 +69,14 @@ fn place(key: &Key, call: &Call) -> String {
 }
 
 fn write_token(place: &str, version: u64) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(
-        json!({"v": "meta.k8s.io/v1", "rv": version, "start": format!("{place}\0")}).to_string(),
-    )
+    BASE64_URL_SAFE_NO_PAD
+        .encode(json!({"v": "meta.k8s.io/v1", "rv": version, "start": format!("{place}\0")}).to_string())
 }
 
 fn read_token(token: &str) -> Result<String, Refusal> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     let token: Option<Value> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let start = token
-        .as_ref()
-        .and_then(|token| token["start"].as_str())
-        .map(|start| start.trim_end_matches('\0').to_owned());
+    let start =
+        token.as_ref().and_then(|token| token["start"].as_str()).map(|start| start.trim_end_matches('\0').to_owned());
     start.ok_or_else(|| Refusal::bad_request("invalid continue token: continue key is not valid"))
 }

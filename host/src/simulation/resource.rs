@@ -27,29 +27,17 @@ pub(super) struct Resource {
 impl Resource {
     /// `v1` or `apps/v1`.
     pub(super) fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.to_owned()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// `pods` or `deployments.apps`, as messages name it.
     pub(super) fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.to_owned()
-        } else {
-            format!("{}.{}", self.plural, self.group)
-        }
+        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// `Pod` or `Deployment.apps`, as messages name it.
     pub(super) fn qualified_kind(&self) -> String {
-        if self.group.is_empty() {
-            self.kind.to_owned()
-        } else {
-            format!("{}.{}", self.kind, self.group)
-        }
+        if self.group.is_empty() { self.kind.to_owned() } else { format!("{}.{}", self.kind, self.group) }
     }
 
     /// The structure in the schema that its objects have.
@@ -64,17 +52,13 @@ impl Resource {
 
 /// The resource of this address.
 pub(super) fn by_plural(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES
-        .iter()
-        .find(|resource| resource.is(group, version) && resource.plural == plural)
+    RESOURCES.iter().find(|resource| resource.is(group, version) && resource.plural == plural)
 }
 
 /// The resource whose objects say that they are of this `apiVersion` and `kind`.
 pub(super) fn by_kind(api_version: &str, kind: &str) -> Option<&'static Resource> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    RESOURCES
-        .iter()
-        .find(|resource| resource.is(group, version) && resource.kind == kind)
+    RESOURCES.iter().find(|resource| resource.is(group, version) && resource.kind == kind)
 }
 
 /// Whether anything is served under this group, in whatever version.
@@ -145,107 +129,27 @@ const fn row(
 }
 
 static RESOURCES: [Resource; 23] = [
-    row(
-        ("", "v1"),
-        ("namespaces", "Namespace"),
-        STATUS | ANSWERS_DELETED,
-        &["status.phase"],
-    ),
-    row(
-        ("", "v1"),
-        ("nodes", "Node"),
-        STATUS,
-        &["spec.unschedulable"],
-    ),
-    row(
-        ("", "v1"),
-        ("pods", "Pod"),
-        WORKLOAD | ANSWERS_DELETED,
-        POD_FIELDS,
-    ),
+    row(("", "v1"), ("namespaces", "Namespace"), STATUS | ANSWERS_DELETED, &["status.phase"]),
+    row(("", "v1"), ("nodes", "Node"), STATUS, &["spec.unschedulable"]),
+    row(("", "v1"), ("pods", "Pod"), WORKLOAD | ANSWERS_DELETED, POD_FIELDS),
     row(("", "v1"), ("configmaps", "ConfigMap"), NAMESPACED, &[]),
     row(("", "v1"), ("secrets", "Secret"), NAMESPACED, &["type"]),
-    row(
-        ("", "v1"),
-        ("services", "Service"),
-        NAMESPACED | STATUS | ANSWERS_DELETED,
-        &["spec.clusterIP", "spec.type"],
-    ),
-    row(
-        ("", "v1"),
-        ("serviceaccounts", "ServiceAccount"),
-        NAMESPACED | ANSWERS_DELETED,
-        &[],
-    ),
+    row(("", "v1"), ("services", "Service"), NAMESPACED | STATUS | ANSWERS_DELETED, &["spec.clusterIP", "spec.type"]),
+    row(("", "v1"), ("serviceaccounts", "ServiceAccount"), NAMESPACED | ANSWERS_DELETED, &[]),
     row(("", "v1"), ("events", "Event"), NAMESPACED, EVENT_FIELDS),
     row(("apps", "v1"), ("deployments", "Deployment"), WORKLOAD, &[]),
-    row(
-        ("apps", "v1"),
-        ("replicasets", "ReplicaSet"),
-        WORKLOAD,
-        &["status.replicas"],
-    ),
-    row(
-        ("apps", "v1"),
-        ("statefulsets", "StatefulSet"),
-        WORKLOAD,
-        &[],
-    ),
+    row(("apps", "v1"), ("replicasets", "ReplicaSet"), WORKLOAD, &["status.replicas"]),
+    row(("apps", "v1"), ("statefulsets", "StatefulSet"), WORKLOAD, &[]),
     row(("apps", "v1"), ("daemonsets", "DaemonSet"), WORKLOAD, &[]),
-    row(
-        ("batch", "v1"),
-        ("jobs", "Job"),
-        WORKLOAD,
-        &["status.successful"],
-    ),
-    row(
-        ("networking.k8s.io", "v1"),
-        ("networkpolicies", "NetworkPolicy"),
-        NAMESPACED | GENERATION,
-        &[],
-    ),
-    row(
-        ("policy", "v1"),
-        ("poddisruptionbudgets", "PodDisruptionBudget"),
-        WORKLOAD,
-        &[],
-    ),
-    row(
-        ("coordination.k8s.io", "v1"),
-        ("leases", "Lease"),
-        NAMESPACED,
-        &[],
-    ),
+    row(("batch", "v1"), ("jobs", "Job"), WORKLOAD, &["status.successful"]),
+    row(("networking.k8s.io", "v1"), ("networkpolicies", "NetworkPolicy"), NAMESPACED | GENERATION, &[]),
+    row(("policy", "v1"), ("poddisruptionbudgets", "PodDisruptionBudget"), WORKLOAD, &[]),
+    row(("coordination.k8s.io", "v1"), ("leases", "Lease"), NAMESPACED, &[]),
     row((RBAC, "v1"), ("roles", "Role"), NAMESPACED, &[]),
-    row(
-        (RBAC, "v1"),
-        ("rolebindings", "RoleBinding"),
-        NAMESPACED,
-        &[],
-    ),
+    row((RBAC, "v1"), ("rolebindings", "RoleBinding"), NAMESPACED, &[]),
     row((RBAC, "v1"), ("clusterroles", "ClusterRole"), 0, &[]),
-    row(
-        (RBAC, "v1"),
-        ("clusterrolebindings", "ClusterRoleBinding"),
-        0,
-        &[],
-    ),
-    row(
-        ("projectcalico.org", "v3"),
-        ("networkpolicies", "NetworkPolicy"),
-        CUSTOM_POLICY,
-        &[],
-    ),
-    row(
-        ("projectcalico.org", "v3"),
-        ("globalnetworkpolicies", "GlobalNetworkPolicy"),
-        GENERATION | CUSTOM,
-        &[],
-    ),
-    row(
-        ("cilium.io", "v2"),
-        ("ciliumnetworkpolicies", "CiliumNetworkPolicy"),
-        CUSTOM_POLICY | STATUS,
-        &[],
-    ),
+    row((RBAC, "v1"), ("clusterrolebindings", "ClusterRoleBinding"), 0, &[]),
+    row(("projectcalico.org", "v3"), ("networkpolicies", "NetworkPolicy"), CUSTOM_POLICY, &[]),
+    row(("projectcalico.org", "v3"), ("globalnetworkpolicies", "GlobalNetworkPolicy"), GENERATION | CUSTOM, &[]),
+    row(("cilium.io", "v2"), ("ciliumnetworkpolicies", "CiliumNetworkPolicy"), CUSTOM_POLICY | STATUS, &[]),
 ];

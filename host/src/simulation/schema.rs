@@ -111,10 +111,7 @@ pub(super) fn structure(name: &str) -> &'static Structure {
 }
 
 /// A value of which nothing is known.
-static ANY: Type = Type {
-    shape: Shape::Scalar(Scalar::Any),
-    atomic: false,
-};
+static ANY: Type = Type { shape: Shape::Scalar(Scalar::Any), atomic: false };
 
 impl Type {
     /// The type of a part with a name. Where nothing is known, nothing is known of the parts either.
@@ -143,17 +140,13 @@ impl Structure {
     }
 }
 
-static STRUCTURES: LazyLock<BTreeMap<&'static str, Structure>> =
-    LazyLock::new(|| parse(include_str!("schema.txt")));
+static STRUCTURES: LazyLock<BTreeMap<&'static str, Structure>> = LazyLock::new(|| parse(include_str!("schema.txt")));
 
 fn parse(text: &'static str) -> BTreeMap<&'static str, Structure> {
     let mut structures = BTreeMap::new();
     let mut current = "";
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        match line
-            .strip_prefix(' ')
-            .and_then(|field| field.split_once(' '))
-        {
+        match line.strip_prefix(' ').and_then(|field| field.split_once(' ')) {
             Some((name, ty)) => {
                 let structure: &mut Structure = structures.entry(current).or_default();
                 let (name, zero) = match (name.strip_suffix('+'), name.strip_suffix('*')) {
@@ -161,13 +154,7 @@ fn parse(text: &'static str) -> BTreeMap<&'static str, Structure> {
                     (_, Some(name)) => (name, Zero::Kept),
                     (None, None) => (name, Zero::Omitted),
                 };
-                structure.fields.insert(
-                    name,
-                    Field {
-                        ty: parse_type(ty),
-                        zero,
-                    },
-                );
+                structure.fields.insert(name, Field { ty: parse_type(ty), zero });
             }
             None => {
                 current = line.trim_end_matches(['!', '~']);
@@ -181,26 +168,12 @@ fn parse(text: &'static str) -> BTreeMap<&'static str, Structure> {
 }
 
 fn parse_type(text: &'static str) -> Type {
-    let (text, atomic) = text
-        .strip_suffix('!')
-        .map_or((text, false), |text| (text, true));
-    if let Some(values) = text
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'))
-    {
-        return Type {
-            shape: Shape::Map(Box::new(parse_type(values))),
-            atomic,
-        };
+    let (text, atomic) = text.strip_suffix('!').map_or((text, false), |text| (text, true));
+    if let Some(values) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        return Type { shape: Shape::Map(Box::new(parse_type(values))), atomic };
     }
-    if let Some(list) = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-    {
-        return Type {
-            shape: Shape::List(parse_list(list)),
-            atomic,
-        };
+    if let Some(list) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return Type { shape: Shape::List(parse_list(list)), atomic };
     }
     let scalar = match text {
         "string" => Scalar::Text,
@@ -214,16 +187,10 @@ fn parse_type(text: &'static str) -> Type {
         "int-or-string" => Scalar::IntOrText,
         "any" => Scalar::Any,
         structure => {
-            return Type {
-                shape: Shape::Structure(structure),
-                atomic,
-            };
+            return Type { shape: Shape::Structure(structure), atomic };
         }
     };
-    Type {
-        shape: Shape::Scalar(scalar),
-        atomic,
-    }
+    Type { shape: Shape::Scalar(scalar), atomic }
 }
 
 fn parse_list(text: &'static str) -> List {
@@ -241,11 +208,7 @@ fn parse_list(text: &'static str) -> List {
             _ => merge_key = Some(words.next().unwrap_or_default()),
         }
     }
-    List {
-        items: Box::new(parse_type(items)),
-        apply,
-        merge_key,
-    }
+    List { items: Box::new(parse_type(items)), apply, merge_key }
 }
 
 #[cfg(test)]
@@ -262,33 +225,21 @@ mod tests {
                 Shape::Scalar(_) => None,
             }
         }
-        let fields = STRUCTURES
-            .values()
-            .flat_map(|structure| structure.fields.values());
-        let missing: Vec<_> = fields
-            .filter_map(|field| named(&field.ty))
-            .filter(|name| !STRUCTURES.contains_key(name))
-            .collect();
+        let fields = STRUCTURES.values().flat_map(|structure| structure.fields.values());
+        let missing: Vec<_> =
+            fields.filter_map(|field| named(&field.ty)).filter(|name| !STRUCTURES.contains_key(name)).collect();
         assert_eq!(missing, Vec::<&str>::new());
         assert!(STRUCTURES.len() > 200);
     }
 
     #[test]
     fn a_list_tells_how_it_is_merged() {
-        let Shape::List(ports) = &structure("Container").fields["ports"].ty.shape else {
-            panic!("not a list")
-        };
-        assert_eq!(
-            ports.apply,
-            Apply::ByKeys(vec!["containerPort", "protocol"])
-        );
+        let Shape::List(ports) = &structure("Container").fields["ports"].ty.shape else { panic!("not a list") };
+        assert_eq!(ports.apply, Apply::ByKeys(vec!["containerPort", "protocol"]));
         assert_eq!(ports.merge_key, Some("containerPort"));
         let Shape::List(finalizers) = &structure("ObjectMeta").fields["finalizers"].ty.shape else {
             panic!("not a list")
         };
-        assert_eq!(
-            (&finalizers.apply, finalizers.merge_key),
-            (&Apply::Set, Some(""))
-        );
+        assert_eq!((&finalizers.apply, finalizers.merge_key), (&Apply::Set, Some("")));
     }
 }

@@ -43,43 +43,26 @@ pub(super) fn store(mut seeds: Vec<Seed>) -> Result<Store, SimulationError> {
     }
     // Owners are found by name, whatever comes first: so all have a uid before any is looked for.
     for seed in &mut seeds {
-        let metadata = seed
-            .object
-            .get_mut("metadata")
-            .and_then(Value::as_object_mut);
+        let metadata = seed.object.get_mut("metadata").and_then(Value::as_object_mut);
         if let Some(metadata) = metadata {
-            metadata
-                .entry("uid")
-                .or_insert_with(|| json!(store.new_uid()));
+            metadata.entry("uid").or_insert_with(|| json!(store.new_uid()));
         }
     }
     let all: Vec<Value> = seeds.iter().map(|seed| seed.object.clone()).collect();
     for Seed { place, mut object } in seeds {
         link_owners(&mut object, &all);
-        let name = format!(
-            "{} {}",
-            text(&object["kind"]),
-            text(&object["metadata"]["name"])
-        );
-        let name = if name == " " {
-            "an object".to_owned()
-        } else {
-            name
-        };
+        let name = format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]));
+        let name = if name == " " { "an object".to_owned() } else { name };
         let added = add(&mut store, object, &now);
-        added.map_err(|reason| SimulationError::Object {
-            place,
-            name,
-            reason,
-        })?;
+        added.map_err(|reason| SimulationError::Object { place, name, reason })?;
     }
     Ok(store)
 }
 
 /// The objects of a YAML text with any number of documents; a `List` counts as its items.
 pub(super) fn parse(text: &str) -> Result<Vec<Seed>, SimulationError> {
-    let documents: Vec<Spanned<Value>> = serde_saphyr::from_multiple(text)
-        .map_err(|error| SimulationError::Yaml(error.to_string()))?;
+    let documents: Vec<Spanned<Value>> =
+        serde_saphyr::from_multiple(text).map_err(|error| SimulationError::Yaml(error.to_string()))?;
     let mut seeds = Vec::new();
     for document in documents {
         let at = document.referenced;
@@ -118,11 +101,7 @@ pub(super) fn furnish(store: &mut Store, namespace: &str, now: &Value) {
 }
 
 fn add_namespace(store: &mut Store, name: &str, now: &Value) {
-    let _ = add(
-        store,
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
-        now,
-    );
+    let _ = add(store, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}), now);
 }
 
 fn add(store: &mut Store, object: Value, now: &Value) -> Result<(), String> {
@@ -136,31 +115,22 @@ fn add(store: &mut Store, object: Value, now: &Value) -> Result<(), String> {
     }
     let mut object = decoded.object;
     let name = text(&object["metadata"]["name"]).to_owned();
-    let namespace = resource
-        .namespaced
-        .then(|| match text(&object["metadata"]["namespace"]) {
-            "" => "default".to_owned(),
-            namespace => namespace.to_owned(),
-        });
+    let namespace = resource.namespaced.then(|| match text(&object["metadata"]["namespace"]) {
+        "" => "default".to_owned(),
+        namespace => namespace.to_owned(),
+    });
     complete(store, resource, &mut object, namespace.as_deref(), now);
     let causes = validation::object(resource, &object);
     if !causes.is_empty() {
         return Err(super::status::Refusal::invalid(resource, &name, &causes).message);
     }
-    if let Some(namespace) = namespace
-        .as_deref()
-        .filter(|namespace| store.namespace(namespace).is_none())
-    {
+    if let Some(namespace) = namespace.as_deref().filter(|namespace| store.namespace(namespace).is_none()) {
         add_namespace(store, namespace, now);
     }
     let key = Key::new(resource, namespace.as_deref(), &name);
     // A namespace may be written out although another object has brought it, or the cluster has it.
     let is_namespace = resource.kind == "Namespace";
-    if store.get(&key).is_some()
-        && !is_namespace
-        && name != "kube-root-ca.crt"
-        && resource.kind != "ServiceAccount"
-    {
+    if store.get(&key).is_some() && !is_namespace && name != "kube-root-ca.crt" && resource.kind != "ServiceAccount" {
         return Err("it is there already".to_owned());
     }
     store.put(key, object);
@@ -170,13 +140,7 @@ fn add(store: &mut Store, object: Value, now: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn complete(
-    store: &mut Store,
-    resource: &Resource,
-    object: &mut Value,
-    namespace: Option<&str>,
-    now: &Value,
-) {
+fn complete(store: &mut Store, resource: &Resource, object: &mut Value, namespace: Option<&str>, now: &Value) {
     let metadata = &mut object["metadata"];
     if let Some(namespace) = namespace {
         metadata["namespace"] = json!(namespace);
@@ -204,11 +168,8 @@ fn complete(
 /// Give an object without a status, or a pod that has not begun, the one that it would have once the kubelet and the controllers are done with it.
 pub(super) fn settle(resource: &Resource, object: &mut Value) {
     let status = object["status"].as_object();
-    if status.is_some_and(|status| {
-        status
-            .values()
-            .any(|value| !value.is_null() && *value != 0 && *value != "Pending")
-    }) {
+    if status.is_some_and(|status| status.values().any(|value| !value.is_null() && *value != 0 && *value != "Pending"))
+    {
         return;
     }
     let replicas = object["spec"]["replicas"].clone();
@@ -231,23 +192,15 @@ pub(super) fn settle(resource: &Resource, object: &mut Value) {
 /// Owners may be given without their uid: it is that of the object with this kind and name.
 fn link_owners(object: &mut Value, objects: &[Value]) {
     let namespace = object["metadata"]["namespace"].clone();
-    let owners = object
-        .pointer_mut("/metadata/ownerReferences")
-        .and_then(Value::as_array_mut);
-    for owner in owners
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
+    let owners = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut);
+    for owner in owners.into_iter().flatten().filter_map(Value::as_object_mut) {
         if owner.contains_key("uid") {
             continue;
         }
         let is_owner = |other: &&Value| {
             let place = &other["metadata"]["namespace"];
             let is_named = owner.get("name") == Some(&other["metadata"]["name"]);
-            owner.get("kind") == Some(&other["kind"])
-                && is_named
-                && (*place == namespace || place.is_null())
+            owner.get("kind") == Some(&other["kind"]) && is_named && (*place == namespace || place.is_null())
         };
         if let Some(found) = objects.iter().find(is_owner) {
             owner.insert("uid".to_owned(), found["metadata"]["uid"].clone());
@@ -256,24 +209,16 @@ fn link_owners(object: &mut Value, objects: &[Value]) {
 }
 
 fn known(object: &Map<String, Value>) -> Result<&'static Resource, String> {
-    let (api_version, kind) = (
-        object.get("apiVersion").map_or("", text),
-        object.get("kind").map_or("", text),
-    );
+    let (api_version, kind) = (object.get("apiVersion").map_or("", text), object.get("kind").map_or("", text));
     if api_version.is_empty() || kind.is_empty() {
         return Err("apiVersion and kind are needed".to_owned());
     }
     resource::by_kind(api_version, kind).ok_or_else(|| {
         let written = format!("{api_version} {kind}");
-        let names = resource::kinds()
-            .map(|resource| format!("{} {}", resource.api_version(), resource.kind));
-        let nearest = names.max_by(|a, b| {
-            strsim::jaro_winkler(a, &written).total_cmp(&strsim::jaro_winkler(b, &written))
-        });
-        format!(
-            "the simulation knows no {written}; the nearest it knows is {}",
-            nearest.unwrap_or_default()
-        )
+        let names = resource::kinds().map(|resource| format!("{} {}", resource.api_version(), resource.kind));
+        let nearest =
+            names.max_by(|a, b| strsim::jaro_winkler(a, &written).total_cmp(&strsim::jaro_winkler(b, &written)));
+        format!("the simulation knows no {written}; the nearest it knows is {}", nearest.unwrap_or_default())
     })
 }
 

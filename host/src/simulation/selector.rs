@@ -32,9 +32,7 @@ enum Operator {
 impl LabelSelector {
     /// Read `app in (web, db), !old`.
     pub(super) fn parse(text: &str) -> Result<LabelSelector, Refusal> {
-        Parser { rest: text }
-            .selector()
-            .map_err(Refusal::bad_request)
+        Parser { rest: text }.selector().map_err(Refusal::bad_request)
     }
 
     /// Read the `matchLabels` and `matchExpressions` of an object.
@@ -42,17 +40,9 @@ impl LabelSelector {
         let mut requirements = Vec::new();
         for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
             let values = value.as_str().map(str::to_owned).into_iter().collect();
-            requirements.push(Requirement {
-                key: key.clone(),
-                operator: Operator::In,
-                values,
-            });
+            requirements.push(Requirement { key: key.clone(), operator: Operator::In, values });
         }
-        for expression in selector["matchExpressions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
             let operator = match expression["operator"].as_str().unwrap_or_default() {
                 "In" => Operator::In,
                 "NotIn" => Operator::NotIn,
@@ -65,11 +55,7 @@ impl LabelSelector {
                 .flatten()
                 .filter_map(|value| value.as_str().map(str::to_owned));
             let key = expression["key"].as_str().unwrap_or_default().to_owned();
-            requirements.push(Requirement {
-                key,
-                operator,
-                values: values.collect(),
-            });
+            requirements.push(Requirement { key, operator, values: values.collect() });
         }
         LabelSelector(requirements)
     }
@@ -85,14 +71,8 @@ impl LabelSelector {
                 Operator::Absent => value.is_none(),
                 Operator::In => value.is_some_and(|value| requirement.values.contains(value)),
                 Operator::NotIn => value.is_none_or(|value| !requirement.values.contains(value)),
-                Operator::Greater => value
-                    .and_then(number)
-                    .zip(bound)
-                    .is_some_and(|(value, bound)| value > bound),
-                Operator::Less => value
-                    .and_then(number)
-                    .zip(bound)
-                    .is_some_and(|(value, bound)| value < bound),
+                Operator::Greater => value.and_then(number).zip(bound).is_some_and(|(value, bound)| value > bound),
+                Operator::Less => value.and_then(number).zip(bound).is_some_and(|(value, bound)| value < bound),
             }
         })
     }
@@ -109,15 +89,12 @@ impl<'a> Parser<'a> {
     /// The next word or sign, without taking it. Empty at the end.
     fn peek(&self) -> &'a str {
         let rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        if let Some(sign) = ["==", "!=", "=", "!", "(", ")", ",", ">", "<"]
-            .into_iter()
-            .find(|sign| rest.starts_with(sign))
+        if let Some(sign) =
+            ["==", "!=", "=", "!", "(", ")", ",", ">", "<"].into_iter().find(|sign| rest.starts_with(sign))
         {
             return &rest[..sign.len()];
         }
-        let end = rest
-            .find(|c| SPECIAL.contains(&c) || " \t\r\n".contains(c))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c| SPECIAL.contains(&c) || " \t\r\n".contains(c)).unwrap_or(rest.len());
         &rest[..end]
     }
 
@@ -139,14 +116,9 @@ impl<'a> Parser<'a> {
                 return Ok(LabelSelector(requirements));
             }
             if !Self::is_word(next) && next != "!" {
-                return Err(format!(
-                    "found '{next}', expected: !, identifier, or 'end of string'"
-                ));
+                return Err(format!("found '{next}', expected: !, identifier, or 'end of string'"));
             }
-            requirements.push(
-                self.requirement()
-                    .map_err(|error| format!("unable to parse requirement: {error}"))?,
-            );
+            requirements.push(self.requirement().map_err(|error| format!("unable to parse requirement: {error}"))?);
             match self.take() {
                 "" => return Ok(LabelSelector(requirements)),
                 "," => {
@@ -174,18 +146,10 @@ impl<'a> Parser<'a> {
         }
         let key = key.to_owned();
         if absent {
-            return Ok(Requirement {
-                key,
-                operator: Operator::Absent,
-                values: BTreeSet::new(),
-            });
+            return Ok(Requirement { key, operator: Operator::Absent, values: BTreeSet::new() });
         }
         if matches!(self.peek(), "" | ",") {
-            return Ok(Requirement {
-                key,
-                operator: Operator::Exists,
-                values: BTreeSet::new(),
-            });
+            return Ok(Requirement { key, operator: Operator::Exists, values: BTreeSet::new() });
         }
         let (operator, values) = match self.take() {
             "in" => (Operator::In, self.set()?),
@@ -195,23 +159,15 @@ impl<'a> Parser<'a> {
             ">" => (Operator::Greater, self.one()?),
             "<" => (Operator::Less, self.one()?),
             other => {
-                return Err(format!(
-                    "found '{other}', expected: in, notin, =, ==, !=, gt, lt"
-                ));
+                return Err(format!("found '{other}', expected: in, notin, =, ==, !=, gt, lt"));
             }
         };
         for (index, value) in values.iter().enumerate() {
             if let Some(text) = validation::label_value(value).into_iter().next() {
-                return Err(format!(
-                    "values[{index}][{key}]: Invalid value: {value:?}: {text}"
-                ));
+                return Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {text}"));
             }
         }
-        Ok(Requirement {
-            key,
-            operator,
-            values,
-        })
+        Ok(Requirement { key, operator, values })
     }
 
     fn one(&mut self) -> Result<BTreeSet<String>, String> {
@@ -266,22 +222,15 @@ impl FieldSelector {
     pub(super) fn parse(text: &str, resource: &Resource) -> Result<FieldSelector, Refusal> {
         let mut terms = Vec::new();
         for term in text.split(',').filter(|term| !term.is_empty()) {
-            let parts = term
-                .split_once("!=")
-                .map(|(field, value)| (field, false, value));
+            let parts = term.split_once("!=").map(|(field, value)| (field, false, value));
             let parts = parts.or_else(|| {
-                term.split_once("==")
-                    .or_else(|| term.split_once('='))
-                    .map(|(field, value)| (field, true, value))
+                term.split_once("==").or_else(|| term.split_once('=')).map(|(field, value)| (field, true, value))
             });
             let Some((field, equal, value)) = parts else {
-                return Err(Refusal::bad_request(format!(
-                    "invalid selector: '{text}'; can't understand '{term}'"
-                )));
+                return Err(Refusal::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'")));
             };
-            let known = field == "metadata.name"
-                || (field == "metadata.namespace")
-                || resource.selectable.contains(&field);
+            let known =
+                field == "metadata.name" || (field == "metadata.namespace") || resource.selectable.contains(&field);
             if !known {
                 return Err(Refusal::bad_request(unknown_field(field, resource)));
             }
@@ -299,9 +248,7 @@ impl FieldSelector {
                 other => other.to_string(),
             };
             // An absent boolean is false.
-            let text = if text.is_empty()
-                && matches!(field.as_str(), "spec.unschedulable" | "spec.hostNetwork")
-            {
+            let text = if text.is_empty() && matches!(field.as_str(), "spec.unschedulable" | "spec.hostNetwork") {
                 "false".to_owned()
             } else {
                 text
@@ -313,9 +260,7 @@ impl FieldSelector {
 
 fn unknown_field(field: &str, resource: &Resource) -> String {
     if resource.selectable.is_empty() && !resource.custom {
-        format!(
-            "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-        )
+        format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
     } else {
         format!("field label not supported: {field}")
     }
@@ -330,11 +275,7 @@ mod tests {
     fn check(selector: &str, expected: Result<bool, &str>) {
         let labels = json!({"app": "web", "tier": "front", "count": "7", "example.org/x": ""});
         let matches = LabelSelector::parse(selector).map(|selector| selector.matches(&labels));
-        assert_eq!(
-            matches.map_err(|refusal| refusal.message),
-            expected.map_err(str::to_owned),
-            "{selector}"
-        );
+        assert_eq!(matches.map_err(|refusal| refusal.message), expected.map_err(str::to_owned), "{selector}");
     }
 
     #[test]
@@ -353,18 +294,9 @@ mod tests {
 
     #[test]
     fn label_selectors_that_are_none_are_refused() {
-        check(
-            "app===web",
-            Err("unable to parse requirement: found '=', expected: identifier"),
-        );
-        check(
-            "app in web",
-            Err("unable to parse requirement: found 'web' expected: '('"),
-        );
-        check(
-            "app web",
-            Err("unable to parse requirement: found 'web', expected: in, notin, =, ==, !=, gt, lt"),
-        );
+        check("app===web", Err("unable to parse requirement: found '=', expected: identifier"));
+        check("app in web", Err("unable to parse requirement: found 'web' expected: '('"));
+        check("app web", Err("unable to parse requirement: found 'web', expected: in, notin, =, ==, !=, gt, lt"));
         check("app,", Err("found '', expected: identifier after ','"));
     }
 

@@ -36,10 +36,7 @@ impl Simulation {
             tokio::time::sleep(latency).await;
         }
         let response = match failure {
-            Some(Failure::Status {
-                code,
-                retry_after_s,
-            }) => refused(code, retry_after_s),
+            Some(Failure::Status { code, retry_after_s }) => refused(code, retry_after_s),
             Some(Failure::Disconnect) => return Err(broken()),
             Some(Failure::Silence) => std::future::pending().await,
             Some(Failure::DisconnectAfterwards) => {
@@ -77,9 +74,7 @@ impl Simulation {
                 sent
             }
             Err(Unaddressed::Refusal(refusal)) => Sent::json(refusal.code, &refusal.body()),
-            Err(Unaddressed::PageNotFound) => {
-                Sent::text(StatusCode::NOT_FOUND, "404 page not found\n")
-            }
+            Err(Unaddressed::PageNotFound) => Sent::text(StatusCode::NOT_FOUND, "404 page not found\n"),
         }
     }
 }
@@ -132,16 +127,10 @@ impl Sent {
 }
 
 fn recorded(parts: &http::request::Parts, body: &[u8]) -> RecordedRequest {
-    let content_type = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     RecordedRequest {
         method: parts.method.to_string(),
-        path: parts
-            .uri
-            .path_and_query()
-            .map_or_else(String::new, ToString::to_string),
+        path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         content_type: content_type.map(str::to_owned),
         body: String::from_utf8_lossy(body).into_owned(),
         status: None,
@@ -150,22 +139,10 @@ fn recorded(parts: &http::request::Parts, body: &[u8]) -> RecordedRequest {
 
 fn refused(code: u16, retry_after_s: Option<u32>) -> Sent {
     let (reason, message) = match code {
-        429 => (
-            "TooManyRequests",
-            "too many requests, please try again later",
-        ),
-        503 => (
-            "ServiceUnavailable",
-            "the server is currently unable to handle the request",
-        ),
-        504 => (
-            "Timeout",
-            "the server was unable to return a response in the time allotted",
-        ),
-        _ => (
-            "InternalError",
-            "an error on the server has prevented the request from succeeding",
-        ),
+        429 => ("TooManyRequests", "too many requests, please try again later"),
+        503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+        504 => ("Timeout", "the server was unable to return a response in the time allotted"),
+        _ => ("InternalError", "an error on the server has prevented the request from succeeding"),
     };
     let mut details = json!({});
     if let Some(seconds) = retry_after_s {
@@ -175,10 +152,7 @@ fn refused(code: u16, retry_after_s: Option<u32>) -> Sent {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason,
         "details": details, "code": code,
     });
-    let mut sent = Sent::json(
-        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        &body,
-    );
+    let mut sent = Sent::json(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &body);
     sent.retry_after_s = retry_after_s;
     sent
 }
@@ -192,10 +166,7 @@ fn pad(mut sent: Sent, bytes: usize) -> Sent {
 }
 
 fn broken() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::ConnectionReset,
-        "the simulated connection was reset",
-    )
+    io::Error::new(io::ErrorKind::ConnectionReset, "the simulated connection was reset")
 }
 
 /// What a client holds.

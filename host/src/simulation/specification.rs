@@ -30,37 +30,18 @@ pub(super) fn change(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause
     let (old_spec, new_spec) = (&old["spec"], &new["spec"]);
     match resource.kind {
         "Pod" => causes.extend(pod_change(old_spec, new_spec)),
-        "Deployment" | "ReplicaSet" | "DaemonSet"
-            if old_spec["selector"] != new_spec["selector"] =>
-        {
-            causes.push(Cause::invalid(
-                "spec.selector",
-                &new_spec["selector"],
-                "field is immutable",
-            ));
+        "Deployment" | "ReplicaSet" | "DaemonSet" if old_spec["selector"] != new_spec["selector"] => {
+            causes.push(Cause::invalid("spec.selector", &new_spec["selector"], "field is immutable"));
         }
         "RoleBinding" | "ClusterRoleBinding" if old["roleRef"] != new["roleRef"] => {
-            causes.push(Cause::invalid(
-                "roleRef",
-                &new["roleRef"],
-                "cannot change roleRef",
-            ));
+            causes.push(Cause::invalid("roleRef", &new["roleRef"], "cannot change roleRef"));
         }
         "ConfigMap" | "Secret" if old["immutable"] == true => {
             if new["immutable"] != true {
-                causes.push(Cause::forbidden(
-                    "immutable",
-                    "field is immutable when `immutable` is set",
-                ));
+                causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
             }
-            for field in ["data", "binaryData"]
-                .into_iter()
-                .filter(|field| old[*field] != new[*field])
-            {
-                causes.push(Cause::forbidden(
-                    field,
-                    "field is immutable when `immutable` is set",
-                ));
+            for field in ["data", "binaryData"].into_iter().filter(|field| old[*field] != new[*field]) {
+                causes.push(Cause::forbidden(field, "field is immutable when `immutable` is set"));
             }
         }
         _ => {}
@@ -77,10 +58,7 @@ fn pod_spec(field: &str, spec: &Value) -> Vec<Cause> {
     for (index, container) in containers.iter().enumerate() {
         for part in ["name", "image"] {
             if container[part].as_str().unwrap_or_default().is_empty() {
-                causes.push(Cause::required(
-                    format!("{field}.containers[{index}].{part}"),
-                    "",
-                ));
+                causes.push(Cause::required(format!("{field}.containers[{index}].{part}"), ""));
             }
         }
     }
@@ -94,11 +72,7 @@ fn workload(spec: &Value) -> Vec<Cause> {
         causes.push(Cause::required("spec.selector", ""));
     } else if !LabelSelector::of(&spec["selector"]).matches(labels) {
         let text = "`selector` does not match template `labels`";
-        causes.push(Cause::invalid(
-            "spec.template.metadata.labels",
-            labels,
-            text,
-        ));
+        causes.push(Cause::invalid("spec.template.metadata.labels", labels, text));
     }
     causes.extend(pod_spec("spec.template.spec", &spec["template"]["spec"]));
     causes
@@ -123,70 +97,42 @@ fn peer_causes(field: &str, peer: &Value) -> Vec<Cause> {
         return Vec::new();
     };
     if peer.get("podSelector").is_some() || peer.get("namespaceSelector").is_some() {
-        return vec![Cause::forbidden(
-            field,
-            "may not specify both ipBlock and another peer",
-        )];
+        return vec![Cause::forbidden(field, "may not specify both ipBlock and another peer")];
     }
     let exceptions = block["except"].as_array().into_iter().flatten().enumerate();
-    let exceptions =
-        exceptions.map(|(index, value)| (format!("{field}.ipBlock.except[{index}]"), value));
+    let exceptions = exceptions.map(|(index, value)| (format!("{field}.ipBlock.except[{index}]"), value));
     let all = std::iter::once((format!("{field}.ipBlock.cidr"), &block["cidr"])).chain(exceptions);
-    let wrong = all.filter(|(_, value)| {
-        value
-            .as_str()
-            .is_none_or(|text| text.parse::<ipnet::IpNet>().is_err())
-    });
-    wrong
-        .map(|(field, value)| Cause::invalid(field, value, CIDR))
-        .collect()
+    let wrong = all.filter(|(_, value)| value.as_str().is_none_or(|text| text.parse::<ipnet::IpNet>().is_err()));
+    wrong.map(|(field, value)| Cause::invalid(field, value, CIDR)).collect()
 }
 
 fn pod_change(old: &Value, new: &Value) -> Vec<Cause> {
     let count = |spec: &Value, list: &str| spec[list].as_array().map_or(0, Vec::len);
     for list in ["containers", "initContainers"] {
         if count(old, list) != count(new, list) {
-            return vec![Cause::forbidden(
-                format!("spec.{list}"),
-                "pod updates may not add or remove containers",
-            )];
+            return vec![Cause::forbidden(format!("spec.{list}"), "pod updates may not add or remove containers")];
         }
     }
     let old_tolerations = old["tolerations"].as_array().map_or(&[][..], Vec::as_slice);
     let new_tolerations = new["tolerations"].as_array().map_or(&[][..], Vec::as_slice);
-    if !old_tolerations
-        .iter()
-        .all(|toleration| new_tolerations.contains(toleration))
-    {
+    if !old_tolerations.iter().all(|toleration| new_tolerations.contains(toleration)) {
         let text = "existing toleration can not be modified except its tolerationSeconds";
         return vec![Cause::forbidden("spec.tolerations", text)];
     }
-    if without_mutable(old) == without_mutable(new) {
-        Vec::new()
-    } else {
-        vec![Cause::forbidden("spec", POD_UPDATE)]
-    }
+    if without_mutable(old) == without_mutable(new) { Vec::new() } else { vec![Cause::forbidden("spec", POD_UPDATE)] }
 }
 
 /// A pod's specification without what may change.
 fn without_mutable(spec: &Value) -> Value {
     let mut spec = spec.clone();
     for list in ["containers", "initContainers"] {
-        for container in spec[list]
-            .as_array_mut()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object_mut)
-        {
+        for container in spec[list].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
             container.remove("image");
         }
     }
     if let Some(fields) = spec.as_object_mut() {
         fields.retain(|field, value| {
-            !matches!(
-                field.as_str(),
-                "tolerations" | "activeDeadlineSeconds" | "schedulingGates"
-            ) && !value.is_null()
+            !matches!(field.as_str(), "tolerations" | "activeDeadlineSeconds" | "schedulingGates") && !value.is_null()
         });
     }
     spec

@@ -27,12 +27,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new(resource: &Resource, namespace: Option<&str>, name: &str) -> Key {
         let namespace = namespace.unwrap_or_default().to_owned();
-        Key {
-            group: resource.group,
-            plural: resource.plural,
-            namespace,
-            name: name.to_owned(),
-        }
+        Key { group: resource.group, plural: resource.plural, namespace, name: name.to_owned() }
     }
 
     fn is_of(&self, resource: &Resource) -> bool {
@@ -70,19 +65,10 @@ impl Store {
         namespace: Option<&'a str>,
     ) -> impl Iterator<Item = (&'a Key, &'a Value)> {
         let (group, plural) = (resource.group, resource.plural);
-        let first = Key {
-            group,
-            plural,
-            namespace: namespace.unwrap_or_default().to_owned(),
-            name: String::new(),
-        };
-        let of_resource = self
-            .objects
-            .range(first..)
-            .take_while(move |(key, _)| key.group == group && key.plural == plural);
-        of_resource.take_while(move |(key, _)| {
-            namespace.is_none_or(|namespace| key.namespace == namespace)
-        })
+        let first = Key { group, plural, namespace: namespace.unwrap_or_default().to_owned(), name: String::new() };
+        let of_resource =
+            self.objects.range(first..).take_while(move |(key, _)| key.group == group && key.plural == plural);
+        of_resource.take_while(move |(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace))
     }
 
     /// All objects of all resources.
@@ -92,8 +78,7 @@ impl Store {
 
     /// A namespace, where it exists.
     pub(super) fn namespace(&self, name: &str) -> Option<&Value> {
-        self.objects
-            .get(&Key::new(resource::namespaces(), None, name))
+        self.objects.get(&Key::new(resource::namespaces(), None, name))
     }
 
     /// The resource of an object that is here.
@@ -111,9 +96,7 @@ impl Store {
     pub(super) fn new_suffix(&mut self) -> String {
         const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         self.made += 1;
-        let mut rest = usize::try_from(self.made)
-            .unwrap_or_default()
-            .wrapping_mul(7919);
+        let mut rest = usize::try_from(self.made).unwrap_or_default().wrapping_mul(7919);
         let mut suffix = String::new();
         for _ in 0..5 {
             suffix.push(char::from(LETTERS[rest % LETTERS.len()]));

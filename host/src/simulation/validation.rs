@@ -45,11 +45,7 @@ pub(super) fn label_key(key: &str) -> Vec<String> {
             if prefix.is_empty() {
                 texts.push("prefix part must be non-empty".to_owned());
             } else {
-                texts.extend(
-                    subdomain(prefix)
-                        .into_iter()
-                        .map(|text| format!("prefix part {text}")),
-                );
+                texts.extend(subdomain(prefix).into_iter().map(|text| format!("prefix part {text}")));
             }
             name
         }
@@ -63,9 +59,7 @@ pub(super) fn label_key(key: &str) -> Vec<String> {
     if name.is_empty() {
         texts.push("name part must be non-empty".to_owned());
     } else if name.len() > LABEL_BYTES_MAX {
-        texts.push(format!(
-            "name part must be no more than {LABEL_BYTES_MAX} bytes"
-        ));
+        texts.push(format!("name part must be no more than {LABEL_BYTES_MAX} bytes"));
     }
     if !is_name_part(name) {
         texts.push(format!("name part {NAME_PART}"));
@@ -77,17 +71,14 @@ fn is_name_part(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    ends.iter()
-        .all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
-        && bytes.iter().all(|byte| inner(*byte))
+    ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric)) && bytes.iter().all(|byte| inner(*byte))
 }
 
 fn is_dns_label(text: &str) -> bool {
     let lower = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    ends.iter().all(|end| end.is_some_and(lower))
-        && bytes.iter().all(|byte| lower(byte) || *byte == b'-')
+    ends.iter().all(|end| end.is_some_and(lower)) && bytes.iter().all(|byte| lower(byte) || *byte == b'-')
 }
 
 fn subdomain(text: &str) -> Vec<String> {
@@ -103,10 +94,8 @@ fn subdomain(text: &str) -> Vec<String> {
 
 fn object_name(resource: &Resource, name: &str) -> Vec<String> {
     if resource.group == "rbac.authorization.k8s.io" {
-        let bad = ["/", "%"]
-            .into_iter()
-            .filter(|part| name.contains(part))
-            .map(|part| format!("may not contain '{part}'"));
+        let bad =
+            ["/", "%"].into_iter().filter(|part| name.contains(part)).map(|part| format!("may not contain '{part}'"));
         let dots = matches!(name, "." | "..").then(|| format!("may not be '{name}'"));
         return bad.chain(dots).collect();
     }
@@ -129,30 +118,15 @@ pub(super) fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let name = metadata["name"].as_str().unwrap_or_default();
     if name.is_empty() {
-        causes.push(Cause::required(
-            "metadata.name",
-            "name or generateName is required",
-        ));
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
     } else {
-        causes.extend(
-            object_name(resource, name)
-                .iter()
-                .map(|text| Cause::invalid("metadata.name", &json!(name), text)),
-        );
+        causes
+            .extend(object_name(resource, name).iter().map(|text| Cause::invalid("metadata.name", &json!(name), text)));
     }
     causes.extend(labels("metadata.labels", &metadata["labels"]));
-    for key in metadata["annotations"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, _)| key)
-    {
+    for key in metadata["annotations"].as_object().into_iter().flatten().map(|(key, _)| key) {
         let texts = label_key(&key.to_lowercase());
-        causes.extend(
-            texts
-                .iter()
-                .map(|text| Cause::invalid("metadata.annotations", &json!(key), text)),
-        );
+        causes.extend(texts.iter().map(|text| Cause::invalid("metadata.annotations", &json!(key), text)));
     }
     causes.extend(owners(&metadata["ownerReferences"]));
     causes.extend(finalizers(&metadata["finalizers"]));
@@ -163,11 +137,7 @@ pub(super) fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
 fn labels(field: &str, labels: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (key, value) in labels.as_object().into_iter().flatten() {
-        causes.extend(
-            label_key(key)
-                .iter()
-                .map(|text| Cause::invalid(field, &json!(key), text)),
-        );
+        causes.extend(label_key(key).iter().map(|text| Cause::invalid(field, &json!(key), text)));
         let texts = label_value(value.as_str().unwrap_or_default());
         causes.extend(texts.iter().map(|text| Cause::invalid(field, value, text)));
     }
@@ -185,11 +155,7 @@ fn owners(references: &Value) -> Vec<Cause> {
     for reference in references.as_array().into_iter().flatten() {
         for (field, text) in needed {
             if reference[field].as_str().unwrap_or_default().is_empty() {
-                causes.push(Cause::invalid(
-                    format!("metadata.ownerReferences.{field}"),
-                    &json!(""),
-                    text,
-                ));
+                causes.push(Cause::invalid(format!("metadata.ownerReferences.{field}"), &json!(""), text));
             }
         }
     }
@@ -203,11 +169,7 @@ fn finalizers(finalizers: &Value) -> Vec<Cause> {
     for (index, name) in names.enumerate() {
         let text = name.as_str().unwrap_or_default();
         let wrong = label_key(text);
-        causes.extend(
-            wrong
-                .iter()
-                .map(|text| Cause::invalid("metadata.finalizers", name, text)),
-        );
+        causes.extend(wrong.iter().map(|text| Cause::invalid("metadata.finalizers", name, text)));
         if !text.contains('/') && !matches!(text, "orphan" | "foregroundDeletion" | "kubernetes") {
             let field = format!("metadata.finalizers[{index}]");
             causes.push(Cause::invalid(field, name, UNQUALIFIED));
@@ -219,27 +181,14 @@ fn finalizers(finalizers: &Value) -> Vec<Cause> {
 /// What is wrong with a change from one object to another.
 pub(super) fn change(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    for field in [
-        "name",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
+    for field in ["name", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         let (before, after) = (&old["metadata"][field], &new["metadata"][field]);
         if before != after {
-            causes.push(Cause::invalid(
-                format!("metadata.{field}"),
-                after,
-                "field is immutable",
-            ));
+            causes.push(Cause::invalid(format!("metadata.{field}"), after, "field is immutable"));
         }
     }
     if !old["metadata"]["deletionTimestamp"].is_null() {
-        causes.extend(late_finalizers(
-            &old["metadata"]["finalizers"],
-            &new["metadata"]["finalizers"],
-        ));
+        causes.extend(late_finalizers(&old["metadata"]["finalizers"], &new["metadata"]["finalizers"]));
     }
     causes.extend(specification::change(resource, old, new));
     causes
@@ -247,17 +196,9 @@ pub(super) fn change(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause
 
 fn late_finalizers(old: &Value, new: &Value) -> Vec<Cause> {
     let set = |value: &Value| -> BTreeSet<String> {
-        value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|value| value.as_str().map(str::to_owned))
-            .collect()
+        value.as_array().into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect()
     };
-    let late: Vec<String> = set(new)
-        .difference(&set(old))
-        .map(|name| format!("{name:?}"))
-        .collect();
+    let late: Vec<String> = set(new).difference(&set(old)).map(|name| format!("{name:?}")).collect();
     if late.is_empty() {
         return Vec::new();
     }
@@ -282,9 +223,6 @@ mod tests {
         }
         assert_eq!(label_value(""), Vec::<String>::new());
         assert_eq!(label_value("ends-"), [LABEL_VALUE]);
-        assert_eq!(
-            label_value(&"a".repeat(64)),
-            ["must be no more than 63 bytes"]
-        );
+        assert_eq!(label_value(&"a".repeat(64)), ["must be no more than 63 bytes"]);
     }
 }

@@ -18,29 +18,15 @@ const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 /// Create the object in the body.
-pub(super) fn create(
-    store: &mut Store,
-    call: &Call,
-    body: &Body,
-    now: &Value,
-) -> Result<Answer, Refusal> {
+pub(super) fn create(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
     let object = body.object(call)?;
     let (object, warnings) = read(call, object)?;
     let object = change::insert(store, call, object, now)?;
-    Ok(Answer {
-        code: StatusCode::CREATED,
-        body: object,
-        warnings,
-    })
+    Ok(Answer { code: StatusCode::CREATED, body: object, warnings })
 }
 
 /// Replace the object by the one in the body.
-pub(super) fn update(
-    store: &mut Store,
-    call: &Call,
-    body: &Body,
-    now: &Value,
-) -> Result<Answer, Refusal> {
+pub(super) fn update(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
     let (mut new, warnings) = read(call, body.object(call)?)?;
     check_address(call, &new)?;
     let old = stored(store, call)?.clone();
@@ -55,53 +41,30 @@ pub(super) fn update(
         );
         return Err(Refusal::conflict(call.resource, &call.name, &text));
     }
-    let must_name_version =
-        call.resource.custom || matches!(call.resource.kind, "PodDisruptionBudget" | "Lease");
+    let must_name_version = call.resource.custom || matches!(call.resource.kind, "PodDisruptionBudget" | "Lease");
     if new["metadata"]["resourceVersion"].is_null() && must_name_version {
-        let cause = Cause::invalid(
-            "metadata.resourceVersion",
-            &json!(0),
-            "must be specified for an update",
-        );
+        let cause = Cause::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
         // Here the real one names the resource, not the kind.
         let (group, plural) = (call.resource.group, call.resource.plural);
         return Err(Refusal::invalid_kind(group, plural, &call.name, &[cause]));
     }
-    for field in [
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "resourceVersion",
-    ] {
+    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"] {
         if new["metadata"][field].is_null() {
             new["metadata"][field] = old["metadata"][field].clone();
         }
     }
     let object = change::replace(store, call, &old, new, now, Tracking::Update)?;
-    Ok(Answer {
-        code: StatusCode::OK,
-        body: object,
-        warnings,
-    })
+    Ok(Answer { code: StatusCode::OK, body: object, warnings })
 }
 
 /// Change the object as the body says, or create it where the body is applied.
-pub(super) fn patch(
-    store: &mut Store,
-    call: &Call,
-    body: &Body,
-    now: &Value,
-) -> Result<Answer, Refusal> {
+pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
     let kind = call.content_type.as_deref().unwrap_or_default();
     if kind == APPLY {
         return apply(store, call, body, now);
     }
     if !matches!(kind, MERGE | JSON | STRATEGIC) {
-        return Err(Refusal::unsupported_media_type(
-            "415: Unsupported Media Type",
-            json!({}),
-        ));
+        return Err(Refusal::unsupported_media_type("415: Unsupported Media Type", json!({})));
     }
     if kind == STRATEGIC && call.resource.custom {
         let message = "the body of the request was in an unknown format - accepted media types include: \
@@ -115,21 +78,13 @@ pub(super) fn patch(
     let old = stored(store, call)?.clone();
     let patched = match kind {
         MERGE => {
-            let patch = body.patch(
-                "error decoding patch: ",
-                "map[string]interface {}",
-                Value::is_object,
-            )?;
+            let patch = body.patch("error decoding patch: ", "map[string]interface {}", Value::is_object)?;
             let mut patched = old.clone();
             json_patch::merge(&mut patched, &patch);
             patched
         }
         JSON => {
-            let patch = body.patch(
-                "error decoding patch: ",
-                "[]handlers.jsonPatchOp",
-                Value::is_array,
-            )?;
+            let patch = body.patch("error decoding patch: ", "[]handlers.jsonPatchOp", Value::is_array)?;
             body::json_patch(&old, &patch)?
         }
         _ => {
@@ -137,24 +92,19 @@ pub(super) fn patch(
             merge::strategic(call.resource.structure(), old.clone(), patch)?
         }
     };
-    let decoded =
-        decode::decode(call.resource.structure(), as_map(patched.clone())).map_err(|error| {
-            let (value, text) = if kind == STRATEGIC {
-                (merge::go(&body.json().unwrap_or_default()), error.converted)
-            } else {
-                (patched.to_string(), error.text)
-            };
-            Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(value), &text)])
-        })?;
+    let decoded = decode::decode(call.resource.structure(), as_map(patched.clone())).map_err(|error| {
+        let (value, text) = if kind == STRATEGIC {
+            (merge::go(&body.json().unwrap_or_default()), error.converted)
+        } else {
+            (patched.to_string(), error.text)
+        };
+        Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(value), &text)])
+    })?;
     check_kind(call, &decoded.object, &patched)?;
     check_address(call, &decoded.object)?;
     let warnings = warnings(call, &decoded.unknown)?;
     let object = change::replace(store, call, &old, decoded.object, now, Tracking::Update)?;
-    Ok(Answer {
-        code: StatusCode::OK,
-        body: object,
-        warnings,
-    })
+    Ok(Answer { code: StatusCode::OK, body: object, warnings })
 }
 
 fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
@@ -164,23 +114,12 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
     };
     let declared = body.declared()?;
     check_declared(call, &declared)?;
-    let subresource = if call.subresource.is_some() {
-        "status"
-    } else {
-        ""
-    };
+    let subresource = if call.subresource.is_some() { "status" } else { "" };
     let force = call.query.force.unwrap_or_default();
-    let applier = Applier {
-        resource: call.resource,
-        subresource,
-        manager,
-        force,
-        now,
-    };
+    let applier = Applier { resource: call.resource, subresource, manager, force, now };
     let old = store.get(&key(call)).cloned();
-    let mut start = old
-        .clone()
-        .unwrap_or_else(|| json!({"apiVersion": declared["apiVersion"], "kind": declared["kind"]}));
+    let mut start =
+        old.clone().unwrap_or_else(|| json!({"apiVersion": declared["apiVersion"], "kind": declared["kind"]}));
     if start["metadata"].is_null() {
         start["metadata"] = json!({"name": call.name});
     }
@@ -200,19 +139,11 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         remove(&mut object["metadata"], "resourceVersion");
         managed::set_holders(&mut object, holders);
         let object = change::insert(store, call, object, now)?;
-        return Ok(Answer {
-            code: StatusCode::CREATED,
-            body: object,
-            warnings,
-        });
+        return Ok(Answer { code: StatusCode::CREATED, body: object, warnings });
     };
     managed::set_holders(&mut object, holders);
     let object = change::replace(store, call, &old, object, now, Tracking::Applied)?;
-    Ok(Answer {
-        code: StatusCode::OK,
-        body: object,
-        warnings,
-    })
+    Ok(Answer { code: StatusCode::OK, body: object, warnings })
 }
 
 /// An applied body must say what it is, and leave the server's own fields alone.
@@ -220,15 +151,8 @@ fn check_declared(call: &Call, declared: &Value) -> Result<(), Refusal> {
     let text = |field: &str| declared[field].as_str().unwrap_or_default();
     if (text("apiVersion"), text("kind")) != (&call.resource.api_version(), call.resource.kind) {
         let version = text("apiVersion");
-        let version = if version.contains('/') {
-            version.to_owned()
-        } else {
-            format!("/{version}")
-        };
-        return Err(Refusal::bad_request(format!(
-            "invalid object type: {version}, Kind={}",
-            text("kind")
-        )));
+        let version = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
+        return Err(Refusal::bad_request(format!("invalid object type: {version}, Kind={}", text("kind"))));
     }
     if !declared["metadata"]["managedFields"].is_null() {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
@@ -241,21 +165,15 @@ fn read(call: &Call, object: Value) -> Result<(Value, Vec<String>), Refusal> {
     let kind = call.resource.kind;
     let refused = |text: &str| {
         let version = call.resource.version;
-        Refusal::bad_request(format!(
-            "{kind} in version {version:?} cannot be handled as a {kind}: {text}"
-        ))
+        Refusal::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {text}"))
     };
-    let decoded = decode::decode(call.resource.structure(), as_map(object))
-        .map_err(|error| refused(&error.text))?;
+    let decoded = decode::decode(call.resource.structure(), as_map(object)).map_err(|error| refused(&error.text))?;
     let warnings = warnings(call, &decoded.unknown)?;
     Ok((decoded.object, warnings))
 }
 
 fn warnings(call: &Call, unknown: &[String]) -> Result<Vec<String>, Refusal> {
-    let texts: Vec<String> = unknown
-        .iter()
-        .map(|path| format!("unknown field {path:?}"))
-        .collect();
+    let texts: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
     if call.query.strict && !texts.is_empty() {
         let (kind, version) = (call.resource.kind, call.resource.version);
         let errors = format!("strict decoding error: {}", texts.join(", "));
@@ -278,12 +196,7 @@ fn check_kind(call: &Call, object: &Value, patched: &Value) -> Result<(), Refusa
         body::internal_package(call.resource.group),
         call.resource.kind,
     );
-    Err(Refusal::invalid_kind(
-        "",
-        "",
-        "",
-        &[Cause::invalid("patch", &json!(patched.to_string()), &error)],
-    ))
+    Err(Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(patched.to_string()), &error)]))
 }
 
 /// Name and namespace of a body must be those of its address.
@@ -303,22 +216,13 @@ fn check_address(call: &Call, object: &Value) -> Result<(), Refusal> {
 }
 
 fn stored<'a>(store: &'a Store, call: &Call) -> Result<&'a Value, Refusal> {
-    store
-        .get(&key(call))
-        .ok_or_else(|| Refusal::not_found(call.resource, &call.name))
+    store.get(&key(call)).ok_or_else(|| Refusal::not_found(call.resource, &call.name))
 }
 
 fn address(call: &Call) -> String {
-    call.namespace.as_ref().map_or_else(
-        || call.name.clone(),
-        |namespace| format!("{namespace}/{}", call.name),
-    )
+    call.namespace.as_ref().map_or_else(|| call.name.clone(), |namespace| format!("{namespace}/{}", call.name))
 }
 
 fn as_map(value: Value) -> Map<String, Value> {
-    if let Value::Object(fields) = value {
-        fields
-    } else {
-        Map::new()
-    }
+    if let Value::Object(fields) = value { fields } else { Map::new() }
 }

@@ -90,11 +90,7 @@ enum Sink {
 impl Logger {
     /// A logger that writes each line to `writer` at once, from level `info` on.
     pub fn new(format: Format, writer: impl Write + Send + 'static) -> Logger {
-        Logger {
-            format,
-            level: Level::Info,
-            sink: Sink::Direct(Arc::new(Mutex::new(writer))),
-        }
+        Logger { format, level: Level::Info, sink: Sink::Direct(Arc::new(Mutex::new(writer))) }
     }
 
     /// A logger that leaves writing to a thread, and the guard that writes what is left when dropped.
@@ -107,14 +103,7 @@ impl Logger {
             .buffered_lines_limit(WAITING_LINES_MAX)
             .thread_name("log")
             .finish(BufWriter::with_capacity(WRITE_BUFFER_BYTES, writer));
-        (
-            Logger {
-                format,
-                level: Level::Info,
-                sink: Sink::Thread(writer),
-            },
-            FlushGuard(guard),
-        )
+        (Logger { format, level: Level::Info, sink: Sink::Thread(writer) }, FlushGuard(guard))
     }
 
     /// [`Logger::threaded`] to standard output.
@@ -136,21 +125,8 @@ impl Logger {
     pub fn line<'a>(&'a self, level: Level, tag: &'a str) -> Line<'a> {
         let logger = self.enabled(level).then_some(self);
         // A line that will not be written allocates nothing.
-        let fields = if logger.is_some() {
-            Vec::with_capacity(16)
-        } else {
-            Vec::new()
-        };
-        Line {
-            logger,
-            record: Record {
-                level,
-                tag,
-                fields,
-                error: None,
-            },
-            error: None,
-        }
+        let fields = if logger.is_some() { Vec::with_capacity(16) } else { Vec::new() };
+        Line { logger, record: Record { level, tag, fields, error: None }, error: None }
     }
 
     fn send(&self, line: &[u8]) {
@@ -167,15 +143,8 @@ impl Logger {
 
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Logger {
-            format,
-            level,
-            sink: _,
-        } = self;
-        f.debug_struct("Logger")
-            .field("format", format)
-            .field("level", level)
-            .finish_non_exhaustive()
+        let Logger { format, level, sink: _ } = self;
+        f.debug_struct("Logger").field("format", format).field("level", level).finish_non_exhaustive()
     }
 }
 
@@ -205,13 +174,9 @@ impl<'a> Line<'a> {
     /// kept from posing as a field of ours.
     pub fn objects<K: AsRef<str>, V: AsRef<str>>(mut self, objects: &'a [(K, V)]) -> Line<'a> {
         if self.logger.is_some() {
-            let objects = objects
-                .iter()
-                .map(|(key, value)| (key.as_ref(), value.as_ref()));
+            let objects = objects.iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
             let shown = objects.filter(|(_, value)| !value.is_empty());
-            self.record
-                .fields
-                .extend(shown.map(|(key, value)| Field::object(key, value)));
+            self.record.fields.extend(shown.map(|(key, value)| Field::object(key, value)));
         }
         self
     }
@@ -224,40 +189,24 @@ impl<'a> Line<'a> {
 
     /// Formats the line and hands it over.
     pub fn write(self) {
-        let Line {
-            logger: Some(logger),
-            record,
-            error,
-        } = self
-        else {
+        let Line { logger: Some(logger), record, error } = self else {
             return;
         };
         BUFFERS.with(|cell| {
             // Taken rather than borrowed, in case the error logs something while it is displayed.
-            let Buffers {
-                mut line,
-                error: mut text,
-                mut clock,
-            } = cell.take();
+            let Buffers { mut line, error: mut text, mut clock } = cell.take();
             line.clear();
             text.clear();
             if let Some(error) = error {
                 // Writing to a String fails only if the error itself says so; what it wrote stays.
                 let _ = fmt::Write::write_fmt(&mut text, format_args!("{error}"));
             }
-            let mut record = Record {
-                error: (!text.is_empty()).then_some(&*text),
-                ..record
-            };
+            let mut record = Record { error: (!text.is_empty()).then_some(&*text), ..record };
             format::render(&mut line, logger.format, clock.now(), &mut record);
             logger.send(line.as_bytes());
             line.shrink_to(KEPT_BUFFER_BYTES_MAX);
             text.shrink_to(KEPT_BUFFER_BYTES_MAX);
-            cell.set(Buffers {
-                line,
-                error: text,
-                clock,
-            });
+            cell.set(Buffers { line, error: text, clock });
         });
     }
 }
@@ -294,11 +243,7 @@ impl Clock {
 
 /// RFC 3339 in seconds, with `Z` where the zone has no offset.
 fn show_time(time: &Zoned) -> String {
-    let format = if time.offset().is_zero() {
-        "%Y-%m-%dT%H:%M:%SZ"
-    } else {
-        "%Y-%m-%dT%H:%M:%S%:z"
-    };
+    let format = if time.offset().is_zero() { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
     time.strftime(format).to_string()
 }
 
@@ -331,10 +276,7 @@ mod tests {
     fn writes_a_line_with_the_time() {
         let written = Written::default();
         let logger = Logger::new(Format::Text, written.clone());
-        logger
-            .line(Level::Info, "rules")
-            .field("result", "rules file valid")
-            .write();
+        logger.line(Level::Info, "rules").field("result", "rules file valid").write();
         let text = written.text();
         let (time, rest) = text.split_once(' ').unwrap();
         assert_eq!(rest, "INF rules result=\"rules file valid\"\n");
@@ -346,16 +288,10 @@ mod tests {
     fn leaves_out_lines_below_the_level() {
         let written = Written::default();
         let logger = Logger::new(Format::Text, written.clone());
-        logger
-            .line(Level::Debug, "http")
-            .field("result", "unseen")
-            .write();
+        logger.line(Level::Debug, "http").field("result", "unseen").write();
         assert_eq!(written.text(), "");
         let logger = logger.from_level(Level::Debug);
-        logger
-            .line(Level::Debug, "http")
-            .field("result", "seen")
-            .write();
+        logger.line(Level::Debug, "http").field("result", "seen").write();
         assert!(written.text().ends_with(" DBG http result=seen\n"));
     }
 
@@ -364,12 +300,7 @@ mod tests {
         let written = Written::default();
         let logger = Logger::new(Format::Text, written.clone());
         let objects = [("pod", ""), ("namespace", "shop")];
-        logger
-            .line(Level::Info, "action")
-            .field("rule", "")
-            .objects(&objects)
-            .error(&"")
-            .write();
+        logger.line(Level::Info, "action").field("rule", "").objects(&objects).error(&"").write();
         assert!(written.text().ends_with(" INF action namespace=shop\n"));
     }
 
@@ -384,15 +315,9 @@ mod tests {
         }
         let written = Written::default();
         let logger = Logger::new(Format::Text, written.clone());
-        logger
-            .line(Level::Error, "outer")
-            .error(&Talkative(logger.clone()))
-            .write();
+        logger.line(Level::Error, "outer").error(&Talkative(logger.clone())).write();
         let text = written.text();
-        let tags: Vec<_> = text
-            .lines()
-            .map(|line| line.split(' ').nth(2).unwrap())
-            .collect();
+        let tags: Vec<_> = text.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
         assert_eq!(tags, ["inner", "outer"]);
     }
 
@@ -401,10 +326,7 @@ mod tests {
         let written = Written::default();
         let (logger, guard) = Logger::threaded(Format::Text, written.clone());
         for number in 0..1000 {
-            logger
-                .line(Level::Info, "init")
-                .field("result", &number.to_string())
-                .write();
+            logger.line(Level::Info, "init").field("result", &number.to_string()).write();
         }
         drop(guard);
         let text = written.text();
@@ -418,14 +340,8 @@ mod tests {
         let zone = |name: &str| time.in_tz(name).unwrap();
         assert_eq!(show_time(&zone("UTC")), "2024-09-05T14:42:28Z");
         let offset = |hours| TimeZone::fixed(jiff::tz::offset(hours));
-        assert_eq!(
-            show_time(&time.to_zoned(offset(2))),
-            "2024-09-05T16:42:28+02:00"
-        );
-        assert_eq!(
-            show_time(&time.to_zoned(offset(-7))),
-            "2024-09-05T07:42:28-07:00"
-        );
+        assert_eq!(show_time(&time.to_zoned(offset(2))), "2024-09-05T16:42:28+02:00");
+        assert_eq!(show_time(&time.to_zoned(offset(-7))), "2024-09-05T07:42:28-07:00");
     }
 
     #[test]

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 use super::clean;
@@ -22,10 +21,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PREFIX: &str = "falcosecurity_falco_talon_";
 
 /// From half a millisecond, since most events are done within one, to a slow capture or drain.
-const SECONDS: [f64; 16] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-    60.0,
-];
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// The registry and everything in it. Clones count together.
 #[derive(Debug, Clone)]
@@ -73,11 +70,7 @@ impl Metrics {
     /// All metrics at zero. `series_max` bounds each metric whose labels come from outside.
     pub fn new(version: &str, series_max: usize) -> prometheus::Result<Metrics> {
         let registry = Registry::new();
-        let build = &Builder {
-            registry: &registry,
-            version,
-            series_max,
-        };
+        let build = &Builder { registry: &registry, version, series_max };
         let build_info = build.counters("build_info", "version of this program", &["version"])?;
         build_info.with_label_values(&[version]).inc();
         let inner = Inner {
@@ -96,40 +89,24 @@ impl Metrics {
             actions: build.series(
                 "action_total",
                 "number of actions",
-                &[
-                    "action",
-                    "actionner",
-                    "event",
-                    "rule",
-                    "status",
-                    "namespace",
-                    "pod",
-                ],
+                &["action", "actionner", "event", "rule", "status", "namespace", "pod"],
                 &["event", "namespace", "pod"],
             )?,
             event_seconds: build.histogram(
                 "event_duration_seconds",
                 "time from the reception of an event to the end of its last action",
             )?,
-            queue_wait_seconds: build
-                .histogram("queue_wait_seconds", "time that events waited in the queue")?,
-            action_seconds: build.histograms(
-                "action_duration_seconds",
-                "time that actions took",
-                "actionner",
-            )?,
+            queue_wait_seconds: build.histogram("queue_wait_seconds", "time that events waited in the queue")?,
+            action_seconds: build.histograms("action_duration_seconds", "time that actions took", "actionner")?,
             host_call_seconds: build.histograms(
                 "host_call_duration_seconds",
                 "time that calls of actionners to the host took",
                 "capability",
             )?,
             queue_depth: build.gauge("queue_depth", "number of events that wait in the queue")?,
-            events_in_flight: build.gauge(
-                "events_in_flight",
-                "number of events that were taken from the queue and are not done",
-            )?,
-            duplicates: build
-                .counter("duplicate_total", "number of events dropped as duplicates")?,
+            events_in_flight: build
+                .gauge("events_in_flight", "number of events that were taken from the queue and are not done")?,
+            duplicates: build.counter("duplicate_total", "number of events dropped as duplicates")?,
             denials: build.counters(
                 "denial_total",
                 "number of calls of actionners that the policy denied",
@@ -145,11 +122,7 @@ impl Metrics {
                 "number of requests that were answered with an error",
                 &["reason"],
             )?,
-            reloads: build.counters(
-                "reload_total",
-                "number of reloads of rules and policy",
-                &["result"],
-            )?,
+            reloads: build.counters("reload_total", "number of reloads of rules and policy", &["result"])?,
             registry: registry.clone(),
         };
         Ok(Metrics(Arc::new(inner)))
@@ -167,18 +140,8 @@ impl Metrics {
 
     /// An action ran to its end, well or not.
     pub fn action(&self, labels: &ActionLabels<'_>) {
-        let ActionLabels {
-            action,
-            actionner,
-            event,
-            rule,
-            status,
-            namespace,
-            pod,
-        } = *labels;
-        self.0
-            .actions
-            .increment(&[action, actionner, event, rule, status, namespace, pod]);
+        let ActionLabels { action, actionner, event, rule, status, namespace, pod } = *labels;
+        self.0.actions.increment(&[action, actionner, event, rule, status, namespace, pod]);
     }
 
     /// How long an event took, from its reception to the end of its last action.
@@ -194,28 +157,18 @@ impl Metrics {
     /// How long an action took.
     pub fn action_took(&self, actionner: &str, duration: Duration) {
         let labels = [&*clean(actionner, LABEL_BYTES_MAX)];
-        self.0
-            .action_seconds
-            .with_label_values(&labels)
-            .observe(duration.as_secs_f64());
+        self.0.action_seconds.with_label_values(&labels).observe(duration.as_secs_f64());
     }
 
     /// How long a call of an actionner to the host took. `capability` is one of ours.
     pub fn host_call_took(&self, capability: &'static str, duration: Duration) {
-        self.0
-            .host_call_seconds
-            .with_label_values(&[capability])
-            .observe(duration.as_secs_f64());
+        self.0.host_call_seconds.with_label_values(&[capability]).observe(duration.as_secs_f64());
     }
 
     /// How many events wait, and how many were taken and are not done. Set when asked for.
     pub fn queue(&self, depth: usize, in_flight: usize) {
-        self.0
-            .queue_depth
-            .set(i64::try_from(depth).unwrap_or(i64::MAX));
-        self.0
-            .events_in_flight
-            .set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+        self.0.queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
+        self.0.events_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     }
 
     /// An event was dropped because the same was handled a moment ago.
@@ -226,18 +179,12 @@ impl Metrics {
     /// The policy denied a call. `capability` is one of ours.
     pub fn denied(&self, actionner: &str, capability: &'static str) {
         let actionner = clean(actionner, LABEL_BYTES_MAX);
-        self.0
-            .denials
-            .with_label_values(&[&*actionner, capability])
-            .inc();
+        self.0.denials.with_label_values(&[&*actionner, capability]).inc();
     }
 
     /// An action is tried again after a temporary failure.
     pub fn retried(&self, actionner: &str) {
-        self.0
-            .retries
-            .with_label_values(&[&*clean(actionner, LABEL_BYTES_MAX)])
-            .inc();
+        self.0.retries.with_label_values(&[&*clean(actionner, LABEL_BYTES_MAX)]).inc();
     }
 
     /// A request was answered with an error.
@@ -297,12 +244,7 @@ impl Builder<'_> {
         Ok(counter)
     }
 
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<IntCounterVec> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
         let counters = IntCounterVec::new(Opts::new(format!("{PREFIX}{name}"), help), labels)?;
         self.registry.register(Box::new(counters.clone()))?;
         Ok(counters)
@@ -343,12 +285,7 @@ mod tests {
     /// The samples of one metric, in the order in which they are shown.
     fn lines(metrics: &Metrics, name: &str) -> String {
         let wanted = |line: &&str| line.contains(name);
-        metrics
-            .render()
-            .lines()
-            .filter(wanted)
-            .flat_map(|line| [line, "\n"])
-            .collect()
+        metrics.render().lines().filter(wanted).flat_map(|line| [line, "\n"]).collect()
     }
 
     fn parse(metrics: &Metrics) -> prometheus_parse::Scrape {
@@ -371,12 +308,7 @@ mod tests {
         let event = "Unexpected outbound connection destination";
         metrics.event(event, "Critical", "syscalls");
         metrics.event(event, "Critical", "syscalls");
-        metrics.matched(
-            event,
-            "Critical",
-            "syscalls",
-            "Suspicious outbound connection",
-        );
+        metrics.matched(event, "Critical", "syscalls", "Suspicious outbound connection");
         metrics.action(&ActionLabels {
             action: "Terminate Pod",
             actionner: "kubernetes:terminate",
@@ -420,20 +352,11 @@ mod tests {
             metrics.event(rule, "Notice", "syscall");
         }
         let scrape = parse(&metrics);
-        assert_eq!(
-            counted(&scrape, "falcosecurity_falco_talon_event_total"),
-            5.0
-        );
+        assert_eq!(counted(&scrape, "falcosecurity_falco_talon_event_total"), 5.0);
         let shown = lines(&metrics, "event_total{");
         assert_eq!(shown.lines().count(), 3);
-        assert!(
-            shown.contains(r#"event="other""#) && shown.contains(r#"source="other"} 2"#),
-            "{shown}"
-        );
-        assert!(
-            shown.contains(r#"event="two""#) && shown.contains(r#"source="syscall"} 2"#),
-            "{shown}"
-        );
+        assert!(shown.contains(r#"event="other""#) && shown.contains(r#"source="other"} 2"#), "{shown}");
+        assert!(shown.contains(r#"event="two""#) && shown.contains(r#"source="syscall"} 2"#), "{shown}");
     }
 
     #[test]
@@ -446,10 +369,7 @@ mod tests {
         assert!(text.contains(escaped), "{text}");
         let is_fit = |line: &str| line.len() < 600 && line.chars().all(is_printable);
         assert!(text.lines().all(is_fit), "{text}");
-        assert!(
-            text.lines()
-                .all(|line| line.starts_with('#') || line.starts_with(PREFIX))
-        );
+        assert!(text.lines().all(|line| line.starts_with('#') || line.starts_with(PREFIX)));
     }
 
     #[test]
@@ -467,12 +387,8 @@ mod tests {
         metrics.reloaded(true);
         metrics.reloaded(false);
         let text = metrics.render();
-        let samples = text
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.contains("_bucket"));
-        let samples: String = samples
-            .flat_map(|line| [line.trim_start_matches(PREFIX), "\n"])
-            .collect();
+        let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket"));
+        let samples: String = samples.flat_map(|line| [line.trim_start_matches(PREFIX), "\n"]).collect();
         expect![[r#"
             action_duration_seconds_sum{actionner="kubernetes:label"} 0.004
             action_duration_seconds_count{actionner="kubernetes:label"} 1
@@ -493,9 +409,6 @@ mod tests {
             retry_total{actionner="kubernetes:label"} 1
         "#]]
         .assert_eq(&samples);
-        assert_eq!(
-            counted(&parse(&metrics), "falcosecurity_falco_talon_reload_total"),
-            2.0
-        );
+        assert_eq!(counted(&parse(&metrics), "falcosecurity_falco_talon_reload_total"), 2.0);
     }
 }

@@ -25,14 +25,17 @@ struct Cluster {
 /// A client of the real API server, `None` where the environment names none; then it says so.
 pub(crate) async fn client() -> Option<kube::Client> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let cluster = CLUSTER.get_or_init(|| match (variable("FALCO_TALON_TEST_KUBECONFIG"), variable("FALCO_TALON_TEST_CLUSTER")) {
-        (Some(path), _) => Some(Cluster { kubeconfig: path.into(), _process: None }),
-        (None, Some(command)) => Some(start(&command)),
-        (None, None) => {
-            eprintln!("skipped against a real API server: set FALCO_TALON_TEST_CLUSTER or FALCO_TALON_TEST_KUBECONFIG");
-            None
-        }
-    });
+    let cluster =
+        CLUSTER.get_or_init(|| match (variable("FALCO_TALON_TEST_KUBECONFIG"), variable("FALCO_TALON_TEST_CLUSTER")) {
+            (Some(path), _) => Some(Cluster { kubeconfig: path.into(), _process: None }),
+            (None, Some(command)) => Some(start(&command)),
+            (None, None) => {
+                eprintln!(
+                    "skipped against a real API server: set FALCO_TALON_TEST_CLUSTER or FALCO_TALON_TEST_KUBECONFIG"
+                );
+                None
+            }
+        });
     match cluster {
         Some(cluster) => Some(connect(&cluster.kubeconfig).await),
         None => None,
@@ -48,14 +51,11 @@ pub(crate) async fn install_custom_resources(client: &kube::Client) {
     for definition in definitions {
         let name = definition.metadata.name.clone().expect("a name");
         let parameters = PatchParams::apply("falco-talon-tests").force();
-        api.patch(&name, &parameters, &Patch::Apply(&definition))
-            .await
-            .expect("a definition");
+        api.patch(&name, &parameters, &Patch::Apply(&definition)).await.expect("a definition");
         let is_served = |object: &DynamicObject| {
             let conditions = object.data["status"]["conditions"].as_array();
-            let established = |condition: &serde_json::Value| {
-                condition["type"] == "Established" && condition["status"] == "True"
-            };
+            let established =
+                |condition: &serde_json::Value| condition["type"] == "Established" && condition["status"] == "True";
             conditions.is_some_and(|conditions| conditions.iter().any(established))
         };
         while !is_served(&api.get(&name).await.expect("the definition")) {
@@ -70,34 +70,21 @@ fn variable(name: &str) -> Option<String> {
 
 fn start(command: &str) -> Cluster {
     let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &format!("exec {command}")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
+    shell.args(["-c", &format!("exec {command}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = shell.spawn().expect("sh can be started");
     let output = BufReader::new(process.stdout.take().expect("its standard output is ours"));
-    let ready = output
-        .lines()
-        .map_while(Result::ok)
-        .find(|line| line.starts_with("READY"));
+    let ready = output.lines().map_while(Result::ok).find(|line| line.starts_with("READY"));
     let ready = ready.expect("the command prints a line that begins with READY");
-    let path = ready
-        .split(' ')
-        .find_map(|word| word.strip_prefix("kubeconfig="))
-        .expect("the line names a kubeconfig");
-    Cluster {
-        kubeconfig: path.into(),
-        _process: Some(process),
-    }
+    let path = ready.split(' ').find_map(|word| word.strip_prefix("kubeconfig=")).expect("the line names a kubeconfig");
+    Cluster { kubeconfig: path.into(), _process: Some(process) }
 }
 
 /// A client belongs to the runtime that made it, so each test makes its own.
 async fn connect(kubeconfig: &Path) -> kube::Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the kubeconfig can be read");
     let options = KubeConfigOptions::default();
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .expect("the kubeconfig is complete");
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("the kubeconfig is complete");
     // A refusal is an answer that tests look at. The client would otherwise try again for minutes.
     config.default_retry = false;
     kube::Client::try_from(config).expect("the configuration makes a client")

@@ -60,18 +60,9 @@ async fn the_simulation_answers_as_the_real_api_server() {
     let answers = play(&simulation.client(), "talon-0", false).await;
     let real = std::fs::read_to_string(ANSWERS).expect("answers.txt");
     assert_eq!(blocks(&real).count(), blocks(&answers).count());
-    let different = blocks(&real)
-        .zip(blocks(&answers))
-        .filter(|(real, ours)| real != ours);
-    let different: Vec<String> = different
-        .map(|(real, ours)| format!("real: {real}\nsimulated: {ours}"))
-        .collect();
-    assert!(
-        different.is_empty(),
-        "{} differences:\n\n{}",
-        different.len(),
-        different.join("\n\n")
-    );
+    let different = blocks(&real).zip(blocks(&answers)).filter(|(real, ours)| real != ours);
+    let different: Vec<String> = different.map(|(real, ours)| format!("real: {real}\nsimulated: {ours}")).collect();
+    assert!(different.is_empty(), "{} differences:\n\n{}", different.len(), different.join("\n\n"));
 }
 
 fn blocks(answers: &str) -> impl Iterator<Item = &str> {
@@ -82,28 +73,14 @@ fn steps() -> impl Iterator<Item = Step> {
     REQUESTS.split("### ").skip(1).map(|block| {
         let mut lines = block.trim().lines().peekable();
         let title = lines.next().expect("a title").to_owned();
-        let (method, path) = lines
-            .next()
-            .and_then(|line| line.split_once(' '))
-            .expect("a method and a path");
-        let mut option = |name: &str| {
-            lines
-                .next_if(|line| line.starts_with(name))
-                .map(|line| line[name.len()..].trim().to_owned())
-        };
+        let (method, path) = lines.next().and_then(|line| line.split_once(' ')).expect("a method and a path");
+        let mut option =
+            |name: &str| lines.next_if(|line| line.starts_with(name)).map(|line| line[name.len()..].trim().to_owned());
         let content_type = option("content-type:").unwrap_or_else(|| "application/json".to_owned());
         let until = option("until:");
         let uid_as = option("uid-as:");
         let body = lines.collect::<Vec<_>>().join("\n");
-        Step {
-            title,
-            method: method.to_owned(),
-            path: path.to_owned(),
-            content_type,
-            until,
-            uid_as,
-            body,
-        }
+        Step { title, method: method.to_owned(), path: path.to_owned(), content_type, until, uid_as, body }
     })
 }
 
@@ -118,77 +95,36 @@ async fn play(client: &kube::Client, namespace: &str, waits: bool) -> String {
         let mut tries = TRIES_MAX;
         let (head, body) = loop {
             let (head, body) = send(client, &step).await;
-            let done = step
-                .until
-                .as_ref()
-                .is_none_or(|text| body.contains(text.as_str()));
+            let done = step.until.as_ref().is_none_or(|text| body.contains(text.as_str()));
             if done || !waits {
                 break (head, body);
             }
             tries -= 1;
-            assert!(
-                tries > 0,
-                "{}: {:?} never came, but {body}",
-                step.title,
-                step.until
-            );
+            assert!(tries > 0, "{}: {:?} never came, but {body}", step.title, step.until);
             tokio::time::sleep(PAUSE).await;
         };
         if let Some(name) = step.uid_as {
             let object: Value = serde_json::from_str(&body).expect("an object");
-            names.push((
-                name,
-                object["metadata"]["uid"]
-                    .as_str()
-                    .expect("a uid")
-                    .to_owned(),
-            ));
+            names.push((name, object["metadata"]["uid"].as_str().expect("a uid").to_owned()));
         }
-        answers.push_str(&format!(
-            "### {}\n{head}\n{}\n\n",
-            step.title,
-            show(&body, namespace)
-        ));
+        answers.push_str(&format!("### {}\n{head}\n{}\n\n", step.title, show(&body, namespace)));
     }
     answers
 }
 
 async fn send(client: &kube::Client, step: &Step) -> (String, String) {
-    let mut request = http::Request::builder()
-        .method(step.method.as_str())
-        .uri(&step.path);
+    let mut request = http::Request::builder().method(step.method.as_str()).uri(&step.path);
     if !step.content_type.is_empty() && (!step.body.is_empty() || step.method != "GET") {
         request = request.header("content-type", &step.content_type);
     }
-    let request = request
-        .body(Body::from(step.body.clone().into_bytes()))
-        .expect("a request");
+    let request = request.body(Body::from(step.body.clone().into_bytes())).expect("a request");
     let response = client.send(request).await.expect("an answer");
     let header = |name: &str| {
-        response
-            .headers()
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect::<Vec<_>>()
-            .join(" | ")
+        response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(" | ")
     };
-    let head = format!(
-        "{} {} {}",
-        response.status().as_u16(),
-        header("content-type"),
-        header("warning")
-    );
-    let bytes = response
-        .into_body()
-        .collect()
-        .await
-        .expect("a whole answer")
-        .to_bytes();
-    (
-        head.trim().to_owned(),
-        String::from_utf8_lossy(&bytes).into_owned(),
-    )
+    let head = format!("{} {} {}", response.status().as_u16(), header("content-type"), header("warning"));
+    let bytes = response.into_body().collect().await.expect("a whole answer").to_bytes();
+    (head.trim().to_owned(), String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// An answer without what differs from run to run.
@@ -198,10 +134,7 @@ fn show(body: &str, namespace: &str) -> String {
     };
     let kind = answer["kind"].as_str().unwrap_or_default().to_owned();
     if kind == "Status" {
-        if let Some(causes) = answer
-            .pointer_mut("/details/causes")
-            .and_then(Value::as_array_mut)
-        {
+        if let Some(causes) = answer.pointer_mut("/details/causes").and_then(Value::as_array_mut) {
             // Checks that the real one makes twice are not worth making twice.
             causes.sort_by_key(ToString::to_string);
             causes.dedup();
@@ -209,9 +142,7 @@ fn show(body: &str, namespace: &str) -> String {
     } else if let Some(item_kind) = kind.strip_suffix("List") {
         let (version, more) = (
             answer["apiVersion"].clone(),
-            answer["metadata"]["continue"]
-                .as_str()
-                .is_some_and(|token| !token.is_empty()),
+            answer["metadata"]["continue"].as_str().is_some_and(|token| !token.is_empty()),
         );
         let items = answer["items"].as_array_mut().into_iter().flatten();
         let items: Vec<Value> = items
@@ -242,28 +173,18 @@ fn compared(object: &Value) -> Value {
 fn scrub(text: &str, namespace: &str) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let rules = [
-            (
-                r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
-                "UID",
-            ),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
             (r"\b(gen|talon)-[a-z0-9]{5}\b", "$1-SUFFIX"),
             // The whole object, with its managed fields.
             (r#"Invalid value: \\"\{.*\}\\":"#, "Invalid value: OBJECT:"),
             // The difference as Go prints it, of structures that are its own.
             (r"\\n@@.*", "\","),
             (r"in record \(\d+\)", "in record (VERSION)"),
-            (
-                r"continue key is not valid.*",
-                "continue key is not valid\",",
-            ),
+            (r"continue key is not valid.*", "continue key is not valid\","),
             (r"yaml: .*", "yaml: ERROR\","),
         ];
-        rules
-            .map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with))
-            .into()
+        rules.map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with)).into()
     });
     let text = text.replace(namespace, "$NS");
-    RULES.iter().fold(text, |text, (pattern, with)| {
-        pattern.replace_all(&text, *with).into_owned()
-    })
+    RULES.iter().fold(text, |text, (pattern, with)| pattern.replace_all(&text, *with).into_owned())
 }

@@ -25,10 +25,7 @@ impl Number {
     }
 
     pub(super) fn of(number: &serde_json::Number) -> Number {
-        number.as_i128().map_or_else(
-            || Number::Float(number.as_f64().unwrap_or(f64::NAN)),
-            Number::Whole,
-        )
+        number.as_i128().map_or_else(|| Number::Float(number.as_f64().unwrap_or(f64::NAN)), Number::Whole)
     }
 
     pub(super) fn compare(self, other: &Number) -> Ordering {
@@ -44,9 +41,7 @@ impl Number {
 /// Compares by whole parts first: turning the whole number into a float would round it.
 fn compare_mixed(whole: i128, float: f64) -> Ordering {
     // The cast saturates, and numbers of events are far from where it does.
-    whole
-        .cmp(&(float.trunc() as i128))
-        .then(0.0_f64.total_cmp(&(float.fract() + 0.0)))
+    whole.cmp(&(float.trunc() as i128)).then(0.0_f64.total_cmp(&(float.fract() + 0.0)))
 }
 
 #[cfg(test)]
@@ -55,16 +50,8 @@ mod tests {
 
     fn check(left: &str, right: &str, expected: Ordering) {
         let number = |text: &str| Number::parse(text).expect(text);
-        assert_eq!(
-            number(left).compare(&number(right)),
-            expected,
-            "{left} {right}"
-        );
-        assert_eq!(
-            number(right).compare(&number(left)),
-            expected.reverse(),
-            "{right} {left}"
-        );
+        assert_eq!(number(left).compare(&number(right)), expected, "{left} {right}");
+        assert_eq!(number(right).compare(&number(left)), expected.reverse(), "{right} {left}");
     }
 
     #[test]
@@ -81,9 +68,7 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_numbers() {
-        for text in [
-            "", "inf", "NaN", "1e999", "0x10", "1 ", "4k", "-", "e", "1.2.3",
-        ] {
+        for text in ["", "inf", "NaN", "1e999", "0x10", "1 ", "4k", "-", "e", "1.2.3"] {
             assert!(Number::parse(text).is_none(), "{text}");
         }
     }

@@ -28,17 +28,7 @@ impl ConditionError {
 
 /// Longest first, so that `>=` is not read as `>`.
 const SIGNS: [&str; 7] = ["==", "!=", "<=", ">=", "=", "<", ">"];
-const WORDS: [&str; 9] = [
-    "startswith",
-    "endswith",
-    "contains",
-    "glob",
-    "regex",
-    "cidr",
-    "in",
-    "intersects",
-    "exists",
-];
+const WORDS: [&str; 9] = ["startswith", "endswith", "contains", "glob", "regex", "cidr", "in", "intersects", "exists"];
 
 pub(super) fn group(text: &str) -> Result<Vec<Condition>, ConditionError> {
     // A folded text of YAML ends with a line break that nobody means.
@@ -81,9 +71,7 @@ fn condition(cursor: &mut Cursor<'_>) -> Result<Condition, String> {
     }
     let start = cursor.at;
     let word = cursor.take_while(char::is_alphabetic);
-    let is_alone = cursor
-        .peek()
-        .is_none_or(|char| char.is_whitespace() || "(,\"'".contains(char));
+    let is_alone = cursor.peek().is_none_or(|char| char.is_whitespace() || "(,\"'".contains(char));
     if word.is_empty() || !is_alone || !is_spaced {
         cursor.at = start;
         let known = [&SIGNS[..], &WORDS[..]].concat().join(" ");
@@ -94,20 +82,11 @@ fn condition(cursor: &mut Cursor<'_>) -> Result<Condition, String> {
 }
 
 fn compare(cursor: &mut Cursor<'_>, sign: &str, is_spaced: bool) -> Result<Test, String> {
-    let orders = [
-        ("<", Order::Less),
-        ("<=", Order::AtMost),
-        (">=", Order::AtLeast),
-        (">", Order::Greater),
-    ];
+    let orders = [("<", Order::Less), ("<=", Order::AtMost), (">=", Order::AtLeast), (">", Order::Greater)];
     let order = orders.into_iter().find(|(known, _)| *known == sign);
     let Some((_, order)) = order else {
         let operand = Operand::new(cursor.value(!is_spaced, false)?.text);
-        return Ok(if sign == "!=" {
-            Test::NotEqual(operand)
-        } else {
-            Test::Equal(operand)
-        });
+        return Ok(if sign == "!=" { Test::NotEqual(operand) } else { Test::Equal(operand) });
     };
     let start = cursor.at;
     let operand = Operand::new(cursor.value(false, false)?.text);
@@ -126,10 +105,7 @@ fn word_test(cursor: &mut Cursor<'_>, word: &str, start: usize) -> Result<Test, 
         _ if WORDS.contains(&word) => {}
         _ => {
             cursor.at = start;
-            return Err(format!(
-                "unknown operator '{word}'{}",
-                nearest::hint(word, WORDS)
-            ));
+            return Err(format!("unknown operator '{word}'{}", nearest::hint(word, WORDS)));
         }
     }
     cursor.skip_spaces();
@@ -149,12 +125,8 @@ fn word_test(cursor: &mut Cursor<'_>, word: &str, start: usize) -> Result<Test, 
 
 fn glob(pattern: &str) -> Result<Test, String> {
     // `*` stops at no `/`: fields hold command lines and URLs as well as paths.
-    let glob = GlobBuilder::new(pattern)
-        .literal_separator(false)
-        .backslash_escape(true)
-        .build();
-    glob.map(|glob| Test::Glob(glob.compile_matcher()))
-        .map_err(|error| error.kind().to_string())
+    let glob = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
+    glob.map(|glob| Test::Glob(glob.compile_matcher())).map_err(|error| error.kind().to_string())
 }
 
 fn regex(written: String) -> Result<Test, String> {
@@ -167,9 +139,7 @@ fn regex(written: String) -> Result<Test, String> {
 }
 
 fn cidr(text: &str) -> Result<Test, String> {
-    let network = text
-        .parse::<IpNet>()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let network = network.map_err(|_| format!("'{text}' is no network such as 10.0.0.0/8"))?;
     Ok(Test::Cidr(network.trunc()))
 }
@@ -282,10 +252,7 @@ impl<'a> Cursor<'a> {
             if !self.is_at_end_of_value(in_list) {
                 return Err("a comma is expected after the quote".to_owned());
             }
-            return Ok(Value {
-                text,
-                is_quoted: true,
-            });
+            return Ok(Value { text, is_quoted: true });
         }
         let (mut text, mut solid, mut is_quoted) = (String::new(), 0, false);
         while !self.is_at_end_of_value(in_list) {
@@ -295,18 +262,12 @@ impl<'a> Cursor<'a> {
                 solid = text.len();
             } else if let Some(char) = self.bump() {
                 text.push(char);
-                solid = if char.is_whitespace() {
-                    solid
-                } else {
-                    text.len()
-                };
+                solid = if char.is_whitespace() { solid } else { text.len() };
             }
         }
         if !is_quoted && let Some(word) = joining_word(&text) {
             self.at = start;
-            return Err(format!(
-                "'{word}' joins no conditions here: write a comma, or quote the value"
-            ));
+            return Err(format!("'{word}' joins no conditions here: write a comma, or quote the value"));
         }
         if !is_verbatim {
             text.truncate(solid);
@@ -349,10 +310,7 @@ impl<'a> Cursor<'a> {
 fn joining_word(value: &str) -> Option<&'static str> {
     ["and", "or"].into_iter().find(|word| {
         let (_, next) = value.split_once(&format!(" {word} ")).unwrap_or_default();
-        let mut cursor = Cursor {
-            text: next.trim_start().trim_start_matches("not "),
-            at: 0,
-        };
+        let mut cursor = Cursor { text: next.trim_start().trim_start_matches("not "), at: 0 };
         let is_field = cursor.field().is_ok();
         cursor.skip_spaces();
         let rest = cursor.rest();

@@ -12,16 +12,13 @@ fn check(text: &str, fields: &Value, expected: bool) {
     let Value::Object(fields) = fields else {
         panic!("fields are an object");
     };
-    let holds = parse(text)
-        .iter()
-        .all(|condition| condition.matches(fields));
+    let holds = parse(text).iter().all(|condition| condition.matches(fields));
     assert_eq!(holds, expected, "{text} on {fields:?}");
 }
 
 #[test]
 fn equality_compares_texts() {
-    let event =
-        json!({"k8s.ns.name": "shop", "proc.cmdline": "sh -c A=1", "empty": "", "spaced": "bash "});
+    let event = json!({"k8s.ns.name": "shop", "proc.cmdline": "sh -c A=1", "empty": "", "spaced": "bash "});
     check("k8s.ns.name=shop", &event, true);
     check("k8s.ns.name = shop", &event, true);
     check("k8s.ns.name==shop", &event, true);
@@ -39,7 +36,8 @@ fn equality_compares_texts() {
 
 #[test]
 fn signs_in_values_are_text() {
-    let event = json!({"a": "b=c", "b": "b!c", "c": "x, y", "d": "say \"hi\"", "e": "it's", "f": "C:\\dir", "g": "a=b!=c"});
+    let event =
+        json!({"a": "b=c", "b": "b!c", "c": "x, y", "d": "say \"hi\"", "e": "it's", "f": "C:\\dir", "g": "a=b!=c"});
     check("a=b=c", &event, true);
     check("a!=b=c", &event, false);
     check("b!=b!c", &event, false);
@@ -103,11 +101,7 @@ fn numbers_compare_as_numbers() {
     check("fd.rport=443", &event, true);
     check("fd.rport=\"443\"", &event, true);
     check("fd.rport=443.0", &event, true);
-    check(
-        "fd.rport>442, fd.rport<444, fd.rport>=443, fd.rport<=443",
-        &event,
-        true,
-    );
+    check("fd.rport>442, fd.rport<444, fd.rport>=443, fd.rport<=443", &event, true);
     check("fd.rport>1024", &event, false);
     check("text>442.5", &event, true);
     check("text=443.0", &event, false);
@@ -137,7 +131,8 @@ fn booleans_and_null_have_a_text() {
 
 #[test]
 fn arrays_hold_where_an_element_holds() {
-    let event = json!({"images": ["nginx:1", "redis"], "ports": [80, 443], "none": [], "deep": [["x"]], "object": {"a": 1}});
+    let event =
+        json!({"images": ["nginx:1", "redis"], "ports": [80, 443], "none": [], "deep": [["x"]], "object": {"a": 1}});
     check("images=redis", &event, true);
     check("images!=redis", &event, false);
     check("images!=mysql", &event, true);
@@ -160,11 +155,7 @@ fn words_test_texts() {
     check("proc.name in (sh, bash)", &event, true);
     check("proc.name in(sh,'bash')", &event, true);
     check("proc.name in (sh, zsh), fd.name exists", &event, false);
-    check(
-        "fd.name startswith /etc/, fd.name endswith shadow",
-        &event,
-        true,
-    );
+    check("fd.name startswith /etc/, fd.name endswith shadow", &event, true);
     check("fd.name contains \"/sha\"", &event, true);
     check("fd.name glob /etc/*", &event, true);
     check("fd.name glob /e?c/s*w", &event, true);
@@ -173,11 +164,7 @@ fn words_test_texts() {
     check("fd.name regex shadow", &event, false);
     check("fd.name regex '/etc/(shadow|passwd)'", &event, true);
     check("fd.name regex \"/etc/[a-z]{4,6}\"", &event, true);
-    check(
-        "fd.rip cidr 10.0.0.0/8, six cidr 10.0.0.0/8, v6 cidr fd00::/8",
-        &event,
-        true,
-    );
+    check("fd.rip cidr 10.0.0.0/8, six cidr 10.0.0.0/8, v6 cidr fd00::/8", &event, true);
     check("fd.rip cidr 10.1.2.3", &event, true);
     check("fd.rip cidr 192.168.0.0/16", &event, false);
     check("fd.name cidr 0.0.0.0/0", &event, false);
@@ -232,47 +219,24 @@ fn what_is_not_understood_is_an_error() {
     );
     check_error(
         "a startswith",
-        &expect![
-            "12: incorrect output field key 'a startswith': 'startswith' needs a value; 'exists' asks for any"
-        ],
+        &expect!["12: incorrect output field key 'a startswith': 'startswith' needs a value; 'exists' asks for any"],
     );
-    check_error(
-        "a in b",
-        &expect!["5: incorrect output field key 'a in b': 'in' needs a list such as (a, b)"],
-    );
-    check_error(
-        "a in (b",
-        &expect!["7: incorrect output field key 'a in (b': this list is not closed by ')'"],
-    );
+    check_error("a in b", &expect!["5: incorrect output field key 'a in b': 'in' needs a list such as (a, b)"]);
+    check_error("a in (b", &expect!["7: incorrect output field key 'a in (b': this list is not closed by ')'"]);
     check_error(
         "a in ()",
-        &expect![[
-            r#"6: incorrect output field key 'a in ()': a value is expected here; the empty text is """#
-        ]],
+        &expect![[r#"6: incorrect output field key 'a in ()': a value is expected here; the empty text is """#]],
     );
-    check_error(
-        "a=\"b",
-        &expect![[r#"2: incorrect output field key 'a="b': this quote is not closed"#]],
-    );
-    check_error(
-        "a='b' c",
-        &expect!["6: incorrect output field key 'a='b' c': a comma is expected after the quote"],
-    );
-    check_error(
-        "a[b=c",
-        &expect!["1: incorrect output field key 'a[b=c': this '[' is not closed"],
-    );
+    check_error("a=\"b", &expect![[r#"2: incorrect output field key 'a="b': this quote is not closed"#]]);
+    check_error("a='b' c", &expect!["6: incorrect output field key 'a='b' c': a comma is expected after the quote"]);
+    check_error("a[b=c", &expect!["1: incorrect output field key 'a[b=c': this '[' is not closed"]);
     check_error(
         "a regex (b",
-        &expect![
-            "8: incorrect output field key 'a regex (b': regex parse error:     (b     ^ error: unclosed group"
-        ],
+        &expect!["8: incorrect output field key 'a regex (b': regex parse error:     (b     ^ error: unclosed group"],
     );
     check_error(
         "a cidr 10.0.0.0/33",
-        &expect![
-            "7: incorrect output field key 'a cidr 10.0.0.0/33': '10.0.0.0/33' is no network such as 10.0.0.0/8"
-        ],
+        &expect!["7: incorrect output field key 'a cidr 10.0.0.0/33': '10.0.0.0/33' is no network such as 10.0.0.0/8"],
     );
     check_error(
         "k8s.ns.name!=a and k8s.ns.name!=b",
@@ -280,10 +244,7 @@ fn what_is_not_understood_is_an_error() {
             "13: incorrect output field key 'k8s.ns.name!=a and k8s.ns.name!=b': 'and' joins no conditions here: write a comma, or quote the value"
         ],
     );
-    check_error(
-        "a exists b",
-        &expect!["9: incorrect output field key 'a exists b': a comma is expected here"],
-    );
+    check_error("a exists b", &expect!["9: incorrect output field key 'a exists b': a comma is expected here"]);
     check_error(
         "a",
         &expect![
@@ -299,34 +260,19 @@ fn what_is_not_understood_is_an_error() {
 }
 
 fn any_condition() -> impl Strategy<Value = String> {
-    let field = prop_oneof![
-        "[a-z.]{1,8}",
-        "[a-z]{1,4}\\[[^\\]]{0,5}\\]",
-        "\"[^\"\\\\]{0,6}\""
-    ];
-    let quoted = any::<String>()
-        .prop_map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+    let field = prop_oneof!["[a-z.]{1,8}", "[a-z]{1,4}\\[[^\\]]{0,5}\\]", "\"[^\"\\\\]{0,6}\""];
+    let quoted = any::<String>().prop_map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
     let value = prop_oneof!["[a-zA-Z0-9 =!<>.*/-]{1,12}", quoted.clone()];
     let test = prop_oneof![
-        (
-            prop_oneof![Just("="), Just("!="), Just(" = "), Just(" != ")],
-            value
-        )
+        (prop_oneof![Just("="), Just("!="), Just(" = "), Just(" != ")], value)
             .prop_map(|(sign, value)| format!("{sign}{value}")),
-        (prop_oneof![Just("<"), Just(" >= ")], any::<i64>())
-            .prop_map(|(sign, value)| format!("{sign}{value}")),
-        any::<f64>()
-            .prop_filter("finite", |float| float.is_finite())
-            .prop_map(|float| format!("<={float:e}")),
-        (
-            prop_oneof![Just("startswith"), Just("endswith"), Just("contains")],
-            "[a-z,]{1,5}"
-        )
+        (prop_oneof![Just("<"), Just(" >= ")], any::<i64>()).prop_map(|(sign, value)| format!("{sign}{value}")),
+        any::<f64>().prop_filter("finite", |float| float.is_finite()).prop_map(|float| format!("<={float:e}")),
+        (prop_oneof![Just("startswith"), Just("endswith"), Just("contains")], "[a-z,]{1,5}")
             .prop_map(|(word, value)| format!(" {word} '{value}'")),
         "[a-z*?]{1,6}".prop_map(|glob| format!(" glob {glob}")),
         "[a-z.*]{1,3}".prop_map(|regex| format!(" regex x{regex}")),
-        proptest::collection::vec(quoted, 1..4)
-            .prop_map(|values| format!(" in ({})", values.join(","))),
+        proptest::collection::vec(quoted, 1..4).prop_map(|values| format!(" in ({})", values.join(","))),
         Just(" exists".to_owned()),
         Just(" cidr 10.0.0.0/8".to_owned()),
     ];

@@ -16,9 +16,7 @@ const REASON_CHARS_MAX: usize = 200;
 pub(super) const QUOTED_CHARS_MAX: usize = 60;
 
 pub(super) fn event(body: &[u8]) -> Result<Event, EventError> {
-    serde_json::from_slice(body).map_err(|error| EventError {
-        reason: one_line(&error.to_string(), REASON_CHARS_MAX),
-    })
+    serde_json::from_slice(body).map_err(|error| EventError { reason: one_line(&error.to_string(), REASON_CHARS_MAX) })
 }
 
 /// A text without line breaks and other controls, cut to a length.
@@ -87,17 +85,12 @@ impl<'de> Visitor<'de> for EventVisitor {
         let time = time.required()?;
         if !is_rfc3339(&time) {
             let time = one_line(&time, QUOTED_CHARS_MAX);
-            return Err(de::Error::custom(format_args!(
-                "'time' is not an RFC 3339 time: {time}"
-            )));
+            return Err(de::Error::custom(format_args!("'time' is not an RFC 3339 time: {time}")));
         }
         Ok(Event {
             rule,
             priority: priority.required()?,
-            source: source
-                .value
-                .filter(|source| !source.is_empty())
-                .unwrap_or_else(|| "syscall".to_owned()),
+            source: source.value.filter(|source| !source.is_empty()).unwrap_or_else(|| "syscall".to_owned()),
             output: without_prefix(output.value.unwrap_or_default()),
             hostname: hostname.value.unwrap_or_default(),
             time,
@@ -116,11 +109,7 @@ struct Slot<T> {
 
 impl<'de, T: Deserialize<'de>> Slot<T> {
     fn new(key: &'static str) -> Self {
-        Slot {
-            key,
-            seen_exact: None,
-            value: None,
-        }
+        Slot { key, seen_exact: None, value: None }
     }
 
     /// Takes the value that follows. The key in its own spelling beats other letter cases of it;
@@ -128,13 +117,9 @@ impl<'de, T: Deserialize<'de>> Slot<T> {
     fn read<A: MapAccess<'de>>(&mut self, map: &mut A, exact: bool) -> Result<(), A::Error> {
         let key = self.key;
         if self.seen_exact == Some(exact) {
-            return Err(de::Error::custom(format_args!(
-                "the key '{key}' is there twice"
-            )));
+            return Err(de::Error::custom(format_args!("the key '{key}' is there twice")));
         }
-        let value: Option<T> = map
-            .next_value()
-            .map_err(|error| de::Error::custom(format_args!("'{key}': {error}")))?;
+        let value: Option<T> = map.next_value().map_err(|error| de::Error::custom(format_args!("'{key}': {error}")))?;
         if self.seen_exact != Some(true) {
             self.value = value;
             self.seen_exact = Some(exact);
@@ -144,8 +129,7 @@ impl<'de, T: Deserialize<'de>> Slot<T> {
 
     fn required<E: de::Error>(self) -> Result<T, E> {
         let key = self.key;
-        self.value
-            .ok_or_else(|| E::custom(format_args!("'{key}' is missing")))
+        self.value.ok_or_else(|| E::custom(format_args!("'{key}' is missing")))
     }
 }
 
@@ -189,19 +173,11 @@ impl<'de> Deserialize<'de> for NamedKey {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<NamedKey, E> {
-                let known = KEYS
-                    .iter()
-                    .find(|(name, _)| text.eq_ignore_ascii_case(name));
-                Ok(known.map_or(
-                    NamedKey {
-                        key: Key::Other,
-                        exact: true,
-                    },
-                    |(name, key)| NamedKey {
-                        key: *key,
-                        exact: text == *name,
-                    },
-                ))
+                let known = KEYS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+                Ok(known.map_or(NamedKey { key: Key::Other, exact: true }, |(name, key)| NamedKey {
+                    key: *key,
+                    exact: text == *name,
+                }))
             }
         }
         deserializer.deserialize_identifier(KeyVisitor)
@@ -237,18 +213,13 @@ fn is_rfc3339(text: &str) -> bool {
     let Some((seconds, rest)) = text.split_at_checked(SECONDS.len()) else {
         return false;
     };
-    let fraction = rest
-        .strip_prefix('.')
-        .map(|rest| rest.trim_start_matches(|char: char| char.is_ascii_digit()));
+    let fraction = rest.strip_prefix('.').map(|rest| rest.trim_start_matches(|char: char| char.is_ascii_digit()));
     let zone = match fraction {
         Some(zone) if (2..=10).contains(&(rest.len() - zone.len())) => zone,
         _ => rest,
     };
     let is_offset = |sign: char| {
-        zone.starts_with(sign)
-            && has_shape(&zone[1..], "00:00")
-            && &zone[1..3] < "24"
-            && &zone[4..6] < "60"
+        zone.starts_with(sign) && has_shape(&zone[1..], "00:00") && &zone[1..3] < "24" && &zone[4..6] < "60"
     };
     has_shape(seconds, SECONDS)
         && (matches!(zone, "Z" | "z") || is_offset('+') || is_offset('-'))
@@ -258,13 +229,10 @@ fn is_rfc3339(text: &str) -> bool {
 /// Whether a text has a digit for each `0` of a pattern and its other characters, in any case.
 fn has_shape(text: &str, pattern: &str) -> bool {
     text.len() == pattern.len()
-        && text
-            .bytes()
-            .zip(pattern.bytes())
-            .all(|(byte, wanted)| match wanted {
-                b'0' => byte.is_ascii_digit(),
-                _ => byte.eq_ignore_ascii_case(&wanted),
-            })
+        && text.bytes().zip(pattern.bytes()).all(|(byte, wanted)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte.eq_ignore_ascii_case(&wanted),
+        })
 }
 
 /// Cuts what Falco puts before its message: `10:05:05.123456789: Notice `, or the same with a date.
@@ -281,11 +249,8 @@ fn without_prefix(mut output: String) -> String {
 
 fn cut_prefix(output: &str) -> Option<&str> {
     // The latter two with `time_format_iso_8601`.
-    const TIMES: [&str; 3] = [
-        "00:00:00.000000000",
-        "0000-00-00T00:00:00.000000000+0000",
-        "0000-00-00T00:00:00.000000000-0000",
-    ];
+    const TIMES: [&str; 3] =
+        ["00:00:00.000000000", "0000-00-00T00:00:00.000000000+0000", "0000-00-00T00:00:00.000000000-0000"];
     let rest = TIMES.iter().find_map(|pattern| {
         let (time, rest) = output.split_at_checked(pattern.len())?;
         has_shape(time, pattern).then_some(rest)

@@ -43,9 +43,7 @@ fn object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Map<String, Value>, A::E
             }
             Entry::Occupied(entry) => {
                 let key = one_line(entry.key(), QUOTED_CHARS_MAX);
-                return Err(de::Error::custom(format_args!(
-                    "the field '{key}' is there twice"
-                )));
+                return Err(de::Error::custom(format_args!("the field '{key}' is there twice")));
             }
         }
     }

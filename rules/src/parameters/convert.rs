@@ -26,34 +26,17 @@ struct Place<'p> {
 }
 
 pub(super) fn convert(node: Option<&Node>, schema: &Value) -> Converted {
-    let mut converter = Converter {
-        root: schema,
-        errors: Vec::new(),
-        places: HashMap::new(),
-        missing: BTreeSet::new(),
-    };
+    let mut converter =
+        Converter { root: schema, errors: Vec::new(), places: HashMap::new(), missing: BTreeSet::new() };
     let entries = match node.map(|node| &node.content) {
         Some(Content::Map(entries)) => entries.as_slice(),
         _ => &[],
     };
     let at = node.map(|node| &node.at);
-    let place = Place {
-        pointer: "",
-        name: "",
-    };
+    let place = Place { pointer: "", name: "" };
     let value = converter.object(entries, at, resolve(schema, schema), &place);
-    let Converter {
-        errors,
-        places,
-        missing,
-        ..
-    } = converter;
-    Converted {
-        value: Value::Object(value),
-        errors,
-        places,
-        missing,
-    }
+    let Converter { errors, places, missing, .. } = converter;
+    Converted { value: Value::Object(value), errors, places, missing }
 }
 
 struct Converter<'s> {
@@ -75,10 +58,7 @@ impl<'s> Converter<'s> {
         for Entry { key, at, value } in entries {
             let name = name_of(place.name, key);
             let Some((known, schema)) = self.property(key, schema, place) else {
-                let valid = properties(schema)
-                    .into_iter()
-                    .flat_map(Map::keys)
-                    .map(String::as_str);
+                let valid = properties(schema).into_iter().flat_map(Map::keys).map(String::as_str);
                 let mut hint = nearest::hint(key, valid);
                 if hint.is_empty() {
                     "; it takes no parameters".clone_into(&mut hint);
@@ -87,38 +67,21 @@ impl<'s> Converter<'s> {
                 continue;
             };
             if object.contains_key(known) {
-                self.error(
-                    Some(at),
-                    format!("the parameter '{name}' is there twice, in another letter case"),
-                );
+                self.error(Some(at), format!("the parameter '{name}' is there twice, in another letter case"));
                 continue;
             }
-            let pointer = format!(
-                "{}/{}",
-                place.pointer,
-                known.replace('~', "~0").replace('/', "~1")
-            );
-            let place = Place {
-                pointer: &pointer,
-                name: &name,
-            };
+            let pointer = format!("{}/{}", place.pointer, known.replace('~', "~0").replace('/', "~1"));
+            let place = Place { pointer: &pointer, name: &name };
             if let Some(value) = self.value(value, schema, &place, false) {
                 self.places.insert(pointer, (at.clone(), name));
                 object.insert(known.to_owned(), value);
             }
         }
-        let required = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str) {
             if !object.contains_key(name) {
                 self.missing.insert(format!("{}/{name}", place.pointer));
-                self.error(
-                    at,
-                    format!("missing parameter '{}'", name_of(place.name, name)),
-                );
+                self.error(at, format!("missing parameter '{}'", name_of(place.name, name)));
             }
         }
         object
@@ -127,23 +90,14 @@ impl<'s> Converter<'s> {
     /// The name and schema of a key. Names that a schema lists are found in any letter case. An
     /// object is open to other names only where its schema says so, or lists none at all; that of
     /// all parameters only where it says so.
-    fn property<'k>(
-        &self,
-        key: &'k str,
-        schema: &'s Value,
-        place: &Place<'_>,
-    ) -> Option<(&'k str, &'s Value)>
+    fn property<'k>(&self, key: &'k str, schema: &'s Value, place: &Place<'_>) -> Option<(&'k str, &'s Value)>
     where
         's: 'k,
     {
         let properties = properties(schema);
         if let Some(properties) = properties {
             let exact = properties.get_key_value(key);
-            let known = exact.or_else(|| {
-                properties
-                    .iter()
-                    .find(|(name, _)| name.eq_ignore_ascii_case(key))
-            });
+            let known = exact.or_else(|| properties.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)));
             if let Some((name, schema)) = known {
                 return Some((name, resolve(schema, self.root)));
             }
@@ -152,48 +106,27 @@ impl<'s> Converter<'s> {
         match schema.get("additionalProperties") {
             Some(Value::Bool(false)) => None,
             Some(other) => Some((key, resolve(other, self.root))),
-            None if is_free || schema.get("patternProperties").is_some() => {
-                Some((key, &Value::Null))
-            }
+            None if is_free || schema.get("patternProperties").is_some() => Some((key, &Value::Null)),
             None => None,
         }
     }
 
     /// Nothing for a null that sets nothing.
-    fn value(
-        &mut self,
-        node: &Node,
-        schema: &'s Value,
-        place: &Place<'_>,
-        in_list: bool,
-    ) -> Option<Value> {
+    fn value(&mut self, node: &Node, schema: &'s Value, place: &Place<'_>, in_list: bool) -> Option<Value> {
         match &node.content {
             Content::Scalar(scalar) => self.scalar(scalar, node, schema, place, in_list),
             Content::List(items) => {
-                let schema = schema
-                    .get("items")
-                    .map_or(&Value::Null, |items| resolve(items, self.root));
+                let schema = schema.get("items").map_or(&Value::Null, |items| resolve(items, self.root));
                 let mut values = Vec::new();
                 for (index, item) in items.iter().enumerate() {
-                    let (pointer, name) = (
-                        format!("{}/{index}", place.pointer),
-                        format!("{}[{index}]", place.name),
-                    );
-                    let place = Place {
-                        pointer: &pointer,
-                        name: &name,
-                    };
+                    let (pointer, name) = (format!("{}/{index}", place.pointer), format!("{}[{index}]", place.name));
+                    let place = Place { pointer: &pointer, name: &name };
                     values.extend(self.value(item, schema, &place, true));
                     self.places.insert(pointer, (item.at.clone(), name));
                 }
                 Some(Value::Array(values))
             }
-            Content::Map(entries) => Some(Value::Object(self.object(
-                entries,
-                Some(&node.at),
-                schema,
-                place,
-            ))),
+            Content::Map(entries) => Some(Value::Object(self.object(entries, Some(&node.at), schema, place))),
         }
     }
 
@@ -209,26 +142,20 @@ impl<'s> Converter<'s> {
         let is_for_text = wants(schema, "string", self.root);
         match scalar.kind {
             // In a map of texts, as of labels, null is how one writes the empty text.
-            Kind::Null if is_for_text && place.name.ends_with(']') && !in_list => {
-                Some(Value::String(String::new()))
-            }
+            Kind::Null if is_for_text && place.name.ends_with(']') && !in_list => Some(Value::String(String::new())),
             Kind::Null if in_list => Some(Value::Null),
             Kind::Null => None,
             Kind::Text => Some(text()),
             Kind::Bool if is_for_text && !wants(schema, "boolean", self.root) => Some(text()),
             Kind::Bool => scalar.boolean().map(Value::Bool),
             Kind::Integer | Kind::Float => {
-                let is_for_number =
-                    wants(schema, "integer", self.root) || wants(schema, "number", self.root);
+                let is_for_number = wants(schema, "integer", self.root) || wants(schema, "number", self.root);
                 if is_for_text && !is_for_number {
                     return Some(text());
                 }
                 let number = scalar.number().map(Value::Number);
                 if number.is_none() {
-                    self.error(
-                        Some(&node.at),
-                        format!("parameter '{}' is too large a number", place.name),
-                    );
+                    self.error(Some(&node.at), format!("parameter '{}' is too large a number", place.name));
                 }
                 number
             }
@@ -236,10 +163,7 @@ impl<'s> Converter<'s> {
     }
 
     fn error(&mut self, at: Option<&Position>, message: String) {
-        self.errors.push(ParameterError {
-            message,
-            at: at.cloned(),
-        });
+        self.errors.push(ParameterError { message, at: at.cloned() });
     }
 }
 
@@ -251,13 +175,8 @@ fn wants(schema: &Value, wanted: &str, root: &Value) -> bool {
         Some(Value::Array(names)) => names.iter().any(|name| name == wanted),
         _ => false,
     };
-    let alternatives = ["anyOf", "oneOf"]
-        .into_iter()
-        .filter_map(|key| schema.get(key)?.as_array());
-    named
-        || alternatives
-            .flatten()
-            .any(|schema| wants_shallow(schema, wanted))
+    let alternatives = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array());
+    named || alternatives.flatten().any(|schema| wants_shallow(schema, wanted))
 }
 
 /// The alternatives' own alternatives are not looked at: a schema may refer to itself.

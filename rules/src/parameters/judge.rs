@@ -23,14 +23,8 @@ pub(super) fn judge(validator: &Validator, converted: &mut Converted) {
         }
         let place = converted.places.get(&pointer);
         let name = place.map_or("", |(_, name)| name);
-        let message: String = message(&error, name)
-            .chars()
-            .take(MESSAGE_CHARS_MAX)
-            .collect();
-        errors.push(ParameterError {
-            message,
-            at: place.map(|(at, _)| at.clone()),
-        });
+        let message: String = message(&error, name).chars().take(MESSAGE_CHARS_MAX).collect();
+        errors.push(ParameterError { message, at: place.map(|(at, _)| at.clone()) });
     }
     converted.errors.extend(errors);
 }
@@ -42,17 +36,9 @@ fn message(error: &ValidationError<'_>, name: &str) -> String {
             let expected = type_names(kind);
             let actual = type_name(value);
             let is_number = expected.contains("integer") || expected.contains("number");
-            let is_quoted = value
-                .as_str()
-                .is_some_and(|text| text.parse::<f64>().is_ok());
-            let hint = if is_number && is_quoted {
-                "; write it without quotes"
-            } else {
-                ""
-            };
-            format!(
-                "error decoding parameters: '{name}' expected type '{expected}', got type '{actual}'{hint}"
-            )
+            let is_quoted = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+            let hint = if is_number && is_quoted { "; write it without quotes" } else { "" };
+            format!("error decoding parameters: '{name}' expected type '{expected}', got type '{actual}'{hint}")
         }
         Kind::MinProperties { limit: 1 } => {
             let one = name.strip_suffix('s').unwrap_or("entry");
@@ -63,18 +49,10 @@ fn message(error: &ValidationError<'_>, name: &str) -> String {
         }
         Kind::Format { format } if format == "cidr" => format!("wrong CIDR '{}'", plain(value)),
         Kind::Enum { options } => {
-            let options: Vec<&str> = options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
+            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let hint = nearest::suggestion(&plain(value), options.iter().copied());
             let options = options.join("' or '");
-            format!(
-                "parameter '{name}' can be '{options}' only, not '{}'{hint}",
-                plain(value)
-            )
+            format!("parameter '{name}' can be '{options}' only, not '{}'{hint}", plain(value))
         }
         _ if name.is_empty() => format!("parameters: {error}"),
         _ => format!("parameter '{name}': {error}"),
@@ -82,9 +60,7 @@ fn message(error: &ValidationError<'_>, name: &str) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn type_names(kind: &TypeKind) -> String {

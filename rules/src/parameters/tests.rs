@@ -28,20 +28,14 @@ fn schema() -> Value {
 
 fn check(parameters: &str, expected: &Expect) {
     let schema = schema();
-    let source = Source {
-        path: "r.yaml".to_owned(),
-        text: parameters.to_owned(),
-    };
+    let source = Source { path: "r.yaml".to_owned(), text: parameters.to_owned() };
     let nodes = yaml::read(&source, &mut Findings::default()).expect("YAML");
     let compiled = Schema::new(&schema).expect("a schema");
     let text = match compiled.check(nodes.first()) {
         Ok(value) => value.to_string(),
         Err(errors) => {
             let line = |error: &ParameterError| {
-                let at = error
-                    .at
-                    .as_ref()
-                    .map_or("-".to_owned(), ToString::to_string);
+                let at = error.at.as_ref().map_or("-".to_owned(), ToString::to_string);
                 format!("{at}: {}", error.message)
             };
             errors.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -76,9 +70,7 @@ fn scalars_become_texts_where_texts_are_wanted() {
 fn names_are_found_in_any_letter_case_and_defaults_filled_in() {
     check(
         "Labels: {A: b}\nIgnore_DaemonSets: True\nnested: {}",
-        &expect![[
-            r#"{"ignore_daemonsets":true,"labels":{"A":"b"},"level":"pod","nested":{"depth":3}}"#
-        ]],
+        &expect![[r#"{"ignore_daemonsets":true,"labels":{"A":"b"},"level":"pod","nested":{"depth":3}}"#]],
     );
     check(
         "labels: {a: b}\nLABELS: {a: c}",

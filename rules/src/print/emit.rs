@@ -111,14 +111,9 @@ fn scalar(yaml: &mut String, text: &str, block: Option<usize>) {
 
 /// Whether a text without quotes would be read as something else, by this or by another reader.
 fn is_other_type(text: &str) -> bool {
-    const WORDS: [&str; 11] = [
-        "y", "n", "yes", "no", "on", "off", ".inf", ".nan", "-.inf", "+.inf", "=",
-    ];
-    let begins_like_number =
-        text.starts_with(|char: char| char.is_ascii_digit() || "+-.".contains(char));
-    let goes_on_like_number = text
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit() || b"+-._:xobT Z".contains(&byte));
+    const WORDS: [&str; 11] = ["y", "n", "yes", "no", "on", "off", ".inf", ".nan", "-.inf", "+.inf", "="];
+    let begins_like_number = text.starts_with(|char: char| char.is_ascii_digit() || "+-.".contains(char));
+    let goes_on_like_number = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"+-._:xobT Z".contains(&byte));
     Kind::of_plain(text) != Kind::Text
         || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         || begins_like_number && goes_on_like_number
@@ -126,24 +121,14 @@ fn is_other_type(text: &str) -> bool {
 
 /// Characters that only double quotes can carry.
 fn is_special(char: char) -> bool {
-    char.is_control()
-        || matches!(
-            char,
-            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
+    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 fn is_plain(text: &str) -> bool {
-    let starts_well =
-        text.starts_with(|char: char| char.is_alphanumeric() || "/$_(.\\^+;<".contains(char));
+    let starts_well = text.starts_with(|char: char| char.is_alphanumeric() || "/$_(.\\^+;<".contains(char));
     let document_mark = text.starts_with("---") || text.starts_with("...");
     let ends_well = !text.ends_with([' ', ':']);
-    starts_well
-        && ends_well
-        && !document_mark
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && text != "<<"
+    starts_well && ends_well && !document_mark && !text.contains(": ") && !text.contains(" #") && text != "<<"
 }
 
 /// Whether a text of several lines can stand as a block, line by line.
@@ -152,13 +137,8 @@ fn is_block(text: &str) -> bool {
     body.contains('\n')
         && !body.ends_with('\n')
         && !body.starts_with(char::is_whitespace)
-        && body
-            .lines()
-            .last()
-            .is_some_and(|line| !line.trim().is_empty())
-        && !body
-            .chars()
-            .any(|char| is_special(char) && char != '\n' && char != '\t')
+        && body.lines().last().is_some_and(|line| !line.trim().is_empty())
+        && !body.chars().any(|char| is_special(char) && char != '\n' && char != '\t')
 }
 
 fn double_quoted(yaml: &mut String, text: &str) {

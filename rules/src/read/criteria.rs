@@ -21,10 +21,7 @@ pub(super) fn read(node: &Node, fields: &mut Fields<'_>) -> MatchBlock {
             "rules" => criteria.rules = fields.texts(key, value),
             "output_fields" => {
                 let texts = fields.texts(key, value);
-                criteria.output_fields = texts
-                    .into_iter()
-                    .filter_map(|text| conditions(text, fields))
-                    .collect();
+                criteria.output_fields = texts.into_iter().filter_map(|text| conditions(text, fields)).collect();
             }
             "priority" => {
                 let text = fields.text(key, value);
@@ -33,10 +30,7 @@ pub(super) fn read(node: &Node, fields: &mut Fields<'_>) -> MatchBlock {
             "source" => criteria.source = fields.text(key, value),
             "tags" => {
                 let texts = fields.texts(key, value);
-                criteria.tags = texts
-                    .into_iter()
-                    .filter_map(|text| tags(text, fields))
-                    .collect();
+                criteria.tags = texts.into_iter().filter_map(|text| tags(text, fields)).collect();
             }
             _ => fields.unknown(key, at, "'match'", &MATCH_KEYS, &[]),
         }
@@ -46,15 +40,9 @@ pub(super) fn read(node: &Node, fields: &mut Fields<'_>) -> MatchBlock {
 
 fn conditions(written: Text, fields: &mut Fields<'_>) -> Option<ConditionGroup> {
     match Condition::parse_group(written.as_str()) {
-        Ok(conditions) => Some(ConditionGroup {
-            written,
-            conditions,
-        }),
+        Ok(conditions) => Some(ConditionGroup { written, conditions }),
         Err(error) => {
-            fields.error(
-                &written.position_of(error.chars_before()),
-                error.to_string(),
-            );
+            fields.error(&written.position_of(error.chars_before()), error.to_string());
             None
         }
     }
@@ -71,32 +59,18 @@ fn priority(written: Text, fields: &mut Fields<'_>) -> Option<WrittenPriority> {
         );
         fields.error(&written.at, message);
     }
-    Some(WrittenPriority {
-        written,
-        filter: filter?,
-    })
+    Some(WrittenPriority { written, filter: filter? })
 }
 
 fn tags(written: Text, fields: &mut Fields<'_>) -> Option<TagGroup> {
     // Spaces never counted in this list, not even within a tag.
-    let plain: String = written
-        .as_str()
-        .chars()
-        .filter(|char| !char.is_whitespace())
-        .collect();
+    let plain: String = written.as_str().chars().filter(|char| !char.is_whitespace()).collect();
     let tags: BTreeSet<String> = plain.split(',').map(str::to_owned).collect();
-    let is_tag = |tag: &str| {
-        !tag.is_empty()
-            && tag
-                .chars()
-                .all(|char| char.is_alphanumeric() || "_.-/".contains(char))
-    };
+    let is_tag = |tag: &str| !tag.is_empty() && tag.chars().all(|char| char.is_alphanumeric() || "_.-/".contains(char));
     let mut wrong = tags.iter().filter(|tag| !is_tag(tag)).peekable();
     let is_right = wrong.peek().is_none();
     for tag in wrong {
-        let message = format!(
-            "incorrect tag '{tag}'; a tag is made of letters, digits, '_', '.', '-' and '/'"
-        );
+        let message = format!("incorrect tag '{tag}'; a tag is made of letters, digits, '_', '.', '-' and '/'");
         fields.error(&written.at, message);
     }
     is_right.then_some(TagGroup { written, tags })

@@ -21,9 +21,7 @@ impl<'a> Fields<'a> {
     pub(super) fn text(&mut self, key: &str, node: &Node) -> Option<Text> {
         match &node.content {
             _ if node.is_null() => None,
-            Content::Scalar(scalar) => {
-                Some(as_text(scalar, &node.at)).filter(|text| !text.value.is_empty())
-            }
+            Content::Scalar(scalar) => Some(as_text(scalar, &node.at)).filter(|text| !text.value.is_empty()),
             _ => {
                 self.expected(key, node, "a text");
                 None
@@ -38,10 +36,7 @@ impl<'a> Fields<'a> {
             "true" => Some(Flag(true)),
             "false" => Some(Flag(false)),
             _ => {
-                self.error(
-                    &text.at,
-                    format!("'{key}' setting can be 'true' or 'false' only"),
-                );
+                self.error(&text.at, format!("'{key}' setting can be 'true' or 'false' only"));
                 None
             }
         }
@@ -85,14 +80,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn unknown(
-        &mut self,
-        key: &str,
-        at: &Position,
-        place: &str,
-        valid: &[&str],
-        of_rule: &[&str],
-    ) {
+    pub(super) fn unknown(&mut self, key: &str, at: &Position, place: &str, valid: &[&str], of_rule: &[&str]) {
         let hint = super::elsewhere(key, valid, of_rule);
         self.error(at, format!("unknown key '{key}' in {place}{hint}"));
     }
@@ -109,9 +97,5 @@ impl<'a> Fields<'a> {
 }
 
 fn as_text(scalar: &Scalar, at: &Position) -> Text {
-    Text {
-        value: scalar.text.clone(),
-        at: at.clone(),
-        inset: scalar.inset,
-    }
+    Text { value: scalar.text.clone(), at: at.clone(), inset: scalar.inset }
 }

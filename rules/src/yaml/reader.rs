@@ -20,10 +20,7 @@ const NODE_BYTES: usize = 128;
 /// is found in one go.
 pub(crate) fn read(source: &Source, findings: &mut Findings) -> Option<Vec<Node>> {
     let mut reader = Reader {
-        parser: Parser::new_from_str_with_options(
-            &source.text,
-            granit_parser::options! { emit_comments: false },
-        ),
+        parser: Parser::new_from_str_with_options(&source.text, granit_parser::options! { emit_comments: false }),
         file: Arc::from(source.path.as_str()),
         anchors: HashMap::new(),
         alias_bytes: 0,
@@ -70,10 +67,7 @@ impl<'a> Reader<'a> {
         let mut documents = Vec::new();
         while let Some((event, span)) = self.next()? {
             match event {
-                Event::Scalar(..)
-                | Event::SequenceStart(..)
-                | Event::MappingStart(..)
-                | Event::Alias(_) => {
+                Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_) => {
                     documents.push(self.node(event, span, 0)?.node);
                 }
                 // Anchors are known within their document only.
@@ -88,10 +82,7 @@ impl<'a> Reader<'a> {
         self.parser
             .next_event()
             .transpose()
-            .map_err(|error: ScanError| Problem {
-                at: self.position(*error.marker()),
-                text: error.info(),
-            })
+            .map_err(|error: ScanError| Problem { at: self.position(*error.marker()), text: error.info() })
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Weighed, Problem> {
@@ -101,9 +92,7 @@ impl<'a> Reader<'a> {
             return Err(Problem { at, text });
         }
         let (anchor, weighed) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                (anchor, self.scalar(at, &text, style, tag.as_deref(), span))
-            }
+            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(at, &text, style, tag.as_deref(), span)),
             Event::SequenceStart(_, anchor, tag) => {
                 self.check_collection_tag(&at, tag.as_deref());
                 (anchor, self.list(at, depth)?)
@@ -120,33 +109,19 @@ impl<'a> Reader<'a> {
         };
         if anchor != 0 {
             let Weighed { node, bytes, depth } = &weighed;
-            let anchored = Anchored {
-                node: node.clone(),
-                bytes: *bytes,
-                depth: *depth,
-            };
+            let anchored = Anchored { node: node.clone(), bytes: *bytes, depth: *depth };
             self.anchors.insert(anchor, anchored);
         }
         Ok(weighed)
     }
 
-    fn scalar(
-        &mut self,
-        at: Position,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        span: Span,
-    ) -> Weighed {
+    fn scalar(&mut self, at: Position, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Weighed {
         let plain = Kind::of_plain(text);
         let kind = match (tag.map(|tag| (tag, tag.core_suffix())), style) {
             (None, ScalarStyle::Plain) => plain,
             (None, _) | (Some((_, Some("str"))), _) => Kind::Text,
             (Some((tag, _)), _) => {
-                self.complain(
-                    &at,
-                    &format!("the tag '{}' is not supported", tag.original()),
-                );
+                self.complain(&at, &format!("the tag '{}' is not supported", tag.original()));
                 Kind::Text
             }
         };
@@ -159,20 +134,9 @@ impl<'a> Reader<'a> {
             let written = span.end.index() - span.start.index();
             span.start.line() == span.end.line() && written == text.chars().count() + 2 * quotes
         });
-        let scalar = Scalar {
-            text: Arc::from(text),
-            kind,
-            inset: inset.and_then(|inset| u32::try_from(inset).ok()),
-        };
-        let node = Node {
-            at,
-            content: Content::Scalar(scalar),
-        };
-        Weighed {
-            node,
-            bytes: NODE_BYTES + text.len(),
-            depth: 1,
-        }
+        let scalar = Scalar { text: Arc::from(text), kind, inset: inset.and_then(|inset| u32::try_from(inset).ok()) };
+        let node = Node { at, content: Content::Scalar(scalar) };
+        Weighed { node, bytes: NODE_BYTES + text.len(), depth: 1 }
     }
 
     fn list(&mut self, at: Position, depth: usize) -> Result<Weighed, Problem> {
@@ -186,15 +150,8 @@ impl<'a> Reader<'a> {
             deepest = deepest.max(item.depth);
             items.push(item.node);
         }
-        let node = Node {
-            at,
-            content: Content::List(items),
-        };
-        Ok(Weighed {
-            node,
-            bytes,
-            depth: deepest + 1,
-        })
+        let node = Node { at, content: Content::List(items) };
+        Ok(Weighed { node, bytes, depth: deepest + 1 })
     }
 
     fn map(&mut self, at: Position, depth: usize) -> Result<Weighed, Problem> {
@@ -205,8 +162,7 @@ impl<'a> Reader<'a> {
             if event == Event::MappingEnd {
                 break;
             }
-            let is_merge =
-                matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
             let key = self.node(event, span, depth + 1)?;
             let Some((event, span)) = self.next()? else {
                 break;
@@ -228,24 +184,13 @@ impl<'a> Reader<'a> {
                 continue;
             }
             known.insert(Arc::clone(&scalar.text), key.node.at.clone());
-            entries.push(Entry {
-                key: scalar.text,
-                at: key.node.at,
-                value: value.node,
-            });
+            entries.push(Entry { key: scalar.text, at: key.node.at, value: value.node });
         }
         for node in merged {
             self.merge(node, &mut entries);
         }
-        let node = Node {
-            at,
-            content: Content::Map(entries),
-        };
-        Ok(Weighed {
-            node,
-            bytes,
-            depth: deepest + 1,
-        })
+        let node = Node { at, content: Content::Map(entries) };
+        Ok(Weighed { node, bytes, depth: deepest + 1 })
     }
 
     /// `<<:` adds what the map does not say itself; of a list of maps the first that says it.
@@ -258,11 +203,7 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            Content::List(maps)
-                if maps
-                    .iter()
-                    .all(|map| matches!(map.content, Content::Map(_))) =>
-            {
+            Content::List(maps) if maps.iter().all(|map| matches!(map.content, Content::Map(_))) => {
                 for map in maps {
                     self.merge(map, entries);
                 }
@@ -281,19 +222,12 @@ impl<'a> Reader<'a> {
             let text = "the aliases of this file unfold to too much".to_owned();
             return Err(Problem { at, text });
         }
-        Ok(Weighed {
-            node: anchored.node.clone(),
-            bytes: anchored.bytes,
-            depth: anchored.depth,
-        })
+        Ok(Weighed { node: anchored.node.clone(), bytes: anchored.bytes, depth: anchored.depth })
     }
 
     fn check_collection_tag(&mut self, at: &Position, tag: Option<&Tag>) {
         if let Some(tag) = tag.filter(|tag| !matches!(tag.core_suffix(), Some("map" | "seq"))) {
-            self.complain(
-                at,
-                &format!("the tag '{}' is not supported", tag.original()),
-            );
+            self.complain(at, &format!("the tag '{}' is not supported", tag.original()));
         }
     }
 
@@ -304,11 +238,7 @@ impl<'a> Reader<'a> {
 
     fn position(&self, marker: granit_parser::Marker) -> Position {
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Position {
-            file: Arc::clone(&self.file),
-            line: narrow(marker.line()),
-            column: narrow(marker.col() + 1),
-        }
+        Position { file: Arc::clone(&self.file), line: narrow(marker.line()), column: narrow(marker.col() + 1) }
     }
 }
 

@@ -48,11 +48,7 @@ impl Kind {
         }
         let is_octal_like = digits.len() > 1 && digits.starts_with('0');
         if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return if is_octal_like {
-                Kind::Text
-            } else {
-                Kind::Integer
-            };
+            return if is_octal_like { Kind::Text } else { Kind::Integer };
         }
         if radix(text).is_some() {
             return Kind::Integer;
@@ -93,10 +89,7 @@ fn radix(text: &str) -> Option<i64> {
         _ => return None,
     };
     let is_digit = |char: char| char.is_digit(radix);
-    digits
-        .chars()
-        .all(is_digit)
-        .then(|| i64::from_str_radix(digits, radix).ok())?
+    digits.chars().all(is_digit).then(|| i64::from_str_radix(digits, radix).ok())?
 }
 
 #[cfg(test)]
@@ -121,21 +114,7 @@ mod tests {
         for text in ["1.5", "-.5", "1.", "1e3", "1.10"] {
             check(text, Kind::Float);
         }
-        for text in [
-            "33%",
-            "yes",
-            "on",
-            "010",
-            "1.2.3",
-            "10.0.0.0/8",
-            "-",
-            ".",
-            ".inf",
-            "nan",
-            "e5",
-            "0x",
-            "1_0",
-        ] {
+        for text in ["33%", "yes", "on", "010", "1.2.3", "10.0.0.0/8", "-", ".", ".inf", "nan", "e5", "0x", "1_0"] {
             check(text, Kind::Text);
         }
     }

@@ -14,20 +14,8 @@ pub(crate) fn files(folder: &str) -> Option<BTreeMap<String, PathBuf>> {
         return None;
     };
     let entries = fs::read_dir(Path::new(&data).join(folder)).expect("the data folder");
-    let file = |path: PathBuf| {
-        (
-            path.file_name()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned(),
-            path,
-        )
-    };
-    Some(
-        entries
-            .map(|entry| file(entry.expect("an entry").path()))
-            .collect(),
-    )
+    let file = |path: PathBuf| (path.file_name().expect("a name").to_string_lossy().into_owned(), path);
+    Some(entries.map(|entry| file(entry.expect("an entry").path())).collect())
 }
 
 #[test]
@@ -40,11 +28,7 @@ fn real_events_are_accepted() {
             continue;
         }
         let event = event.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(
-            Event::from_json(event.to_json().as_bytes()).expect(&name),
-            event,
-            "{name}"
-        );
+        assert_eq!(Event::from_json(event.to_json().as_bytes()).expect(&name), event, "{name}");
         check_nothing_is_lost(&name, &body, &event);
     }
 }
@@ -52,10 +36,7 @@ fn real_events_are_accepted() {
 /// Every output field is there as sent, down to the digits of its numbers.
 fn check_nothing_is_lost(name: &str, body: &[u8], event: &Event) {
     let sent: serde_json::Value = serde_json::from_slice(body).expect(name);
-    let fields = sent["output_fields"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
+    let fields = sent["output_fields"].as_object().cloned().unwrap_or_default();
     assert_eq!(fields, event.output_fields, "{name}");
 }
 
@@ -87,39 +68,24 @@ const ACCEPTED: &[&str] = &[
     "field-csv-formula.json",
     "hostname-crlf-path.json",
 ];
-const ACCEPTED_PREFIXES: &[&str] = &[
-    "pod-name-",
-    "namespace-",
-    "audit-target-",
-    "fd-name-",
-    "remote-",
-];
+const ACCEPTED_PREFIXES: &[&str] = &["pod-name-", "namespace-", "audit-target-", "fd-name-", "remote-"];
 
 #[test]
 fn malformed_bodies_are_told_from_odd_ones() {
     for (name, path) in files("malformed").into_iter().flatten() {
-        let expected = ACCEPTED.contains(&name.as_str())
-            || ACCEPTED_PREFIXES
-                .iter()
-                .any(|prefix| name.starts_with(prefix));
+        let expected =
+            ACCEPTED.contains(&name.as_str()) || ACCEPTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         let event = Event::from_json(&fs::read(path).expect("a file"));
         assert_eq!(event.is_ok(), expected, "{name}: {event:?}");
         match event {
             Ok(event) => {
-                assert_eq!(
-                    Event::from_json(event.to_json().as_bytes()).expect(&name),
-                    event,
-                    "{name}"
-                );
+                assert_eq!(Event::from_json(event.to_json().as_bytes()).expect(&name), event, "{name}");
                 let is_absent = ["object", "array", "number", "boolean", "null", "empty"]
                     .iter()
                     .any(|kind| name == format!("pod-name-{kind}.json"));
                 assert!(!is_absent || event.pod().is_none(), "{name}");
             }
-            Err(error) => assert!(
-                error.to_string().len() < 1000 && !error.to_string().contains('\n'),
-                "{name}"
-            ),
+            Err(error) => assert!(error.to_string().len() < 1000 && !error.to_string().contains('\n'), "{name}"),
         }
     }
 }
@@ -129,10 +95,8 @@ fn the_exact_key_wins() {
     let Some(files) = files("malformed") else {
         return;
     };
-    let event = Event::from_json(&fs::read(&files["duplicate-key-case.json"]).expect("a file"))
-        .expect("an event");
-    let extra = Event::from_json(&fs::read(&files["unknown-extra-keys.json"]).expect("a file"))
-        .expect("an event");
+    let event = Event::from_json(&fs::read(&files["duplicate-key-case.json"]).expect("a file")).expect("an event");
+    let extra = Event::from_json(&fs::read(&files["unknown-extra-keys.json"]).expect("a file")).expect("an event");
     assert_eq!(event.rule, extra.rule);
 }
 
@@ -141,10 +105,7 @@ const REFUSED: &[(&str, &str)] = &[
     // No YAML.
     ("builtin-cilium-example-bad-indent.yaml", "wrong syntax"),
     ("builtin-terminate-example-tab.yaml", "wrong syntax"),
-    (
-        "docs-rules-syntax-template.yaml",
-        "the key '<string>' is there twice",
-    ),
+    ("docs-rules-syntax-template.yaml", "the key '<string>' is there twice"),
     // Keys that the original ignores.
     (
         "docs-2024-06-actionners-intro.yaml",
@@ -154,125 +115,50 @@ const REFUSED: &[(&str, &str)] = &[
         "docs-actionners-intro-contexts-key.yaml",
         "unknown key 'contexts' in an action block; did you mean 'additional_contexts'?",
     ),
-    (
-        "blog-v0-1-0-label-inline-misindented.yaml",
-        "unknown key 'labels' in an action block",
-    ),
-    (
-        "match-inside-action.yaml",
-        "unknown key 'match' in an action block; it belongs to a rule block",
-    ),
-    (
-        "rules-inside-action.yaml",
-        "unknown key 'rules' in an action block; it belongs to a rule block",
-    ),
+    ("blog-v0-1-0-label-inline-misindented.yaml", "unknown key 'labels' in an action block"),
+    ("match-inside-action.yaml", "unknown key 'match' in an action block; it belongs to a rule block"),
+    ("rules-inside-action.yaml", "unknown key 'rules' in an action block; it belongs to a rule block"),
     // Actionners of other names.
-    (
-        "blog-labelize-quarantine.yaml",
-        "unknown actionner; did you mean 'kubernetes:label'?",
-    ),
-    (
-        "helm-rules-2024-01.yaml",
-        "unknown actionner; did you mean 'kubernetes:label'?",
-    ),
-    (
-        "project-rules-2024-01-first-action-blocks.yaml",
-        "unknown actionner; did you mean 'kubernetes:label'?",
-    ),
-    (
-        "project-rules-2024-03-lambda.yaml",
-        "unknown actionner; did you mean 'kubernetes:label'?",
-    ),
+    ("blog-labelize-quarantine.yaml", "unknown actionner; did you mean 'kubernetes:label'?"),
+    ("helm-rules-2024-01.yaml", "unknown actionner; did you mean 'kubernetes:label'?"),
+    ("project-rules-2024-01-first-action-blocks.yaml", "unknown actionner; did you mean 'kubernetes:label'?"),
+    ("project-rules-2024-03-lambda.yaml", "unknown actionner; did you mean 'kubernetes:label'?"),
     // Parameters that the original ignores.
-    (
-        "blog-netpol-allow-param.yaml",
-        "unknown parameter 'allow'; did you mean 'allow_cidr'?",
-    ),
+    ("blog-netpol-allow-param.yaml", "unknown parameter 'allow'; did you mean 'allow_cidr'?"),
     (
         "docs-rules-example-camelcase-params.yaml",
         "unknown parameter 'ignoreDaemonsets'; did you mean 'ignore_daemonsets'?",
     ),
-    (
-        "invented-netpol-parameters.yaml",
-        "unknown parameter 'deny_all_ingress'",
-    ),
+    ("invented-netpol-parameters.yaml", "unknown parameter 'deny_all_ingress'"),
     ("project-rules-head.yaml", "unknown parameter 'force'"),
-    (
-        "project-rules-2024-06.yaml",
-        "unknown parameter 'allow'; did you mean 'allow_cidr'?",
-    ),
+    ("project-rules-2024-06.yaml", "unknown parameter 'allow'; did you mean 'allow_cidr'?"),
     // The syntax of before 2024.
     ("helm-rules-2023-name-dsl.yaml", "the syntax of before 2024"),
-    (
-        "project-rules-2022-01-first.yaml",
-        "the syntax of before 2024",
-    ),
-    (
-        "project-rules-2022-01-mostly-commented.yaml",
-        "the syntax of before 2024",
-    ),
-    (
-        "project-rules-2022-01-name-dsl.yaml",
-        "the syntax of before 2024",
-    ),
-    (
-        "project-rules-2023-04-name-dsl-arguments.yaml",
-        "the syntax of before 2024",
-    ),
-    (
-        "project-rules-2023-06-name-dsl-reload.yaml",
-        "the syntax of before 2024",
-    ),
-    (
-        "project-rules-2023-08-name-dsl-terminate.yaml",
-        "the syntax of before 2024",
-    ),
-    (
-        "project-rules-2023-12-name-dsl-script.yaml",
-        "the syntax of before 2024",
-    ),
+    ("project-rules-2022-01-first.yaml", "the syntax of before 2024"),
+    ("project-rules-2022-01-mostly-commented.yaml", "the syntax of before 2024"),
+    ("project-rules-2022-01-name-dsl.yaml", "the syntax of before 2024"),
+    ("project-rules-2023-04-name-dsl-arguments.yaml", "the syntax of before 2024"),
+    ("project-rules-2023-06-name-dsl-reload.yaml", "the syntax of before 2024"),
+    ("project-rules-2023-08-name-dsl-terminate.yaml", "the syntax of before 2024"),
+    ("project-rules-2023-12-name-dsl-script.yaml", "the syntax of before 2024"),
     // What the original refuses too.
-    (
-        "priority-as-map.yaml",
-        "'priority' must be a text, this is a map",
-    ),
+    ("priority-as-map.yaml", "'priority' must be a text, this is a map"),
     ("action-without-name.yaml", "action without a name"),
-    (
-        "output-field-value-with-comma.yaml",
-        "incorrect output field key 'f'",
-    ),
-    (
-        "dry-run-capital-true.yaml",
-        "'dry_run' setting can be 'true' or 'false' only",
-    ),
-    (
-        "continue-yes.yaml",
-        "'continue' setting can be 'true' or 'false' only",
-    ),
+    ("output-field-value-with-comma.yaml", "incorrect output field key 'f'"),
+    ("dry-run-capital-true.yaml", "'dry_run' setting can be 'true' or 'false' only"),
+    ("continue-yes.yaml", "'continue' setting can be 'true' or 'false' only"),
     (
         "grace-period-string.yaml",
         "'grace_period_seconds' expected type 'integer', got type 'string'; write it without quotes",
     ),
-    (
-        "undefined-action-reference.yaml",
-        "missing actionner; no action block has this name",
-    ),
+    ("undefined-action-reference.yaml", "missing actionner; no action block has this name"),
 ];
 
 /// Action blocks alone, which are valid as such, and what a rule that uses them all is told.
 const REFUSED_ONCE_USED: &[(&str, &str)] = &[
-    (
-        "builtin-sysdig-example-2025-01.yaml",
-        "unknown parameter 'snaplen'",
-    ),
-    (
-        "docs-2024-04-actionners-intro-labelize.yaml",
-        "unknown actionner; did you mean 'kubernetes:label'?",
-    ),
-    (
-        "docs-delete-tail-lines.yaml",
-        "unknown parameter 'tail_lines'; it takes no parameters",
-    ),
+    ("builtin-sysdig-example-2025-01.yaml", "unknown parameter 'snaplen'"),
+    ("docs-2024-04-actionners-intro-labelize.yaml", "unknown actionner; did you mean 'kubernetes:label'?"),
+    ("docs-delete-tail-lines.yaml", "unknown parameter 'tail_lines'; it takes no parameters"),
     ("docs-download-tail-lines.yaml", "missing parameter 'file'"),
     ("docs-output-gcp-gcs.yaml", "missing parameter 'file'"),
     ("docs-output-local-file.yaml", "missing parameter 'file'"),
@@ -285,24 +171,13 @@ fn verdict(files: &[Source]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
 }
 
 fn check_verdict(name: &str, files: &[Source], refused: &[(&str, &str)]) {
-    let expected = refused
-        .iter()
-        .find(|(file, _)| *file == name)
-        .map(|(_, message)| *message);
+    let expected = refused.iter().find(|(file, _)| *file == name).map(|(_, message)| *message);
     match (verdict(files), expected) {
         (Ok(_), None) => {}
         (Err(findings), Some(message)) => {
-            let mut errors = findings
-                .iter()
-                .filter(|finding| finding.severity == Severity::Error);
-            assert!(
-                errors.clone().all(|error| error.position.is_some()),
-                "{name}: {findings:#?}"
-            );
-            assert!(
-                errors.any(|error| error.message.contains(message)),
-                "{name}: {findings:#?}"
-            );
+            let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            assert!(errors.clone().all(|error| error.position.is_some()), "{name}: {findings:#?}");
+            assert!(errors.any(|error| error.message.contains(message)), "{name}: {findings:#?}");
         }
         (verdict, _) => panic!("{name}: {verdict:#?}"),
     }
@@ -310,44 +185,23 @@ fn check_verdict(name: &str, files: &[Source], refused: &[(&str, &str)]) {
 
 #[test]
 fn real_rule_files_are_accepted_or_refused_for_a_named_mistake() {
-    let all = [files("talon-rules"), files("talon-rules-patterns")]
-        .into_iter()
-        .flatten()
-        .flatten();
+    let all = [files("talon-rules"), files("talon-rules-patterns")].into_iter().flatten().flatten();
     for (name, path) in all {
         let text = fs::read_to_string(&path).expect("a file");
-        let source = Source {
-            path: name.clone(),
-            text,
-        };
+        let source = Source { path: name.clone(), text };
         check_verdict(&name, std::slice::from_ref(&source), REFUSED);
         if REFUSED.iter().all(|(file, _)| *file != name) {
-            check_verdict(
-                &name,
-                &[source.clone(), user_of_all(&source.text)],
-                REFUSED_ONCE_USED,
-            );
+            check_verdict(&name, &[source.clone(), user_of_all(&source.text)], REFUSED_ONCE_USED);
         }
     }
 }
 
 /// A rule that uses every action block of a file.
 fn user_of_all(text: &str) -> Source {
-    let names = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("- action: "));
-    let actions: String = names
-        .map(|name| format!("    - action: {name}\n"))
-        .collect();
+    let names = text.lines().filter_map(|line| line.strip_prefix("- action: "));
+    let actions: String = names.map(|name| format!("    - action: {name}\n")).collect();
     let rule = format!("- rule: Uses All\n  match: {{rules: [x]}}\n  actions:\n{actions}");
-    Source {
-        path: "user.yaml".to_owned(),
-        text: if actions.is_empty() {
-            String::new()
-        } else {
-            rule
-        },
-    }
+    Source { path: "user.yaml".to_owned(), text: if actions.is_empty() { String::new() } else { rule } }
 }
 
 #[test]
@@ -357,22 +211,10 @@ fn warnings_tell_of_rules_that_match_more_than_meant() {
     };
     for (name, message) in [
         ("rule-without-match.yaml", "matches every event"),
-        (
-            "output-field-not-equal-absent.yaml",
-            "'!=' is true for events without the field too",
-        ),
+        ("output-field-not-equal-absent.yaml", "'!=' is true for events without the field too"),
     ] {
         let text = fs::read_to_string(&files[name]).expect("a file");
-        let warnings = verdict(&[Source {
-            path: name.to_owned(),
-            text,
-        }])
-        .expect(name);
-        assert!(
-            warnings
-                .iter()
-                .any(|warning| warning.message.contains(message)),
-            "{name}: {warnings:?}"
-        );
+        let warnings = verdict(&[Source { path: name.to_owned(), text }]).expect(name);
+        assert!(warnings.iter().any(|warning| warning.message.contains(message)), "{name}: {warnings:?}");
     }
 }

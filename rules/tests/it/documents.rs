@@ -8,24 +8,14 @@ use crate::catalogue::catalogue;
 
 pub(crate) fn sources(files: &[&str]) -> Vec<Source> {
     let name = |index| {
-        if index == 0 {
-            "rules.yaml".to_owned()
-        } else {
-            format!("override{index}.yaml")
-        }
+        if index == 0 { "rules.yaml".to_owned() } else { format!("override{index}.yaml") }
     };
-    let source = |(index, text): (usize, &&str)| Source {
-        path: name(index),
-        text: (*text).to_owned(),
-    };
+    let source = |(index, text): (usize, &&str)| Source { path: name(index), text: (*text).to_owned() };
     files.iter().enumerate().map(source).collect()
 }
 
 pub(crate) fn lines(findings: &[Diagnostic]) -> String {
-    findings
-        .iter()
-        .map(|finding| format!("{finding}\n"))
-        .collect()
+    findings.iter().map(|finding| format!("{finding}\n")).collect()
 }
 
 /// What `rules print` shows, after the warnings; or the findings.
@@ -33,8 +23,8 @@ fn check_print(files: &[&str], expected: &Expect) {
     let text = match Document::parse(&sources(files)) {
         Ok(document) => {
             let printed = document.to_yaml();
-            let again = Document::parse(&sources(&[&printed]))
-                .unwrap_or_else(|findings| panic!("{}", lines(&findings)));
+            let again =
+                Document::parse(&sources(&[&printed])).unwrap_or_else(|findings| panic!("{}", lines(&findings)));
             assert_eq!(again.to_yaml(), printed);
             format!("{}{printed}", lines(document.warnings()))
         }
@@ -216,24 +206,15 @@ fn an_output_of_another_target_brings_its_own_parameters() {
   actions: [{action: A}]
 ";
     let output = |rules: &RuleSet| {
-        let output = rules.rules()[0].actions[0]
-            .output
-            .as_ref()
-            .expect("an output");
+        let output = rules.rules()[0].actions[0].output.as_ref().expect("an output");
         (output.target.clone(), output.parameters.clone())
     };
     let local = "- action: A\n  output: {target: local:file, parameters: {destination: /tmp}}\n";
     let (rules, _) = checked(&[base, local]).expect("valid");
-    assert_eq!(
-        output(&rules),
-        ("local:file".to_owned(), json!({"destination": "/tmp"}))
-    );
+    assert_eq!(output(&rules), ("local:file".to_owned(), json!({"destination": "/tmp"})));
     let minio = "- action: A\n  output: {target: minio:s3}\n";
     let (rules, _) = checked(&[base, minio]).expect("valid");
-    assert_eq!(
-        output(&rules),
-        ("minio:s3".to_owned(), json!({"bucket": "b"}))
-    );
+    assert_eq!(output(&rules), ("minio:s3".to_owned(), json!({"bucket": "b"})));
 }
 
 #[test]
@@ -306,10 +287,7 @@ fn lists_of_a_later_block_are_not_wrapped() {
     let base = "- action: A\n  actionner: kubernetes:networkpolicy\n- rule: R\n  match: {rules: [X]}\n  actions: [{action: A}]\n";
     let later = "- action: A\n  parameters: {allow_namespaces: [ns1]}\n";
     let (rules, _) = checked(&[base, later]).expect("valid");
-    assert_eq!(
-        rules.rules()[0].actions[0].parameters,
-        json!({"allow_namespaces": ["ns1"]})
-    );
+    assert_eq!(rules.rules()[0].actions[0].parameters, json!({"allow_namespaces": ["ns1"]}));
 }
 
 #[test]
@@ -318,43 +296,22 @@ fn a_checked_rule_has_the_defaults() {
     let rule = &rules.rules()[0];
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(
-        (
-            rule.continues,
-            rule.continue_as_written,
-            rule.dry_run,
-            rule.dry_run_as_written
-        ),
+        (rule.continues, rule.continue_as_written, rule.dry_run, rule.dry_run_as_written),
         (true, None, false, None)
     );
     assert_eq!(rule.position.to_string(), "rules.yaml:9:9");
     let action = &rule.actions[0];
-    assert_eq!(
-        (action.continues, action.continue_as_written),
-        (false, Some(false))
-    );
-    assert_eq!(
-        (action.ignore_errors, action.ignore_errors_as_written),
-        (false, None)
-    );
-    assert_eq!(
-        action.parameters,
-        json!({"labels": {"suspicious": "true", "team": "a"}, "level": "pod"})
-    );
+    assert_eq!((action.continues, action.continue_as_written), (false, Some(false)));
+    assert_eq!((action.ignore_errors, action.ignore_errors_as_written), (false, None));
+    assert_eq!(action.parameters, json!({"labels": {"suspicious": "true", "team": "a"}, "level": "pod"}));
     let stop = "- rule: R\n  match: {rules: [X]}\n  actions: [{action: S, actionner: kubernetes:terminate}]\n";
     let (rules, _) = checked(&[stop]).expect("valid");
     assert!(!rules.rules()[0].actions[0].continues);
-    assert_eq!(
-        rules.rules()[0].actions[0].parameters["ignore_daemonsets"],
-        json!(false)
-    );
+    assert_eq!(rules.rules()[0].actions[0].parameters["ignore_daemonsets"], json!(false));
 }
 
 #[test]
 fn the_actionners_in_use_are_known_before_the_check() {
-    let document =
-        Document::parse(&sources(&[LABEL, "- action: Unused\n  actionner: a:b\n"])).expect("valid");
-    assert_eq!(
-        document.actionners().into_iter().collect::<Vec<_>>(),
-        ["kubernetes:label"]
-    );
+    let document = Document::parse(&sources(&[LABEL, "- action: Unused\n  actionner: a:b\n"])).expect("valid");
+    assert_eq!(document.actionners().into_iter().collect::<Vec<_>>(), ["kubernetes:label"]);
 }

@@ -22,10 +22,7 @@ fn every_rule_of_falco_can_be_named() {
         for field in texts("fields") {
             for test in ["=x", "!=x", " exists"] {
                 let condition = format!("{field}{test}");
-                assert_eq!(
-                    Condition::parse_group(&condition).expect(&condition).len(),
-                    1
-                );
+                assert_eq!(Condition::parse_group(&condition).expect(&condition).len(), 1);
             }
         }
         let priority = rule["priority"].as_str().expect("a priority");
@@ -39,10 +36,7 @@ fn every_rule_of_falco_can_be_named() {
             },
             "actions": [{"action": "A", "actionner": "kubernetes:label"}],
         }]);
-        let source = Source {
-            path: "rules.yaml".to_owned(),
-            text: file.to_string(),
-        };
+        let source = Source { path: "rules.yaml".to_owned(), text: file.to_string() };
         Document::parse(&[source]).unwrap_or_else(|findings| panic!("{findings:#?}"));
     }
 }

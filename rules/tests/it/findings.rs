@@ -190,8 +190,7 @@ fn all_documents_of_a_file_count() {
 
 #[test]
 fn a_broken_file_does_not_hide_the_mistakes_of_another() {
-    let findings =
-        Document::parse(&sources(&["- [", "- rule: R\n  continue: no\n"])).expect_err("invalid");
+    let findings = Document::parse(&sources(&["- [", "- rule: R\n  continue: no\n"])).expect_err("invalid");
     expect![[r#"
         rules.yaml:1:3: wrong syntax for the rule file 'rules.yaml': unclosed bracket '['
         override1.yaml:2:13: 'continue' setting can be 'true' or 'false' only rule="R"
@@ -208,11 +207,7 @@ fn a_broken_file_does_not_hide_the_mistakes_of_another() {
 fn a_condition_is_pointed_at_within_its_text() {
     let error = |file: &str| {
         let findings = checked(&[file]).expect_err("invalid");
-        findings[0]
-            .position
-            .as_ref()
-            .expect("a position")
-            .to_string()
+        findings[0].position.as_ref().expect("a position").to_string()
     };
     let around = |text: &str| {
         format!(
@@ -221,8 +216,5 @@ fn a_condition_is_pointed_at_within_its_text() {
     };
     assert_eq!(error(&around("a=b, c~d")), "rules.yaml:4:15");
     assert_eq!(error(&around("\"a=b, c~d\"")), "rules.yaml:4:16");
-    assert_eq!(
-        error(&around(">\n        a=b,\n        c~d")),
-        "rules.yaml:5:9"
-    );
+    assert_eq!(error(&around(">\n        a=b,\n        c~d")), "rules.yaml:5:9");
 }

@@ -7,14 +7,9 @@ use serde_json::{Value, json};
 use crate::catalogue::catalogue;
 
 fn rule_set(text: &str) -> RuleSet {
-    let source = Source {
-        path: "rules.yaml".to_owned(),
-        text: text.to_owned(),
-    };
+    let source = Source { path: "rules.yaml".to_owned(), text: text.to_owned() };
     let document = Document::parse(&[source]).unwrap_or_else(|findings| panic!("{findings:?}"));
-    let (rules, _) = document
-        .check(&catalogue())
-        .unwrap_or_else(|findings| panic!("{findings:?}"));
+    let (rules, _) = document.check(&catalogue()).unwrap_or_else(|findings| panic!("{findings:?}"));
     rules
 }
 
@@ -31,9 +26,8 @@ fn event(changes: Value) -> Event {
 
 /// Whether a rule with this `match` answers the event.
 fn check(criteria: &str, changes: Value, expected: bool) {
-    let text = format!(
-        "- rule: R\n  match: {criteria}\n  actions: [{{action: Stop, actionner: kubernetes:terminate}}]\n"
-    );
+    let text =
+        format!("- rule: R\n  match: {criteria}\n  actions: [{{action: Stop, actionner: kubernetes:terminate}}]\n");
     let matched = rule_set(&text).matching(&event(changes)).count() == 1;
     assert_eq!(matched, expected, "{criteria}");
 }
@@ -55,11 +49,7 @@ fn every_criterion_must_hold() {
     check("{output_fields: ['x=1, y=2']}", json!({}), true);
     check("{output_fields: ['x=2', 'x=1']}", json!({}), true);
     check("{output_fields: ['x=1, y=1']}", json!({}), false);
-    check(
-        "{rules: [A], source: syscall, priority: Warning, tags: [b], output_fields: [x=1]}",
-        json!({}),
-        true,
-    );
+    check("{rules: [A], source: syscall, priority: Warning, tags: [b], output_fields: [x=1]}", json!({}), true);
     check(
         "{rules: [A], source: syscall, priority: Warning, tags: [b], output_fields: [x=1]}",
         json!({"source": "okta"}),
@@ -77,23 +67,16 @@ fn rules_answer_in_their_order() {
         ("4", "{source: syscall}"),
         ("5", "{rules: [B, A]}"),
     ] {
-        text.push_str(&format!("- rule: '{name}'\n  match: {criteria}\n  actions: [{{action: Stop, actionner: kubernetes:terminate}}]\n"));
+        text.push_str(&format!(
+            "- rule: '{name}'\n  match: {criteria}\n  actions: [{{action: Stop, actionner: kubernetes:terminate}}]\n"
+        ));
     }
     let rules = rule_set(&text);
     let names = |rule: &str| -> String {
-        rules
-            .matching(&event(json!({"rule": rule})))
-            .map(|rule| rule.name.as_str())
-            .collect()
+        rules.matching(&event(json!({"rule": rule}))).map(|rule| rule.name.as_str()).collect()
     };
-    assert_eq!(
-        (names("A"), names("B"), names("C")),
-        ("1245".to_owned(), "1345".to_owned(), "14".to_owned())
-    );
-    assert_eq!(
-        (rules.len(), rules.rules().len(), rules.is_empty()),
-        (5, 5, false)
-    );
+    assert_eq!((names("A"), names("B"), names("C")), ("1245".to_owned(), "1345".to_owned(), "14".to_owned()));
+    assert_eq!((rules.len(), rules.rules().len(), rules.is_empty()), (5, 5, false));
 }
 
 proptest! {

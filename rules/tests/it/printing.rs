@@ -54,9 +54,6 @@ fn without_positions(document: &Document) -> String {
     result.push_str(rest);
     result
         .lines()
-        .map(|line| {
-            line.replace("inset: Some(0)", "inset: None")
-                .replace("inset: Some(1)", "inset: None")
-        })
+        .map(|line| line.replace("inset: Some(0)", "inset: None").replace("inset: Some(1)", "inset: None"))
         .collect()
 }

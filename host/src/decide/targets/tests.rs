@@ -1,9 +1,6 @@
 //! What an event names, what that names itself, and what is not believed.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "the rows of a table read more easily without references"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
 
 use serde_json::json;
 
@@ -20,16 +17,8 @@ fn shown(targets: &Targets) -> Vec<String> {
     targets
         .iter()
         .map(|target| {
-            let Target {
-                group,
-                resource,
-                namespace,
-                name,
-            } = target;
-            format!(
-                "{group}/{resource} {}/{name}",
-                namespace.as_deref().unwrap_or("")
-            )
+            let Target { group, resource, namespace, name } = target;
+            format!("{group}/{resource} {}/{name}", namespace.as_deref().unwrap_or(""))
         })
         .collect()
 }
@@ -41,14 +30,8 @@ fn check(fields: Value, expected: &[&str]) {
 
 #[test]
 fn an_event_names_its_pod() {
-    check(
-        json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}),
-        &["/pods shop/web-0"],
-    );
-    check(
-        json!({"ka.target.pod.name": "web-0", "ka.target.namespace": "shop"}),
-        &["/pods shop/web-0"],
-    );
+    check(json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}), &["/pods shop/web-0"]);
+    check(json!({"ka.target.pod.name": "web-0", "ka.target.namespace": "shop"}), &["/pods shop/web-0"]);
     check(json!({"k8s.pod.name": "web-0"}), &[]);
     check(json!({"proc.name": "sh"}), &[]);
 }
@@ -58,49 +41,27 @@ fn an_audit_record_names_its_object() {
     let audit = |resource: &str| json!({"ka.target.resource": resource, "ka.target.name": "web", "ka.target.namespace": "shop"});
     check(audit("pods"), &["/pods shop/web"]);
     check(audit("deployments"), &["apps/deployments shop/web"]);
-    check(
-        audit("clusterroles"),
-        &["rbac.authorization.k8s.io/clusterroles /web"],
-    );
+    check(audit("clusterroles"), &["rbac.authorization.k8s.io/clusterroles /web"]);
     check(audit("rollouts"), &[]);
     check(audit("pods/../secrets"), &[]);
-    check(
-        json!({"ka.target.resource": "namespaces", "ka.target.name": "shop"}),
-        &["/namespaces /shop"],
-    );
+    check(json!({"ka.target.resource": "namespaces", "ka.target.name": "shop"}), &["/namespaces /shop"]);
 }
 
 #[test]
 fn an_audit_record_whose_object_is_not_known_is_told() {
     for (resource, reason) in [
-        (
-            "rollouts",
-            "rollouts: an audit record names no group, and Kubernetes itself has no such resource",
-        ),
+        ("rollouts", "rollouts: an audit record names no group, and Kubernetes itself has no such resource"),
         ("pods/../secrets", "`pods/../secrets` can't be a resource"),
         ("pods", "pods lie in a namespace, and none is named"),
     ] {
         let targets = targets(&json!({"ka.target.resource": resource, "ka.target.name": "web"}));
-        assert!(
-            targets.refused()[0].contains(reason),
-            "{:?}",
-            targets.refused()
-        );
+        assert!(targets.refused()[0].contains(reason), "{:?}", targets.refused());
     }
 }
 
 #[test]
 fn names_that_can_be_no_name_are_refused_and_told() {
-    for name in [
-        "../../secrets",
-        "web-1/exec",
-        "Web",
-        "a b",
-        "*",
-        "..",
-        "\u{202e}x",
-        "a\r\nb",
-    ] {
+    for name in ["../../secrets", "web-1/exec", "Web", "a b", "*", "..", "\u{202e}x", "a\r\nb"] {
         let by_name = targets(&json!({"k8s.pod.name": name, "k8s.ns.name": "shop"}));
         let by_namespace = targets(&json!({"k8s.pod.name": "web", "k8s.ns.name": name}));
         for targets in [by_name, by_namespace] {
@@ -131,36 +92,18 @@ fn check_learned(object: Value, expected: &[&str]) {
 
 #[test]
 fn a_target_names_its_owners_and_its_node() {
-    check_learned(
-        pod("web-0", json!({"nodeName": "worker-1"}), json!([])),
-        &["/nodes /worker-1"],
-    );
+    check_learned(pod("web-0", json!({"nodeName": "worker-1"}), json!([])), &["/nodes /worker-1"]);
     for (api_version, kind, expected) in [
         ("apps/v1", "ReplicaSet", "apps/replicasets shop/owner"),
         ("apps/v1", "StatefulSet", "apps/statefulsets shop/owner"),
         ("batch/v1", "Job", "batch/jobs shop/owner"),
         ("v1", "Node", "/nodes /owner"),
-        (
-            "argoproj.io/v1alpha1",
-            "Rollout",
-            "argoproj.io/rollouts shop/owner",
-        ),
-        (
-            "acme.example/v1",
-            "Policy",
-            "acme.example/policies shop/owner",
-        ),
-        (
-            "acme.example/v1",
-            "Gateway",
-            "acme.example/gateways shop/owner",
-        ),
+        ("argoproj.io/v1alpha1", "Rollout", "argoproj.io/rollouts shop/owner"),
+        ("acme.example/v1", "Policy", "acme.example/policies shop/owner"),
+        ("acme.example/v1", "Gateway", "acme.example/gateways shop/owner"),
         ("acme.example/v1", "Box", "acme.example/boxes shop/owner"),
     ] {
-        check_learned(
-            pod("web-0", json!({}), json!([owner(api_version, kind)])),
-            &[expected],
-        );
+        check_learned(pod("web-0", json!({}), json!([owner(api_version, kind)])), &[expected]);
     }
 }
 
@@ -176,23 +119,13 @@ fn only_workloads_are_believed_to_be_owners() {
         ("acme.example/v1", "a/b"),
         ("acme.example/v1", ""),
     ] {
-        check_learned(
-            pod("web-0", json!({}), json!([owner(api_version, kind)])),
-            &[],
-        );
+        check_learned(pod("web-0", json!({}), json!([owner(api_version, kind)])), &[]);
     }
 }
 
 #[test]
 fn an_object_that_is_no_target_teaches_nothing() {
-    check_learned(
-        pod(
-            "web-1",
-            json!({"nodeName": "w"}),
-            json!([owner("apps/v1", "ReplicaSet")]),
-        ),
-        &[],
-    );
+    check_learned(pod("web-1", json!({"nodeName": "w"}), json!([owner("apps/v1", "ReplicaSet")])), &[]);
     check_learned(json!({"kind": "Pod", "metadata": {"name": "web-0"}}), &[]);
     check_learned(json!([]), &[]);
 }
@@ -204,16 +137,11 @@ fn owners_are_followed_step_by_step_and_not_without_end() {
         "metadata": {"name": "owner", "namespace": "shop", "ownerReferences": [owner("apps/v1", "Deployment")]}});
     targets.learn(&replicaset);
     assert!(!targets.contains("apps", "deployments", Some("shop"), "owner"));
-    targets.learn(&pod(
-        "web-0",
-        json!({}),
-        json!([owner("apps/v1", "ReplicaSet")]),
-    ));
+    targets.learn(&pod("web-0", json!({}), json!([owner("apps/v1", "ReplicaSet")])));
     targets.learn(&replicaset);
     assert!(targets.contains("apps", "deployments", Some("shop"), "owner"));
-    let many: Vec<Value> = (0..1_000)
-        .map(|n| json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("r{n}")}))
-        .collect();
+    let many: Vec<Value> =
+        (0..1_000).map(|n| json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("r{n}")})).collect();
     targets.learn(&pod("web-0", json!({"nodeName": "../x"}), json!(many)));
     assert_eq!(targets.iter().count(), TARGETS_MAX);
 }

@@ -10,20 +10,11 @@ use super::{PatchKind, touched_fields};
 use crate::policy::{FieldPath, Segment};
 
 fn key() -> impl Strategy<Value = String> {
-    prop::sample::select(vec![
-        "metadata", "labels", "spec", "a", "b/c", "d~e", "0", "name",
-    ])
-    .prop_map(str::to_owned)
+    prop::sample::select(vec!["metadata", "labels", "spec", "a", "b/c", "d~e", "0", "name"]).prop_map(str::to_owned)
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(json!(1)),
-        Just(json!("x")),
-        Just(json!(true)),
-        Just(json!([])),
-        Just(json!({}))
-    ]
+    prop_oneof![Just(json!(1)), Just(json!("x")), Just(json!(true)), Just(json!([])), Just(json!({}))]
 }
 
 fn tree() -> impl Strategy<Value = Value> {
@@ -42,9 +33,8 @@ fn object() -> impl Strategy<Value = Value> {
 /// Some values are null, which a merge patch removes by.
 fn merge_patch() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![leaf(), Just(Value::Null)];
-    let tree = leaf.prop_recursive(4, 24, 4, |inner| {
-        prop::collection::btree_map(key(), inner, 0..4).prop_map(|map| json!(map))
-    });
+    let tree = leaf
+        .prop_recursive(4, 24, 4, |inner| prop::collection::btree_map(key(), inner, 0..4).prop_map(|map| json!(map)));
     prop::collection::btree_map(key(), tree, 0..4).prop_map(|map| json!(map))
 }
 
@@ -65,38 +55,26 @@ fn changes(before: Option<&Value>, after: Option<&Value>, path: &[Segment]) -> V
     let empty = Map::new();
     match (before, after) {
         (before, after) if before == after => Vec::new(),
-        (before, Some(Value::Object(after)))
-            if !after.is_empty() || before.is_some_and(Value::is_object) =>
-        {
+        (before, Some(Value::Object(after))) if !after.is_empty() || before.is_some_and(Value::is_object) => {
             let before = before.and_then(Value::as_object).unwrap_or(&empty);
             let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-            keys.into_iter()
-                .flat_map(|key| changes(before.get(key), after.get(key), &child(key)))
-                .collect()
+            keys.into_iter().flat_map(|key| changes(before.get(key), after.get(key), &child(key))).collect()
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) if before.len() == after.len() => {
             let items = before.iter().zip(after).enumerate();
             items
-                .flat_map(|(at, (before, after))| {
-                    changes(Some(before), Some(after), &child(&at.to_string()))
-                })
+                .flat_map(|(at, (before, after))| changes(Some(before), Some(after), &child(&at.to_string())))
                 .collect()
         }
         (before, after) => vec![Change {
             path: FieldPath::new(path.to_vec()),
-            is_new_map: after.is_some_and(Value::is_object)
-                && !before.is_some_and(Value::is_object),
+            is_new_map: after.is_some_and(Value::is_object) && !before.is_some_and(Value::is_object),
         }],
     }
 }
 
 /// Every change must lie in something that is said to be touched.
-fn check_covered(
-    kind: PatchKind,
-    before: &Value,
-    patch: &Value,
-    after: &Value,
-) -> Result<(), TestCaseError> {
+fn check_covered(kind: PatchKind, before: &Value, patch: &Value, after: &Value) -> Result<(), TestCaseError> {
     let touched = touched_fields(kind, patch).map_err(TestCaseError::fail)?;
     for change in changes(Some(before), Some(after), &[]) {
         let is_covered = touched.iter().any(|touched| {
@@ -135,13 +113,12 @@ fn pointer(object: &Value, choices: &[usize]) -> String {
     let mut value = object;
     for choice in choices {
         let next = match value {
-            Value::Object(map) if !map.is_empty() => map
-                .iter()
-                .nth(choice % map.len())
-                .map(|(key, value)| (key.clone(), value)),
-            Value::Array(list) if !list.is_empty() => list
-                .get(choice % list.len())
-                .map(|value| ((choice % list.len()).to_string(), value)),
+            Value::Object(map) if !map.is_empty() => {
+                map.iter().nth(choice % map.len()).map(|(key, value)| (key.clone(), value))
+            }
+            Value::Array(list) if !list.is_empty() => {
+                list.get(choice % list.len()).map(|value| ((choice % list.len()).to_string(), value))
+            }
             _ => None,
         };
         let Some((key, next)) = next else {
@@ -180,31 +157,24 @@ fn choices() -> impl Strategy<Value = Vec<(u8, Vec<usize>, Vec<usize>, Value)>> 
 fn strategic_patch() -> impl Strategy<Value = Value> {
     let texts = || prop::collection::vec(key(), 0..3).prop_map(Value::from);
     let directive = prop_oneof![
-        prop::sample::select(vec!["replace", "delete", "merge"])
-            .prop_map(|how| ("$patch".to_owned(), json!(how))),
+        prop::sample::select(vec!["replace", "delete", "merge"]).prop_map(|how| ("$patch".to_owned(), json!(how))),
         texts().prop_map(|keys| ("$retainKeys".to_owned(), keys)),
         (key(), texts()).prop_map(|(key, list)| (format!("$setElementOrder/{key}"), list)),
         (key(), texts()).prop_map(|(key, list)| (format!("$deleteFromPrimitiveList/{key}"), list)),
     ];
     let map = move |inner: BoxedStrategy<Value>| {
         let directives = prop::collection::vec(directive.clone(), 0..2);
-        (prop::collection::btree_map(key(), inner, 0..4), directives).prop_map(
-            |(mut map, directives)| {
-                map.extend(directives);
-                json!(map)
-            },
-        )
+        (prop::collection::btree_map(key(), inner, 0..4), directives).prop_map(|(mut map, directives)| {
+            map.extend(directives);
+            json!(map)
+        })
     };
     let leaf = prop_oneof![leaf(), Just(Value::Null), texts()].boxed();
     map(leaf.prop_recursive(3, 24, 4, map.clone()).boxed())
 }
 
 /// The documented rules, for lists that are replaced or for lists that are merged.
-fn apply_strategic(
-    target: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
-    merges_lists: bool,
-) {
+fn apply_strategic(target: &mut Map<String, Value>, patch: &Map<String, Value>, merges_lists: bool) {
     match patch.get("$patch").and_then(Value::as_str) {
         Some("delete") => return target.clear(),
         Some("replace") => target.clear(),
@@ -216,16 +186,12 @@ fn apply_strategic(
     for (key, value) in patch {
         let list_of = |target: &mut Map<String, Value>, prefix: &str| {
             let list = target.get_mut(key.strip_prefix(prefix)?)?;
-            list.is_array()
-                .then(|| list.take())
-                .map(|list| (key[prefix.len()..].to_owned(), list))
+            list.is_array().then(|| list.take()).map(|list| (key[prefix.len()..].to_owned(), list))
         };
         if let Some((key, Value::Array(mut list))) = list_of(target, "$setElementOrder/") {
             list.reverse();
             target.insert(key, list.into());
-        } else if let Some((key, Value::Array(mut list))) =
-            list_of(target, "$deleteFromPrimitiveList/")
-        {
+        } else if let Some((key, Value::Array(mut list))) = list_of(target, "$deleteFromPrimitiveList/") {
             list.retain(|item| !value.as_array().is_some_and(|gone| gone.contains(item)));
             target.insert(key, list.into());
         } else if key.starts_with('$') {
@@ -233,10 +199,7 @@ fn apply_strategic(
         } else if value.is_null() {
             target.remove(key);
         } else if let Value::Object(inner) = value {
-            let mut map = target
-                .remove(key)
-                .and_then(|old| old.as_object().cloned())
-                .unwrap_or_default();
+            let mut map = target.remove(key).and_then(|old| old.as_object().cloned()).unwrap_or_default();
             apply_strategic(&mut map, inner, merges_lists);
             target.insert(key.clone(), map.into());
         } else {

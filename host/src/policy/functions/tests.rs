@@ -15,21 +15,13 @@ fn imports(functions: &[(&str, &str)]) -> Vec<Import> {
 
 #[track_caller]
 fn check_missing(grants: &str, function: (&str, &str), is_missing: bool) {
-    let allowed = policy(&format!(
-        "actionners:\n  kubernetes:label: {{kubernetes: [{grants}]}}\n"
-    ));
+    let allowed = policy(&format!("actionners:\n  kubernetes:label: {{kubernetes: [{grants}]}}\n"));
     let missing = allowed.missing_grants("kubernetes:label", &imports(&[function]));
     assert_eq!(!missing.is_empty(), is_missing, "{missing:?}");
-    if let Some(MissingGrant {
-        line: Some(line), ..
-    }) = missing.first()
-    {
+    if let Some(MissingGrant { line: Some(line), .. }) = missing.first() {
         let pasted = format!("actionners:\n  kubernetes:label: {{kubernetes: [{line}]}}\n");
         let allowed = policy(&pasted);
-        assert_eq!(
-            allowed.missing_grants("kubernetes:label", &imports(&[function])),
-            []
-        );
+        assert_eq!(allowed.missing_grants("kubernetes:label", &imports(&[function])), []);
     }
 }
 
@@ -39,62 +31,32 @@ fn each_function_needs_a_grant_of_its_verbs() {
     let other = "{verbs: [get], resources: [secrets]}";
     let fields = "resources: [secrets], fields: [data]}";
     for (grant, function) in [
-        (
-            "{verbs: [list], resources: [pods], scope: any}",
-            (read, "list"),
-        ),
+        ("{verbs: [list], resources: [pods], scope: any}", (read, "list")),
         ("{verbs: [delete], resources: [pods]}", (write, "delete")),
-        (
-            "{verbs: [create], resources: [pods/eviction]}",
-            (write, "evict"),
-        ),
+        ("{verbs: [create], resources: [pods/eviction]}", (write, "evict")),
         (&format!("{{verbs: [patch], {fields}"), (write, "patch")),
         (&format!("{{verbs: [create], {fields}"), (write, "create")),
-        (
-            &format!("{{verbs: [create, patch], {fields}"),
-            (write, "apply"),
-        ),
-        (
-            &format!("{{verbs: [create], {fields}, {{verbs: [patch], {fields}"),
-            (write, "apply"),
-        ),
+        (&format!("{{verbs: [create, patch], {fields}"), (write, "apply")),
+        (&format!("{{verbs: [create], {fields}, {{verbs: [patch], {fields}"), (write, "apply")),
     ] {
         check_missing(other, function, true);
         check_missing(grant, function, false);
     }
     check_missing(other, (read, "get"), false);
     check_missing("{verbs: [delete], resources: [pods]}", (read, "get"), true);
-    check_missing(
-        &format!("{{verbs: [patch], {fields}"),
-        (write, "apply"),
-        true,
-    );
-    check_missing(
-        "{verbs: [create], resources: [pods/eviction]}",
-        (write, "create"),
-        true,
-    );
-    check_missing(
-        &format!("{{verbs: [create], {fields}"),
-        (write, "evict"),
-        true,
-    );
+    check_missing(&format!("{{verbs: [patch], {fields}"), (write, "apply"), true);
+    check_missing("{verbs: [create], resources: [pods/eviction]}", (write, "create"), true);
+    check_missing(&format!("{{verbs: [create], {fields}"), (write, "evict"), true);
 }
 
 #[test]
 fn an_unknown_function_is_missing_and_a_free_one_never() {
     let policy = policy("");
-    let missing = |interface, function| {
-        !policy
-            .missing_grants("acme:none", &imports(&[(interface, function)]))
-            .is_empty()
-    };
+    let missing =
+        |interface, function| !policy.missing_grants("acme:none", &imports(&[(interface, function)])).is_empty();
     assert!(!missing("falco-talon:actionner/log@0.1.0", "write"));
     assert!(!missing("types", ""));
-    assert!(missing(
-        "falco-talon:actionner/kubernetes-read@0.1.0",
-        "get"
-    ));
+    assert!(missing("falco-talon:actionner/kubernetes-read@0.1.0", "get"));
     assert!(missing("kubernetes-read", "watch"));
     assert!(missing("kubernetes-exec", "exec"));
     assert!(missing("wasi:cli/environment@0.2.0", "get-environment"));
@@ -116,10 +78,7 @@ fn the_table_of_functions_is_total() {
         let interface = &resolve.interfaces[*id];
         let name = interface.name.as_deref().unwrap();
         for function in interface.functions.keys() {
-            assert!(
-                required_verbs(name, function).is_some(),
-                "{name}.{function} has no gate"
-            );
+            assert!(required_verbs(name, function).is_some(), "{name}.{function} has no gate");
             functions += 1;
         }
     }
@@ -128,10 +87,7 @@ fn the_table_of_functions_is_total() {
 
 #[test]
 fn a_missing_grant_names_the_import_and_the_line() {
-    let imports = imports(&[
-        ("falco-talon:actionner/kubernetes-write@0.1.0", "delete"),
-        ("a:b/c", "d"),
-    ]);
+    let imports = imports(&[("falco-talon:actionner/kubernetes-write@0.1.0", "delete"), ("a:b/c", "d")]);
     let missing = policy("").missing_grants("kubernetes:label", &imports);
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     expect![[r#"

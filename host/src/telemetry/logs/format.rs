@@ -53,10 +53,7 @@ pub(super) struct Field<'a> {
 impl<'a> Field<'a> {
     /// A field under a key of ours.
     pub(super) fn named(key: &'static str, value: &'a str) -> Field<'a> {
-        Field {
-            key: Cow::Borrowed(key),
-            value,
-        }
+        Field { key: Cow::Borrowed(key), value }
     }
 
     /// A field whose key comes from outside.
@@ -195,10 +192,7 @@ fn push_escape<const JSON: bool>(out: &mut String, c: char) {
         '\u{b}' if !JSON => out.write_str("\\v"),
         _ if !JSON && c.is_ascii() => write!(out, "\\x{code:02x}"),
         _ if !JSON && code > 0xffff => write!(out, "\\U{code:08x}"),
-        _ => c
-            .encode_utf16(&mut [0; 2])
-            .iter()
-            .try_for_each(|unit| write!(out, "\\u{unit:04x}")),
+        _ => c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}")),
     };
 }
 
@@ -207,10 +201,7 @@ fn is_reserved(key: &str) -> bool {
 }
 
 fn json_rank(key: &str) -> usize {
-    JSON_ORDER
-        .iter()
-        .position(|known| *known == key)
-        .unwrap_or(JSON_ORDER.len())
+    JSON_ORDER.iter().position(|known| *known == key).unwrap_or(JSON_ORDER.len())
 }
 
 /// The level as text shows it, and its colour.
@@ -244,31 +235,18 @@ mod tests {
     const TRACE: &str = "c954bd8b3391a08f23079552fdd639f3";
 
     fn line(format: Format, level: Level, tag: &str, fields: &[(&'static str, &str)]) -> String {
-        let error = fields
-            .iter()
-            .find(|(key, _)| *key == "error")
-            .map(|(_, value)| *value);
+        let error = fields.iter().find(|(key, _)| *key == "error").map(|(_, value)| *value);
         let fields = fields.iter().filter(|(key, _)| *key != "error");
-        let fields = fields
-            .map(|(key, value)| Field::named(key, value))
-            .collect();
+        let fields = fields.map(|(key, value)| Field::named(key, value)).collect();
         let mut out = String::new();
-        let mut record = Record {
-            level,
-            tag,
-            fields,
-            error,
-        };
+        let mut record = Record { level, tag, fields, error };
         render(&mut out, format, "2024-09-05T14:52:03+02:00", &mut record);
         out
     }
 
     #[track_caller]
     fn check(level: Level, tag: &str, fields: &[(&'static str, &str)], expected: &str) {
-        assert_eq!(
-            line(Format::Text, level, tag, fields),
-            format!("2024-09-05T14:52:03+02:00 {expected}\n")
-        );
+        assert_eq!(line(Format::Text, level, tag, fields), format!("2024-09-05T14:52:03+02:00 {expected}\n"));
     }
 
     #[test]
@@ -314,18 +292,8 @@ mod tests {
             ],
             r#"ERR rules error="unknown actionner" action="Label Pod as Suspicious" actionner=foor:bar rule="Terminal shell in container""#,
         );
-        check(
-            Level::Fatal,
-            "rules",
-            &[("error", "invalid rules")],
-            r#"FTL rules error="invalid rules""#,
-        );
-        check(
-            Level::Info,
-            "rules",
-            &[("result", "rules file valid")],
-            r#"INF rules result="rules file valid""#,
-        );
+        check(Level::Fatal, "rules", &[("error", "invalid rules")], r#"FTL rules error="invalid rules""#);
+        check(Level::Info, "rules", &[("result", "rules file valid")], r#"INF rules result="rules file valid""#);
     }
 
     #[test]
@@ -336,22 +304,14 @@ mod tests {
             ("action", "Label Pod"),
             ("actionner", "kubernetes:label"),
             ("event", "L1"),
-            (
-                "output",
-                "the pod 'p1' in the namespace 'prod' has been labeled",
-            ),
+            ("output", "the pod 'p1' in the namespace 'prod' has been labeled"),
             ("rule", "lab"),
             ("status", "success"),
             ("trace_id", "9dac16d25575d5ef265bb73ef488bd8a"),
         ];
         let named = named.map(|(key, value)| Field::named(key, value));
         let fields = [pod, namespace].into_iter().chain(named).collect();
-        let mut record = Record {
-            level: Level::Info,
-            tag: "action",
-            fields,
-            error: None,
-        };
+        let mut record = Record { level: Level::Info, tag: "action", fields, error: None };
         let mut out = String::new();
         render(&mut out, Format::Json, "2026-11-22T01:28:39Z", &mut record);
         assert_eq!(
@@ -384,38 +344,21 @@ mod tests {
 
     #[test]
     fn quotes_as_go_does() {
-        let quoted = |value: &str, expected: &str| {
-            check(
-                Level::Info,
-                "t",
-                &[("k", value)],
-                &format!("INF t k={expected}"),
-            )
-        };
+        let quoted =
+            |value: &str, expected: &str| check(Level::Info, "t", &[("k", value)], &format!("INF t k={expected}"));
         quoted("bare-'value'=<1>", "bare-'value'=<1>");
         quoted("two words", r#""two words""#);
         quoted("a\"b\\c", r#""a\"b\\c""#);
         quoted("é日🦀", r#""é日🦀""#);
-        quoted(
-            "\n\r\t\u{7}\u{8}\u{b}\u{c}\0\u{1b}\u{7f}",
-            r#""\n\r\t\a\b\v\f\x00\x1b\x7f""#,
-        );
-        quoted(
-            "\u{85}\u{202e}\u{2028}\u{feff}\u{e0001}",
-            r#""\u0085\u202e\u2028\ufeff\U000e0001""#,
-        );
+        quoted("\n\r\t\u{7}\u{8}\u{b}\u{c}\0\u{1b}\u{7f}", r#""\n\r\t\a\b\v\f\x00\x1b\x7f""#);
+        quoted("\u{85}\u{202e}\u{2028}\u{feff}\u{e0001}", r#""\u0085\u202e\u2028\ufeff\U000e0001""#);
     }
 
     #[test]
     fn cuts_a_long_value_with_a_mark() {
         let long = "x".repeat(VALUE_BYTES_MAX + 7);
         let shown = format!("{}…[7 bytes cut]", "x".repeat(VALUE_BYTES_MAX));
-        check(
-            Level::Info,
-            "t",
-            &[("k", &long)],
-            &format!("INF t k=\"{shown}\""),
-        );
+        check(Level::Info, "t", &[("k", &long)], &format!("INF t k=\"{shown}\""));
         let json: serde_json::Value =
             serde_json::from_str(&line(Format::Json, Level::Info, "t", &[("k", &long)])).unwrap();
         assert_eq!(json["k"], shown);

@@ -31,20 +31,9 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn new(
-        counters: IntCounterVec,
-        labels: &[&str],
-        open: &[&str],
-        series_max: usize,
-    ) -> Series {
+    pub(super) fn new(counters: IntCounterVec, labels: &[&str], open: &[&str], series_max: usize) -> Series {
         let open = labels.iter().map(|label| open.contains(label)).collect();
-        Series {
-            counters,
-            open,
-            series_max,
-            known: RwLock::default(),
-            hasher: RandomState::new(),
-        }
+        Series { counters, open, series_max, known: RwLock::default(), hasher: RandomState::new() }
     }
 
     /// Counts one more, with the values in the order of the labels.
@@ -62,27 +51,15 @@ impl Series {
     fn increment_new(&self, key: u64, values: &[&str]) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < self.series_max || known.contains_key(&key) {
-            let shown: Vec<_> = values
-                .iter()
-                .map(|value| clean(value, LABEL_BYTES_MAX))
-                .collect();
-            known
-                .entry(key)
-                .or_insert_with(|| self.counters.with_label_values(&shown))
-                .inc();
+            let shown: Vec<_> = values.iter().map(|value| clean(value, LABEL_BYTES_MAX)).collect();
+            known.entry(key).or_insert_with(|| self.counters.with_label_values(&shown)).inc();
             return;
         }
         drop(known);
         let shown: Vec<_> = values
             .iter()
             .zip(&self.open)
-            .map(|(value, open)| {
-                if *open {
-                    OTHER.into()
-                } else {
-                    clean(value, LABEL_BYTES_MAX)
-                }
-            })
+            .map(|(value, open)| if *open { OTHER.into() } else { clean(value, LABEL_BYTES_MAX) })
             .collect();
         self.counters.with_label_values(&shown).inc();
     }

@@ -10,9 +10,7 @@ fn render(node: &Node) -> String {
             format!("[{}]", items.join(", "))
         }
         Content::Map(entries) => {
-            let line = |entry: &Entry| {
-                format!("{}@{}: {}", entry.key, entry.at.line, render(&entry.value))
-            };
+            let line = |entry: &Entry| format!("{}@{}: {}", entry.key, entry.at.line, render(&entry.value));
             let entries: Vec<String> = entries.iter().map(line).collect();
             format!("{{{}}}", entries.join(", "))
         }
@@ -20,10 +18,7 @@ fn render(node: &Node) -> String {
 }
 
 fn check(text: &str, expected: &Expect) {
-    let source = Source {
-        path: "r.yaml".to_owned(),
-        text: text.to_owned(),
-    };
+    let source = Source { path: "r.yaml".to_owned(), text: text.to_owned() };
     let mut findings = Findings::default();
     let documents = read(&source, &mut findings);
     let mut lines: Vec<String> = documents.iter().flatten().map(render).collect();
@@ -35,9 +30,7 @@ fn check(text: &str, expected: &Expect) {
 fn nodes_know_their_line_and_kind() {
     check(
         "- a: 1\n  b: '1'\n- [true, ~, x]\n",
-        &expect![[
-            r#"[{a@1: "1":integer, b@2: "1":string}, ["true":boolean, "~":null, "x":string]]"#
-        ]],
+        &expect![[r#"[{a@1: "1":integer, b@2: "1":string}, ["true":boolean, "~":null, "x":string]]"#]],
     );
 }
 
@@ -72,21 +65,14 @@ fn mistakes_have_positions_and_do_not_hide_each_other() {
         r.yaml:3:9: wrong syntax for the rule file 'r.yaml': the tag '!foo' is not supported
         r.yaml:4:3: wrong syntax for the rule file 'r.yaml': a key must be a text"#]],
     );
-    check(
-        "a: [1\n",
-        &expect!["r.yaml:1:4: wrong syntax for the rule file 'r.yaml': unclosed bracket '['"],
-    );
+    check("a: [1\n", &expect!["r.yaml:1:4: wrong syntax for the rule file 'r.yaml': unclosed bracket '['"]);
     check(
         "a: *b\n",
-        &expect![
-            "r.yaml:1:4: wrong syntax for the rule file 'r.yaml': while parsing node, found unknown anchor"
-        ],
+        &expect!["r.yaml:1:4: wrong syntax for the rule file 'r.yaml': while parsing node, found unknown anchor"],
     );
     check(
         "a: &a [*a]\n",
-        &expect![
-            "r.yaml:1:8: wrong syntax for the rule file 'r.yaml': an alias within what it stands for"
-        ],
+        &expect!["r.yaml:1:8: wrong syntax for the rule file 'r.yaml': an alias within what it stands for"],
     );
     check(
         "a:\n\t- b\n",
@@ -105,9 +91,7 @@ fn bombs_do_not_unfold() {
     }
     check(
         &text,
-        &expect![
-            "r.yaml:6:10: wrong syntax for the rule file 'r.yaml': the aliases of this file unfold to too much"
-        ],
+        &expect!["r.yaml:6:10: wrong syntax for the rule file 'r.yaml': the aliases of this file unfold to too much"],
     );
     check(
         &"[".repeat(100_000),
@@ -115,8 +99,6 @@ fn bombs_do_not_unfold() {
     );
     check(
         &"- ".repeat(200),
-        &expect![
-            "r.yaml:1:131: wrong syntax for the rule file 'r.yaml': more than 64 levels of lists and maps"
-        ],
+        &expect!["r.yaml:1:131: wrong syntax for the rule file 'r.yaml': more than 64 levels of lists and maps"],
     );
 }
