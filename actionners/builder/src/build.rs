@@ -2,6 +2,7 @@
 //!
 //! Does not know whether a build script or a person asked for it.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -39,19 +40,35 @@ pub struct Component {
 }
 
 impl Build {
+    /// The package in a directory, with the target directory that cargo has for it.
+    pub fn of_package(directory: &Path) -> Result<Self, BuildError> {
+        let manifest = directory.join("Cargo.toml");
+        let manifest = fs::canonicalize(&manifest).map_err(|source| BuildError::File { path: manifest, source })?;
+        let cargo = Toolchain::find()?.cargo;
+        let mut command = Command::new(&cargo);
+        environment::clear(&mut command);
+        command
+            .args(["metadata", "--no-deps", "--format-version=1", "--manifest-path"])
+            .arg(&manifest)
+            .stderr(Stdio::inherit());
+        let output = run(&mut command)?;
+        let metadata: Value = serde_json::from_slice(&output).unwrap_or_default();
+        let target = metadata["target_directory"].as_str().ok_or(BuildError::NotCompiled)?;
+        Ok(Self {
+            manifest,
+            packages: Vec::new(),
+            target_directory: Path::new(target).join("actionners"),
+            locked: false,
+        })
+    }
+
     /// Compiles the packages and makes each a component.
     ///
     /// What cargo has to say goes to standard error. Quick where nothing has changed.
     pub fn run(&self) -> Result<Vec<Component>, BuildError> {
         let toolchain = Toolchain::find()?;
-        let mut command = self.command(&toolchain);
-        let output = command
-            .output()
-            .map_err(|source| BuildError::NotRunnable { program: toolchain.cargo.display().to_string(), source })?;
-        if !output.status.success() {
-            return Err(BuildError::NotCompiled);
-        }
-        let modules = modules(&String::from_utf8_lossy(&output.stdout));
+        let output = run(&mut self.command(&toolchain))?;
+        let modules = modules(&String::from_utf8_lossy(&output));
         let wanted = modules.iter().filter(|module| self.wants(module));
         let components: Vec<_> = wanted.map(component).collect::<Result<_, _>>()?;
         let made = |package: &String| components.iter().any(|it| it.package == *package);
@@ -84,7 +101,7 @@ impl Build {
             .args(PROFILE.iter().flat_map(|it| ["--config".into(), format!("profile.release.{it}")]))
             .args(self.locked.then_some("--locked"))
             .env("RUSTC", &toolchain.rustc)
-            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(toolchain).join("\x1f"))
+            .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain).join("\x1f"))
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
         if toolchain.standard_library == StandardLibrary::FromSource {
@@ -92,25 +109,30 @@ impl Build {
         }
         command
     }
+}
 
-    /// Set even where there is nothing to say, so that no configuration file says otherwise.
-    fn flags(&self, toolchain: &Toolchain) -> Vec<String> {
-        let mut flags = Vec::new();
-        if let Some(linker) = &toolchain.linker {
-            flags.push(format!("-Clinker={}", linker.display()));
-        }
-        // The texts of panics name source files: without the places of this machine, the same
-        // source gives the same component everywhere.
-        let registry = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let registry = registry.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-        if let Some(registry) = registry {
-            flags.push(format!("--remap-path-prefix={}=/cargo", registry.display()));
-        }
-        if let Some(directory) = self.manifest.parent().filter(|it| it.is_absolute()) {
-            flags.push(format!("--remap-path-prefix={}=/guest", directory.display()));
-        }
-        flags
+/// Set even where there is nothing to say, so that no configuration file says otherwise.
+fn flags(toolchain: &Toolchain) -> Vec<String> {
+    let mut flags = Vec::new();
+    if let Some(linker) = &toolchain.linker {
+        flags.push(format!("-Clinker={}", linker.display()));
     }
+    // The texts of panics name source files, those of the packages at hand relative to
+    // their workspace: without the place of the others on this machine, the same source
+    // gives the same component everywhere.
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    if let Some(home) = home.or_else(|| Some(env::home_dir()?.join(".cargo"))) {
+        flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
+    }
+    flags
+}
+
+/// What cargo writes to standard output.
+fn run(cargo: &mut Command) -> Result<Vec<u8>, BuildError> {
+    let output = cargo
+        .output()
+        .map_err(|source| BuildError::NotRunnable { program: cargo.get_program().display().to_string(), source })?;
+    if output.status.success() { Ok(output.stdout) } else { Err(BuildError::NotCompiled) }
 }
 
 /// A WebAssembly module that cargo has made.

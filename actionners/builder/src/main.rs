@@ -37,20 +37,9 @@ fn main() -> ExitCode {
 }
 
 fn build(package: &Path, out: &Path) -> Result<usize, BuildError> {
-    let of = |path: &Path| {
-        let path = path.to_owned();
-        move |source| BuildError::File { path, source }
-    };
-    let package = fs::canonicalize(package).map_err(of(package))?;
-    let build = Build {
-        manifest: package.join("Cargo.toml"),
-        packages: Vec::new(),
-        target_directory: package.join("target"),
-        locked: false,
-    };
-    let name = || package.display().to_string();
-    let components = build.run()?;
-    let component = components.first().ok_or_else(|| BuildError::NoModule { package: name() })?;
-    fs::write(out, &component.bytes).map_err(of(out))?;
+    let components = Build::of_package(package)?.run()?;
+    let none = || BuildError::NoModule { package: package.display().to_string() };
+    let component = components.first().ok_or_else(none)?;
+    fs::write(out, &component.bytes).map_err(|source| BuildError::File { path: out.to_owned(), source })?;
     Ok(component.bytes.len())
 }
