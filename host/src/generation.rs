@@ -90,6 +90,9 @@ pub enum Problem {
     /// The cluster can't be reached as configured.
     #[error("{0}")]
     Cluster(String),
+    /// A rule asks for what this version does not do.
+    #[error("{0} has no effect in this version")]
+    NoEffect(String),
     /// The configuration names a notifier that does not exist.
     #[error("unknown notifier '{0}' in default_notifiers; the notifiers are {list}", list = notifier_names())]
     Notifier(String),
@@ -147,6 +150,7 @@ impl Loader {
             }
         };
         warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        warnings.extend(without_effect(&rules, &inspections));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
         for inspection in inspections {
@@ -327,7 +331,7 @@ impl Problem {
     pub fn report(&self, logger: &Logger, level: Level) {
         let position;
         let line = match self {
-            Self::Read { .. } | Self::Notifier(_) => logger.line(level, "rules").error(self),
+            Self::Read { .. } | Self::Notifier(_) | Self::NoEffect(_) => logger.line(level, "rules").error(self),
             Self::Rule(diagnostic) => {
                 position = diagnostic.position.as_ref().map(ToString::to_string).unwrap_or_default();
                 let level = if diagnostic.severity == Severity::Warning { Level::Warn } else { level };
@@ -354,6 +358,25 @@ impl Problem {
         };
         line.write();
     }
+}
+
+/// What rules ask for and nobody does: silence would look as if it were done.
+fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for rule in rules.rules() {
+        if !rule.notifiers.is_empty() {
+            problems.push(format!("'notifiers' of the rule '{}'", rule.name));
+        }
+        for action in &rule.actions {
+            let reads_context = |inspection: &Inspection| {
+                inspection.description.name == action.actionner && inspection.description.use_context
+            };
+            if !action.additional_contexts.is_empty() && !inspections.iter().any(reads_context) {
+                problems.push(format!("'additional_contexts' of the action '{}'", action.name));
+            }
+        }
+    }
+    problems.into_iter().map(Problem::NoEffect).collect()
 }
 
 /// What rules are checked against.
