@@ -239,13 +239,13 @@ fn the_policy_in_force_is_printed_with_every_limit() {
     expect![[r#"
         protected:
           namespaces: [kube-system, falco]
-        limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 8}
+        limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
         actionners:
           kubernetes:label:
             kubernetes:
               - {verbs: [get], resources: [pods, nodes], scope: event-target}
               - {verbs: [patch], resources: [pods, nodes], scope: event-target, fields: [metadata.labels]}
-            limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 8}
+            limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
           kubernetes:terminate: {forbidden: true}
     "#]]
     .assert_eq(&policy("limits: {cpu: 500ms}\nactionners:\n  kubernetes:terminate: {forbidden: true}\n").to_yaml());

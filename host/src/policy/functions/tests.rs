@@ -114,6 +114,6 @@ fn the_entry_for_a_component_can_be_pasted_and_lets_it_load() {
               - {verbs: [get], resources: [pods], scope: event-target}
               - {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
               - {verbs: [create], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 8}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
     "#]].assert_eq(&entry);
 }
