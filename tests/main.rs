@@ -6,12 +6,16 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something unexpected happens")]
 
-mod arrows;
 mod cases;
-mod data;
-mod files;
-mod hostile;
 
-mod cluster;
+mod hostile;
+mod loading;
+mod reload;
+
+mod arrows;
+mod data;
+
 mod host;
 mod world;
+
+mod cluster;
