@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use crate::cluster;
 use crate::host::{Host, config, text, told};
 use crate::world::{World, changes};
-use crate::cluster;
 
 /// What a line of an action says beside what happened.
 const VOLATILE: [&str; 5] = ["level", "time", "message", "trace_id", "event"];

@@ -153,7 +153,8 @@ async fn one_that_asks_for_what_it_is_denied() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn denied_scope_event_target() {
     let expected = expect![];
-    let entry = "    kubernetes:\n      - {verbs: [get], resources: [secrets]}\n    limits: {cpu: 10s, host_calls: 1}\n";
+    let entry =
+        "    kubernetes:\n      - {verbs: [get], resources: [secrets]}\n    limits: {cpu: 10s, host_calls: 1}\n";
     let lines = check("hostile:denials", guest!("denials"), entry, &expected).await;
     let denial = lines.iter().find(|line| line["message"] == "policy").unwrap();
     expect![].assert_eq(text(denial, "error"));

@@ -9,8 +9,8 @@ use host::config::Config;
 use host::simulation::Simulation;
 use serde_json::Value;
 
-use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
 use crate::host::{Host, config, text, told};
+use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
 
 /// The same component with some of its words changed.
 fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
@@ -27,7 +27,8 @@ fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
 
 /// What the host says of the guest in `folder`, digests and paths left out.
 fn said(lines: &[Value], folder: &Path) -> String {
-    let of_guest: Vec<Value> = lines.iter().filter(|line| line["message"] != "init" && line["message"] != "http").cloned().collect();
+    let of_guest: Vec<Value> =
+        lines.iter().filter(|line| line["message"] != "init" && line["message"] != "http").cloned().collect();
     let digest = regex::Regex::new("sha256:[0-9a-f]{64}").unwrap();
     let told = told(&of_guest).replace(&format!("{}/", folder.display()), "");
     digest.replace_all(&told, "DIGEST").into_owned()
@@ -84,13 +85,15 @@ async fn imports_beyond_the_grants_are_refused_and_named() {
 
 #[tokio::test]
 async fn interfaces_of_others_are_refused_and_named() {
-    let foreign = patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "wasi-escape:actionner/kubernetes-read");
+    let foreign =
+        patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "wasi-escape:actionner/kubernetes-read");
     check_refused("hostile:denials", &foreign, None, &expect![]).await;
 }
 
 #[tokio::test]
 async fn functions_that_do_not_exist_are_refused() {
-    let foreign = patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "falco-talon:actionner/kubernetes-root");
+    let foreign =
+        patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "falco-talon:actionner/kubernetes-root");
     check_refused("hostile:denials", &foreign, None, &expect![]).await;
 }
 

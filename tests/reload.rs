@@ -7,8 +7,8 @@ use std::path::Path;
 use host::simulation::Simulation;
 use tempfile::TempDir;
 
-use crate::hostile::{CLUSTER, event};
 use crate::host::{Host, config, text, told};
+use crate::hostile::{CLUSTER, event};
 
 /// As many rules, of which the last responds to the event `good` by a label with this value.
 fn rules(count: usize, value: &str) -> String {
@@ -38,7 +38,8 @@ impl Reloading {
         config.watch_rules = true;
         config.deduplication.window = std::time::Duration::ZERO;
         let simulation = Simulation::from_yaml(CLUSTER).unwrap();
-        let host = Host::start(config, simulation.client()).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
+        let host =
+            Host::start(config, simulation.client()).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
         Reloading { folder, simulation, host }
     }
 

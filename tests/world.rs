@@ -179,7 +179,8 @@ impl World {
         let (api, name) = (self.api_of(client, object), object["metadata"]["name"].as_str().unwrap());
         loop {
             let now = serde_json::to_value(api.get(name).await.unwrap()).unwrap();
-            let is_ready = ready.is_null() || now["status"]["readyReplicas"].as_u64().unwrap_or(0) == ready.as_u64().unwrap();
+            let is_ready =
+                ready.is_null() || now["status"]["readyReplicas"].as_u64().unwrap_or(0) == ready.as_u64().unwrap();
             if owners(&now) == owners(object) && is_ready {
                 return;
             }
