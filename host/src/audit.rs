@@ -6,6 +6,7 @@
 
 use tokio::time::Instant;
 
+use crate::capability::CapabilityError;
 use crate::decide::{Denial, KubernetesRequest};
 use crate::telemetry::logs::{Level, Logger};
 
@@ -90,10 +91,11 @@ impl Entry {
     /// # Errors
     ///
     /// The error of `result`, unchanged.
-    pub fn close<T, E: std::fmt::Display>(mut self, result: Result<T, E>) -> Result<T, E> {
+    pub(crate) fn close<T>(mut self, result: Result<T, CapabilityError>) -> Result<T, CapabilityError> {
         if let Some(line) = self.line.take() {
             match &result {
                 Ok(_) => line.write("success", None),
+                Err(error @ CapabilityError::Timeout) => line.write("unknown", Some(&error.to_string())),
                 Err(error) => line.write("failure", Some(&error.to_string())),
             }
         }
