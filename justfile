@@ -2,6 +2,30 @@
 default:
     @just --list --unsorted
 
+# Show the whole journey of a real event, against a simulated cluster.
+demo *arguments: setup
+    cargo run --quiet --locked --package host -- demo {{arguments}}
+
+# Pass all tests; those that need a cluster start one where FALCO_TALON_TEST_CLUSTER names a command.
+test: setup
+    cargo test --locked --workspace
+
+# Check the format.
+fmt:
+    cargo fmt --all --check
+
+# Check the lints, warnings being errors.
+lint: setup
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Build the documentation, warnings being errors.
+doc: setup
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# Build the component of an actionner of your own, e.g. `just component path/to/crate out.wasm`.
+component crate out: setup
+    cargo run --quiet --locked --package falco-talon-builder -- {{crate}} {{out}}
+
 # Bring the standard library that actionners are compiled with, unless it is there.
 setup:
     #!/bin/sh

@@ -5,6 +5,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     falco_talon_builder::build_script(
         &["kubernetes-terminate", "kubernetes-label", "kubernetes-networkpolicy"],
-        &["sdk", "../wit"],
+        &["sdk", "../wit", "../Cargo.lock"],
     )
 }

@@ -4,6 +4,8 @@
 //! ended. A call that was cancelled may have been carried out: its line says `unknown`.
 //! Lines go to the file that the configuration names, or else to the log at level `debug`.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::capability::CapabilityError;
@@ -22,11 +24,12 @@ pub struct Audit {
 pub struct Entry {
     /// None once written, and where no record is kept.
     line: Option<Pending>,
+    capability: &'static str,
+    opened: Instant,
 }
 
 struct Pending {
     audit: Audit,
-    opened: Instant,
     trace_id: String,
     actionner: String,
     capability: &'static str,
@@ -54,12 +57,13 @@ impl Audit {
         requests: &[KubernetesRequest<'_>],
     ) -> Entry {
         if !self.logger.enabled(self.level) {
-            return Entry { line: None };
+            return Entry { line: None, capability, opened: Instant::now() };
         }
         Entry {
+            capability,
+            opened: Instant::now(),
             line: Some(Pending {
                 audit: self.clone(),
-                opened: Instant::now(),
                 trace_id: trace_id.to_owned(),
                 actionner: actionner.to_owned(),
                 capability,
@@ -71,6 +75,16 @@ impl Audit {
 }
 
 impl Entry {
+    /// The function that was called, e.g. `kubernetes-read.get`.
+    pub fn capability(&self) -> &'static str {
+        self.capability
+    }
+
+    /// How long the call takes by now.
+    pub fn elapsed(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
     /// Note which grant of the actionner's entry allowed the call, counted from zero.
     pub fn allowed(mut self, grant: usize) -> Self {
         if let Some(line) = &mut self.line {
@@ -82,7 +96,7 @@ impl Entry {
     /// The policy said no.
     pub fn denied(mut self, denial: &Denial) {
         if let Some(line) = self.line.take() {
-            line.write("denied", Some(&denial.to_string()));
+            line.write(self.opened, "denied", Some(&denial.to_string()));
         }
     }
 
@@ -94,9 +108,11 @@ impl Entry {
     pub(crate) fn close<T>(mut self, result: Result<T, CapabilityError>) -> Result<T, CapabilityError> {
         if let Some(line) = self.line.take() {
             match &result {
-                Ok(_) => line.write("success", None),
-                Err(error @ CapabilityError::Timeout) => line.write("unknown", Some(&error.to_string())),
-                Err(error) => line.write("failure", Some(&error.to_string())),
+                Ok(_) => line.write(self.opened, "success", None),
+                Err(error @ CapabilityError::Timeout) => {
+                    line.write(self.opened, "unknown", Some(&error.to_string()));
+                }
+                Err(error) => line.write(self.opened, "failure", Some(&error.to_string())),
             }
         }
         result
@@ -106,14 +122,14 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if let Some(line) = self.line.take() {
-            line.write("unknown", Some("the call was cancelled; it may or may not have been carried out"));
+            line.write(self.opened, "unknown", Some("the call was cancelled; it may or may not have been carried out"));
         }
     }
 }
 
 impl Pending {
-    fn write(&self, status: &str, error: Option<&str>) {
-        let Self { audit, opened, trace_id, actionner, capability, request, grant } = self;
+    fn write(&self, opened: Instant, status: &str, error: Option<&str>) {
+        let Self { audit, trace_id, actionner, capability, request, grant } = self;
         let grant = grant.map(|grant| grant.to_string()).unwrap_or_default();
         let duration_us = opened.elapsed().as_micros().to_string();
         let mut line = audit

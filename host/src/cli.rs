@@ -69,18 +69,22 @@ enum Command {
 /// Run one command to its end.
 pub async fn run(arguments: Arguments) -> ExitCode {
     let files = arguments.files;
-    match arguments.command {
+    let result = match arguments.command {
         Command::Server => server::run(&files).await,
         Command::Rules(command) => rules::run(&command, &files).await,
         Command::Actionners(command) => actionners::run(&command, &files).await,
         Command::Policy(command) => policy::run(&command, &files).await,
         Command::Demo(demo) => demo::run(&demo).await,
-        Command::Version => version::run(),
+        Command::Version => {
+            version::run();
+            Ok(())
+        }
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "falco-talon", &mut std::io::stdout());
-            ExitCode::SUCCESS
+            Ok(())
         }
-    }
+    };
+    result.err().unwrap_or(ExitCode::SUCCESS)
 }
 
 /// Print what a command was asked for. Nobody is left to tell where the output is closed.

@@ -4,18 +4,21 @@
 //! value, or not at all: a reload that fails changes nothing, and events that are on their
 //! way finish with what they began with.
 
+mod problem;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rules::{ActionnerSpec, Catalogue, Diagnostic, Document, RuleSet, Severity, Source};
+use rules::{ActionnerSpec, Catalogue, Document, RuleSet, Source};
 
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
 use crate::capability::{Call, Clients, Kubernetes, Reporting};
 use crate::config::Config;
 use crate::decide::Targets;
 use crate::policy::{Grants, Limits, OperatorPolicy, Policy, PolicyError};
-use crate::telemetry::logs::{Level, Logger};
+
+pub use problem::Problem;
 
 /// Everything that one state of the files means.
 pub struct Generation {
@@ -60,39 +63,6 @@ pub enum Cluster {
     Client(kube::Client),
     /// Not at all: rules are only checked.
     None,
-}
-
-/// One thing that is wrong, in the words of its own module.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// A file can't be read.
-    #[error("open {}: {error}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A rule is wrong.
-    #[error("{}", .0.message)]
-    Rule(Diagnostic),
-    /// The policy is wrong.
-    #[error("{0}")]
-    Policy(PolicyError),
-    /// A component can't be used.
-    #[error("{error}")]
-    Component {
-        /// Where it came from.
-        origin: Origin,
-        /// Why.
-        error: LoadError,
-    },
-    /// The cluster can't be reached as configured.
-    #[error("{0}")]
-    Cluster(String),
-    /// The configuration names a notifier that does not exist.
-    #[error("unknown notifier '{0}' in default_notifiers; the notifiers are {list}", list = notifier_names())]
-    Notifier(String),
 }
 
 /// A generation that can be put in force, and what is odd about it.
@@ -147,6 +117,7 @@ impl Loader {
             }
         };
         warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        warnings.extend(without_effect(&rules, &inspections));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
         for inspection in inspections {
@@ -322,38 +293,23 @@ impl Cluster {
     }
 }
 
-impl Problem {
-    /// Say it in the log, in the original's words and with its position.
-    pub fn report(&self, logger: &Logger, level: Level) {
-        let position;
-        let line = match self {
-            Self::Read { .. } | Self::Notifier(_) => logger.line(level, "rules").error(self),
-            Self::Rule(diagnostic) => {
-                position = diagnostic.position.as_ref().map(ToString::to_string).unwrap_or_default();
-                let level = if diagnostic.severity == Severity::Warning { Level::Warn } else { level };
-                logger
-                    .line(level, "rules")
-                    .error(&diagnostic.message)
-                    .field("action", diagnostic.action.as_deref().unwrap_or_default())
-                    .field("actionner", diagnostic.actionner.as_deref().unwrap_or_default())
-                    .field("output_target", diagnostic.output_target.as_deref().unwrap_or_default())
-                    .field("position", &position)
-                    .field("rule", diagnostic.rule.as_deref().unwrap_or_default())
+/// What rules ask for and nobody does: silence would look as if it were done.
+fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for rule in rules.rules() {
+        if !rule.notifiers.is_empty() {
+            problems.push(format!("'notifiers' of the rule '{}'", rule.name));
+        }
+        for action in &rule.actions {
+            let reads_context = |inspection: &Inspection| {
+                inspection.description.name == action.actionner && inspection.description.use_context
+            };
+            if !action.additional_contexts.is_empty() && !inspections.iter().any(reads_context) {
+                problems.push(format!("'additional_contexts' of the action '{}'", action.name));
             }
-            Self::Policy(error) => {
-                position = error.position.to_string();
-                logger.line(level, "policy").error(&error.message).field("position", &position)
-            }
-            Self::Component { origin, error } => {
-                position = origin.to_string();
-                logger.line(level, "actionners").error(error).field("file", &position)
-            }
-            Self::Cluster(_) => {
-                logger.line(level, "init").error(self).field("category", "kubernetes").field("status", "failure")
-            }
-        };
-        line.write();
+        }
     }
+    problems.into_iter().map(Problem::NoEffect).collect()
 }
 
 /// What rules are checked against.
@@ -384,8 +340,4 @@ fn catalogue(inspections: &[Inspection]) -> Catalogue {
 
 fn read(path: &Path) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(path).map_err(|error| vec![Problem::Read { path: path.to_owned(), error }])
-}
-
-fn notifier_names() -> String {
-    notifiers::Notifier::ALL.map(notifiers::Notifier::name).join(", ")
 }

@@ -77,6 +77,7 @@ impl Pipeline {
     }
 
     fn handle(&mut self, delivery: Delivery) {
+        self.reporting.metrics.queue_waited(delivery.received.elapsed());
         let event = &delivery.queued.event;
         if self.dedup.is_duplicate(event, Instant::now()) {
             self.reporting.metrics.duplicate();

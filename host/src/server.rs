@@ -28,9 +28,10 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::ServerLimits;
+use crate::pipeline::report_event;
 use crate::queue::{Queue, Queued};
 use crate::telemetry::TraceId;
-use crate::telemetry::logs::{Level, Logger};
+use crate::telemetry::logs::Logger;
 use crate::telemetry::metrics::{self, Metrics};
 use refusal::{Refusal, Throttle};
 
@@ -117,17 +118,9 @@ async fn receive(intake: &Intake, request: Request) -> Result<(), Refusal> {
     let trace_id = trace_id(&request);
     let body = read_body(request, &intake.limits).await?;
     let event = Event::from_json(&body).map_err(|error| Refusal::Event(error.to_string()))?;
-    let priority = event.priority.name();
-    intake.metrics.event(&event.rule, priority, &event.source);
+    intake.metrics.event(&event.rule, event.priority.name(), &event.source);
     if intake.print_all_events {
-        let trace_id = trace_id.to_string();
-        let line = intake.logger.line(Level::Info, "event");
-        line.field("event", &event.rule)
-            .field("output", &event.output)
-            .field("priority", priority)
-            .field("source", &event.source)
-            .field("trace_id", &trace_id)
-            .write();
+        report_event(&intake.logger, &event, &trace_id.to_string());
     }
     intake.queue.push(Queued { event, trace_id }).map_err(Refusal::Queue)
 }

@@ -39,11 +39,7 @@ impl Actionner for Label {
         sources: &["syscall", "k8s_audit"],
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
-        required_fields: &[
-            &["k8s.pod.name", "k8s.ns.name"],
-            &["ka.target.pod.name", "ka.target.namespace"],
-            &["ka.target.name", "ka.target.namespace"],
-        ],
+        required_fields: Pod::FIELDS,
         continue_by_default: true,
         use_context: false,
         output: OutputUse::None,

@@ -17,6 +17,14 @@ pub struct Pod<'a> {
 }
 
 impl Pod<'_> {
+    /// The sets of output fields of which [`Event::pod`](crate::Event::pod) needs one, for a
+    /// description's `required_fields`.
+    pub const FIELDS: &'static [&'static [&'static str]] = &[
+        &["k8s.pod.name", "k8s.ns.name"],
+        &["ka.target.pod.name", "ka.target.namespace"],
+        &["ka.target.name", "ka.target.namespace"],
+    ];
+
     /// Its address.
     #[must_use]
     pub fn object(&self) -> Object {

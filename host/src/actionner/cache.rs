@@ -8,7 +8,7 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::hmac;
@@ -34,9 +34,17 @@ impl Cache {
     /// Where it can't be made or written, or others than its owner may write it.
     pub fn open(directory: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let mode = fs::metadata(directory)?.permissions().mode();
-        if mode & 0o022 != 0 {
-            return Err(io::Error::other(format!("others may write it (mode {:o})", mode & 0o777)));
+        let found = fs::metadata(directory)?;
+        if found.permissions().mode() & 0o022 != 0 {
+            return Err(io::Error::other(format!(
+                "others may write it (mode {:o})",
+                found.permissions().mode() & 0o777
+            )));
+        }
+        // The files of a process belong to its effective user. Where there is no such folder,
+        // the mode has to do.
+        if fs::metadata("/proc/self").is_ok_and(|process| process.uid() != found.uid()) {
+            return Err(io::Error::other("it belongs to another user"));
         }
         let key = read_or_make_key(&directory.join("key"))?;
         Ok(Self { directory: directory.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, &key) })

@@ -162,8 +162,7 @@ pub fn digest(bytes: &[u8]) -> String {
 impl Inspection {
     /// Compile a component, or take it from the cache, and let it describe itself.
     ///
-    /// `call` is what its capabilities see meanwhile; its grants must allow nothing. Takes
-    /// seconds for a large component, so this is for a thread that may block.
+    /// `call` is what its capabilities see meanwhile; its grants must allow nothing.
     ///
     /// # Errors
     ///
@@ -179,7 +178,7 @@ impl Inspection {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
         }
         let digest = digest(bytes);
-        let component = compile(engine, cache, &digest, bytes)?;
+        let component = compile(engine, cache, &digest, bytes).await?;
         let imports = imports(engine, &component)?;
         let pre = link(engine, &component, &imports)?;
         let description = convert_description(instance::describe(engine, &pre, call).await?)?;
@@ -209,12 +208,15 @@ pub(super) fn check_digest(inspection: &Inspection, grants: &Grants) -> Result<(
     }
 }
 
-fn compile(engine: &Engine, cache: Option<&Cache>, digest: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+async fn compile(engine: &Engine, cache: Option<&Cache>, digest: &str, bytes: &[u8]) -> Result<Component, LoadError> {
     if let Some(component) = cache.and_then(|cache| cache.get(engine, digest)) {
         return Ok(component);
     }
-    let component = Component::from_binary(engine.inner(), bytes)
-        .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
+    let (compiler, bytes) = (engine.inner().clone(), bytes.to_vec());
+    // Compiling takes long, and events go on being handled meanwhile.
+    let compiling = tokio::task::spawn_blocking(move || Component::from_binary(&compiler, &bytes));
+    let compiled = compiling.await.map_err(|error| LoadError::NotAComponent(error.to_string()))?;
+    let component = compiled.map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
     if let Some(cache) = cache {
         // A full or read-only disk costs the next start some time, and nothing else.
         let _ = cache.put(engine, digest, &component);

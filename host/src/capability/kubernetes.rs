@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::{Call, CapabilityError};
+use crate::audit::Entry;
 use crate::decide::Address;
 
 /// The content type of everything but patches.
@@ -107,12 +108,15 @@ impl Kubernetes {
 }
 
 impl Call {
-    /// Send `request` within the call's deadline and the policy's limit of bytes.
-    pub(super) async fn send(&self, request: &ApiRequest) -> Result<Answer, CapabilityError> {
-        let Some(kubernetes) = &self.clients.kubernetes else {
-            return Err(CapabilityError::Unavailable("the host has no Kubernetes client".to_owned()));
+    /// Send `request` within the call's deadline and the policy's limit of bytes, and close
+    /// its entry in the audit record.
+    pub(super) async fn send(&self, entry: Entry, request: &ApiRequest) -> Result<Answer, CapabilityError> {
+        let result = match &self.clients.kubernetes {
+            Some(kubernetes) => kubernetes.send(request, self.deadline, self.grants.limits.response_bytes_max).await,
+            None => Err(CapabilityError::Unavailable("the host has no Kubernetes client".to_owned())),
         };
-        kubernetes.send(request, self.deadline, self.grants.limits.response_bytes_max).await
+        self.reporting.metrics.host_call_took(entry.capability(), entry.elapsed());
+        entry.close(result)
     }
 }
 

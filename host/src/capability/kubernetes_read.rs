@@ -16,7 +16,7 @@ impl Host for Call {
         let address = object_address(&object)?;
         let entry = self.gate("kubernetes-read.get", &[address.request(Verb::Get, &[])])?;
         let request = ApiRequest { method: Method::GET, path: address.path(), content_type: JSON, body: Vec::new() };
-        let answer = entry.close(self.send(&request).await)?;
+        let answer = self.send(entry, &request).await?;
         self.targets.learn(&answer.object);
         Ok(answer.into_text())
     }
@@ -27,6 +27,6 @@ impl Host for Call {
         let path = address.path()
             + &query(&[("labelSelector", &collection.label_selector), ("fieldSelector", &collection.field_selector)]);
         let request = ApiRequest { method: Method::GET, path, content_type: JSON, body: Vec::new() };
-        entry.close(self.send(&request).await).map(Answer::into_text)
+        self.send(entry, &request).await.map(Answer::into_text)
     }
 }

@@ -30,7 +30,7 @@ impl Host for Call {
         let entry = self.gate("kubernetes-write.patch", &[address.request(Verb::Patch, &fields)])?;
         let path = address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
         let request = ApiRequest { method: Method::PATCH, path, content_type, body: body.to_string().into_bytes() };
-        let answer = entry.close(self.send(&request).await)?;
+        let answer = self.send(entry, &request).await?;
         self.targets.learn(&answer.object);
         Ok(answer.into_text())
     }
@@ -46,7 +46,7 @@ impl Host for Call {
         let path = address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER), ("force", "false")]);
         let content_type = "application/apply-patch+yaml";
         let request = ApiRequest { method: Method::PATCH, path, content_type, body: body.to_string().into_bytes() };
-        let answer = entry.close(self.send(&request).await)?;
+        let answer = self.send(entry, &request).await?;
         Ok(Applied { created: answer.created, object: answer.into_text() })
     }
 
@@ -60,7 +60,7 @@ impl Host for Call {
         let path = address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
         let request =
             ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
-        entry.close(self.send(&request).await).map(Answer::into_text)
+        self.send(entry, &request).await.map(Answer::into_text)
     }
 
     async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), CapabilityError> {
@@ -68,7 +68,7 @@ impl Host for Call {
         let entry = self.gate("kubernetes-write.delete", &[address.request(Verb::Delete, &[])])?;
         let body = self.delete_options(&options).to_string().into_bytes();
         let request = ApiRequest { method: Method::DELETE, path: address.path(), content_type: JSON, body };
-        entry.close(self.send(&request).await).map(drop)
+        self.send(entry, &request).await.map(drop)
     }
 
     async fn evict(&mut self, namespace: String, pod: String, options: DeleteOptions) -> Result<(), CapabilityError> {
@@ -83,7 +83,7 @@ impl Host for Call {
         let path = address.path() + &self.write_query(&[]);
         let request =
             ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
-        entry.close(self.send(&request).await).map(drop)
+        self.send(entry, &request).await.map(drop)
     }
 }
 

@@ -25,42 +25,32 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(command: &Command, files: &Files) -> ExitCode {
-    let context = match Context::new(files) {
-        Ok(context) => context,
-        Err(code) => return code,
-    };
-    let loader = match context.loader() {
-        Ok(loader) => loader,
-        Err(code) => return code,
-    };
-    match command {
+pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode> {
+    let context = Context::new(files)?;
+    let loader = context.loader()?;
+    let problems = match command {
         Command::List => {
             let (inspections, problems) = loader.inspect(|_| true).await;
             for inspection in &inspections {
                 print(&listed(inspection));
             }
-            context.report(Level::Error, &problems);
-            if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            problems
         }
         Command::Inspect { file } => {
             let origin = Origin::File(file.clone());
-            let bytes = match std::fs::read(file) {
-                Ok(bytes) => bytes,
-                Err(error) => return context.fail("actionners", &format!("open {}: {error}", file.display())),
-            };
+            let unreadable = |error| context.fail("actionners", &format!("open {}: {error}", file.display()));
+            let bytes = std::fs::read(file).map_err(unreadable)?;
             match loader.inspect_one(origin.clone(), &bytes).await {
                 Ok(inspection) => {
                     print(&inspected(&inspection));
-                    ExitCode::SUCCESS
+                    Vec::new()
                 }
-                Err(error) => {
-                    context.report(Level::Error, &[Problem::Component { origin, error }]);
-                    ExitCode::FAILURE
-                }
+                Err(error) => vec![Problem::Component { origin, error }],
             }
         }
-    }
+    };
+    context.report(Level::Error, &problems);
+    if problems.is_empty() { Ok(()) } else { Err(ExitCode::FAILURE) }
 }
 
 /// An item of the list, in the original's shape, with the imports added.

@@ -49,14 +49,11 @@ enum DemoError {
     Host,
 }
 
-pub(super) async fn run(demo: &Demo) -> ExitCode {
-    match show(demo.keep).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("Error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+pub(super) async fn run(demo: &Demo) -> Result<(), ExitCode> {
+    show(demo.keep).await.map_err(|error| {
+        eprintln!("Error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 async fn show(keep: bool) -> Result<(), DemoError> {

@@ -50,14 +50,7 @@ pub(super) struct Explain {
     fields: Vec<String>,
 }
 
-pub(super) async fn run(command: &Command, files: &Files) -> ExitCode {
-    match answer(command, files).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(code) => code,
-    }
-}
-
-async fn answer(command: &Command, files: &Files) -> Result<(), ExitCode> {
+pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode> {
     let context = Context::new(files)?;
     let loader = context.loader()?;
     let invalid = |problems: Vec<Problem>| {

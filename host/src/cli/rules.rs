@@ -15,32 +15,26 @@ pub(super) enum Command {
     Print,
 }
 
-pub(super) async fn run(command: &Command, files: &Files) -> ExitCode {
-    let context = match Context::new(files) {
-        Ok(context) => context,
-        Err(code) => return code,
-    };
-    let loader = match context.loader() {
-        Ok(loader) => loader,
-        Err(code) => return code,
-    };
+pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode> {
+    let context = Context::new(files)?;
+    let loader = context.loader()?;
     let problems = match command {
         Command::Check => match loader.load().await {
             Ok(loaded) => {
                 context.report(Level::Warn, &loaded.warnings);
                 context.logger.line(Level::Info, "rules").field("result", "rules file valid").write();
-                return ExitCode::SUCCESS;
+                return Ok(());
             }
             Err(problems) => problems,
         },
         Command::Print => match loader.document() {
             Ok(document) => {
                 print(document.to_yaml().trim_end());
-                return ExitCode::SUCCESS;
+                return Ok(());
             }
             Err(problems) => problems,
         },
     };
     context.report(Level::Error, &problems);
-    context.fail("rules", &"invalid rules")
+    Err(context.fail("rules", &"invalid rules"))
 }

@@ -13,22 +13,14 @@ use crate::run::{Resources, run as run_host};
 /// Where the original looks for its configuration where no flag says otherwise.
 const CONFIG_FILE: &str = "/etc/falco-talon/config.yaml";
 
-pub(super) async fn run(files: &Files) -> ExitCode {
+pub(super) async fn run(files: &Files) -> Result<(), ExitCode> {
     let mut files = files.clone();
     files.config.get_or_insert_with(|| CONFIG_FILE.into());
-    let context = match Context::new(&files) {
-        Ok(context) => context,
-        Err(code) => return code,
-    };
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => return context.fail("init", &error),
-    };
+    let context = Context::new(&files)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| context.fail("init", &error))?;
     let address = (context.config.listen_address.clone(), context.config.listen_port);
-    let listener = match TcpListener::bind(&address).await {
-        Ok(listener) => listener,
-        Err(error) => return context.fail("http", &format!("listen tcp {}:{}: {error}", address.0, address.1)),
-    };
+    let unbound = |error| context.fail("http", &format!("listen tcp {}:{}: {error}", address.0, address.1));
+    let listener = TcpListener::bind(&address).await.map_err(unbound)?;
     let cluster = match &context.config.kubeconfig {
         Some(path) => Cluster::Kubeconfig(path.clone()),
         None => Cluster::InCluster,
@@ -40,8 +32,5 @@ pub(super) async fn run(files: &Files) -> ExitCode {
             _ = tokio::signal::ctrl_c() => {}
         }
     };
-    match run_host(resources, shutdown).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => context.fail(error.tag(), &error),
-    }
+    run_host(resources, shutdown).await.map_err(|error| context.fail(error.tag(), &error))
 }

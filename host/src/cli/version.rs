@@ -1,11 +1,9 @@
 //! `version`: what was built, from what, by what.
 
-use std::process::ExitCode;
-
 use super::print;
 
 /// The original's keys, so that scripts find them; what built it is Rust here.
-pub(super) fn run() -> ExitCode {
+pub(super) fn run() {
     let rows = [
         ("GitVersion", env!("CARGO_PKG_VERSION")),
         ("GitCommit", option_env!("FALCO_TALON_GIT_COMMIT").unwrap_or("unknown")),
@@ -18,7 +16,6 @@ pub(super) fn run() -> ExitCode {
         print(&format!("{:<15}{value}", format!("{key}:")));
     }
     print("");
-    ExitCode::SUCCESS
 }
 
 /// `linux/amd64`, as the original writes it.

@@ -1,0 +1,83 @@
+//! What can be wrong with the files behind a generation, and how that is said.
+
+use std::path::PathBuf;
+
+use rules::{Diagnostic, Severity};
+
+use crate::actionner::{LoadError, Origin};
+use crate::policy::PolicyError;
+use crate::telemetry::logs::{Level, Logger};
+
+/// One thing that is wrong, in the words of its own module.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A file can't be read.
+    #[error("open {}: {error}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A rule is wrong.
+    #[error("{}", .0.message)]
+    Rule(Diagnostic),
+    /// The policy is wrong.
+    #[error("{0}")]
+    Policy(PolicyError),
+    /// A component can't be used.
+    #[error("{error}")]
+    Component {
+        /// Where it came from.
+        origin: Origin,
+        /// Why.
+        error: LoadError,
+    },
+    /// The cluster can't be reached as configured.
+    #[error("{0}")]
+    Cluster(String),
+    /// A rule asks for what this version does not do.
+    #[error("{0} has no effect in this version")]
+    NoEffect(String),
+    /// The configuration names a notifier that does not exist.
+    #[error("unknown notifier '{0}' in default_notifiers; the notifiers are {list}", list = notifier_names())]
+    Notifier(String),
+}
+
+impl Problem {
+    /// Say it in the log, in the original's words and with its position.
+    pub fn report(&self, logger: &Logger, level: Level) {
+        let position;
+        let line = match self {
+            Self::Read { .. } | Self::Notifier(_) | Self::NoEffect(_) => logger.line(level, "rules").error(self),
+            Self::Rule(diagnostic) => {
+                position = diagnostic.position.as_ref().map(ToString::to_string).unwrap_or_default();
+                let level = if diagnostic.severity == Severity::Warning { Level::Warn } else { level };
+                logger
+                    .line(level, "rules")
+                    .error(&diagnostic.message)
+                    .field("action", diagnostic.action.as_deref().unwrap_or_default())
+                    .field("actionner", diagnostic.actionner.as_deref().unwrap_or_default())
+                    .field("output_target", diagnostic.output_target.as_deref().unwrap_or_default())
+                    .field("position", &position)
+                    .field("rule", diagnostic.rule.as_deref().unwrap_or_default())
+            }
+            Self::Policy(error) => {
+                position = error.position.to_string();
+                logger.line(level, "policy").error(&error.message).field("position", &position)
+            }
+            Self::Component { origin, error } => {
+                position = origin.to_string();
+                logger.line(level, "actionners").error(error).field("file", &position)
+            }
+            Self::Cluster(_) => {
+                logger.line(level, "init").error(self).field("category", "kubernetes").field("status", "failure")
+            }
+        };
+        line.write();
+    }
+}
+
+fn notifier_names() -> String {
+    notifiers::Notifier::ALL.map(notifiers::Notifier::name).join(", ")
+}
