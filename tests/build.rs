@@ -14,6 +14,6 @@ fn main() -> ExitCode {
             "guests/hostile-strings",
             "guests/hostile-trap",
         ],
-        &["guests/hostile.rs", "../actionners/sdk", "../wit"],
+        &["guests/hostile.rs", "../actionners/sdk", "../wit", "../Cargo.lock"],
     )
 }
