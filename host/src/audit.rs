@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::capability::CapabilityError;
 use crate::decide::{Denial, KubernetesRequest};
 use crate::telemetry::logs::{Level, Logger};
 
@@ -104,10 +105,13 @@ impl Entry {
     /// # Errors
     ///
     /// The error of `result`, unchanged.
-    pub fn close<T, E: std::fmt::Display>(mut self, result: Result<T, E>) -> Result<T, E> {
+    pub(crate) fn close<T>(mut self, result: Result<T, CapabilityError>) -> Result<T, CapabilityError> {
         if let Some(line) = self.line.take() {
             match &result {
                 Ok(_) => line.write(self.opened, "success", None),
+                Err(error @ CapabilityError::Timeout) => {
+                    line.write(self.opened, "unknown", Some(&error.to_string()));
+                }
                 Err(error) => line.write(self.opened, "failure", Some(&error.to_string())),
             }
         }

@@ -86,6 +86,7 @@ pub const KEYS: &[Key] = &[
     text("policy_file", "", "the operator's policy; empty for the bundled one alone"),
     text("actionners_dir", "", "directory of custom actionners (*.wasm); empty for none"),
     text("cache_dir", "", "directory for compiled actionners; empty for no cache"),
+    text("audit_file", "", "file for the record of each host call; empty for debug lines of the log"),
     text("kubeconfig", "", "path of a kubeconfig; empty for in-cluster"),
     text("log_format", "color", "color, text or json"),
     text("log_level", "info", "debug, info, warn or error"),

@@ -1,0 +1,175 @@
+//! A host in this process, and its log.
+//!
+//! Nothing here waits for a time: a test waits for what it wants to see, and the test runner
+//! ends one that waits in vain.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use host::config::Config;
+use host::generation::Cluster;
+use host::run::{Resources, RunError, run};
+use host::telemetry::logs::{Format, Logger};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A host that runs until it is stopped.
+pub(crate) struct Host {
+    address: SocketAddr,
+    pub(crate) log: Log,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+/// What the host has logged, as JSON objects. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Log(Arc<watch::Sender<Vec<Value>>>);
+
+/// Takes the lines, each of which is written whole.
+struct Lines(Log);
+
+/// The configuration of a host whose files lie in `folder`: `rules.yaml`, and `config.yaml`
+/// and `policy.yaml` where there are any.
+pub(crate) fn config(folder: &Path) -> Config {
+    let existing = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
+    let file = existing("config.yaml");
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let loaded = Config::load(file.as_deref(), &[folder.join("rules.yaml")], |_| None, read);
+    let (mut config, _) = loaded.unwrap();
+    config.policy_file = existing("policy.yaml");
+    config.actionners_dir = existing("actionners");
+    config.cache_dir = Some(cache_dir());
+    config.watch_rules = false;
+    config.own_namespace = None;
+    // Address space for the calls of a busy host is more than many hosts at once need.
+    config.concurrency_events_max = 4;
+    config
+}
+
+/// Shared by all hosts and kept for the next run: compiling is most of a start.
+fn cache_dir() -> PathBuf {
+    static MADE: Mutex<bool> = Mutex::new(false);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    let mut made = MADE.lock().unwrap();
+    if !*made {
+        // Its key is made by the first that opens it.
+        host::actionner::Cache::open(&directory).unwrap();
+        *made = true;
+    }
+    directory
+}
+
+impl Host {
+    /// Start a host and wait until it takes events.
+    ///
+    /// What it logged where it does not start.
+    pub(crate) async fn start(config: Config, client: kube::Client) -> Result<Host, Log> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let log = Log(Arc::new(watch::Sender::new(Vec::new())));
+        let logger = Logger::new(Format::Json, Lines(log.clone())).from_level(config.log_level);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let resources = Resources { config, cluster: Cluster::Client(client), listener, logger };
+        let shutdown = async move { drop(stopped.await) };
+        let mut task = tokio::spawn(run(resources, shutdown));
+        let up = log.line("http", |line| text(line, "result").starts_with("Falco Talon is up"));
+        tokio::select! {
+            _ = up => Ok(Host { address, log: log.clone(), stop, task }),
+            ended = &mut task => { ended.unwrap().unwrap_err(); Err(log.clone()) }
+        }
+    }
+
+    /// Send an event, which must be accepted.
+    pub(crate) async fn post(&self, event: impl AsRef<[u8]>) {
+        let (status, body) = self.request("POST", "/", event.as_ref()).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// The status and the body of an answer.
+    pub(crate) async fn request(&self, method: &str, path: &str, body: &[u8]) -> (u16, String) {
+        let exchange = async {
+            let mut stream = TcpStream::connect(self.address).await?;
+            let length = body.len();
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n",
+                self.address
+            );
+            stream.write_all(head.as_bytes()).await?;
+            // A host that has seen enough answers and closes before it has read everything.
+            let sent = stream.write_all(body).await;
+            let mut answer = Vec::new();
+            let read = stream.read_to_end(&mut answer).await;
+            if answer.is_empty() {
+                sent?;
+                read?;
+            }
+            io::Result::Ok(String::from_utf8_lossy(&answer).into_owned())
+        };
+        let answer = tokio::time::timeout(PATIENCE, exchange).await.unwrap().unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("no status in {head:?}")), body.to_owned())
+    }
+
+    /// Stop the host, which finishes what it has accepted, and see all that it logged.
+    pub(crate) async fn stop(self) -> Vec<Value> {
+        drop(self.stop);
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+        self.log.lines()
+    }
+}
+
+impl Log {
+    /// All lines so far.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.0.borrow().clone()
+    }
+
+    /// Wait for a line of this tag that fits.
+    pub(crate) async fn line(&self, tag: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let wanted = |line: &&Value| line["message"] == tag && fits(line);
+        let mut lines = self.0.subscribe();
+        let seen = lines.wait_for(|lines| lines.iter().any(|line| wanted(&line)));
+        let Ok(seen) = tokio::time::timeout(PATIENCE, seen).await else {
+            panic!("no such line of '{tag}' in {:#?}", self.lines());
+        };
+        seen.unwrap().iter().find(wanted).unwrap().clone()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = serde_json::from_slice(bytes).map_err(io::Error::other)?;
+        self.0.0.send_modify(|lines| lines.push(line));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A field of a log line, empty where it is missing.
+pub(crate) fn text<'a>(line: &'a Value, field: &str) -> &'a str {
+    line[field].as_str().unwrap_or_default()
+}
+
+/// What a start that failed says, one line each: level, tag, error, and where.
+pub(crate) fn told(lines: &[Value]) -> String {
+    let line = |line: &Value| {
+        let fields = line.as_object().unwrap().iter();
+        let shown = fields.filter(|(key, _)| !["level", "message", "error", "time"].contains(&key.as_str()));
+        let fields: String = shown.map(|(key, value)| format!(" {key}={value}")).collect();
+        format!("{} {}: {}{fields}\n", text(line, "level"), text(line, "message"), text(line, "error"))
+    };
+    lines.iter().map(line).collect()
+}

@@ -1,0 +1,200 @@
+//! Guests that mean harm: each ends in a clear error, and the host goes on serving others.
+//!
+//! The contract hands out no handles, so no guest can leak one; that the engine caps them is
+//! of no consequence yet.
+
+use std::fs;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use host::actionner::digest;
+use host::simulation::{Failure, Matcher, Simulation};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::host::{Host, config, text, told};
+
+pub(crate) const CLUSTER: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web-0, namespace: shop}
+spec: {containers: [{name: web, image: nginx}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop}
+spec: {containers: [{name: web, image: nginx}]}
+";
+
+/// The rule `good` is for the bundled actionner, the rule `bad` for the guest.
+pub(crate) fn rules(guest: &str) -> String {
+    format!(
+        "
+- rule: Good
+  match: {{rules: [good]}}
+  actions:
+    - {{action: Label it, actionner: 'kubernetes:label', parameters: {{labels: {{seen: 'true'}}}}}}
+- rule: Bad
+  match: {{rules: [bad]}}
+  actions:
+    - {{action: Do harm, actionner: '{guest}'}}
+"
+    )
+}
+
+/// A policy with an entry for a component.
+pub(crate) fn policy(guest: &str, component: &[u8], rest: &str) -> String {
+    format!("actionners:\n  {guest}:\n    digest: {}\n{rest}", digest(component))
+}
+
+pub(crate) fn event(rule: &str, pod: &str) -> String {
+    json!({
+        "rule": rule, "priority": "Notice", "time": "2025-11-22T13:24:41Z", "output": "a shell",
+        "output_fields": {"k8s.ns.name": "shop", "k8s.pod.name": pod},
+    })
+    .to_string()
+}
+
+macro_rules! guest {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/hostile-", $name, ".wasm")).as_slice()
+    };
+}
+pub(crate) use guest;
+
+/// A folder with the files of a host that has this guest.
+pub(crate) fn folder(guest: &str, component: &[u8], entry: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    fs::create_dir(folder.path().join("actionners")).unwrap();
+    write("actionners/guest.wasm", component);
+    write("rules.yaml", rules(guest).as_bytes());
+    write("policy.yaml", policy(guest, component, entry).as_bytes());
+    folder
+}
+
+/// What a host with this guest logs, that has got an event for it, and meanwhile one for another.
+async fn run(guest: &str, component: &[u8], entry: &str, simulation: &Simulation) -> Vec<Value> {
+    let folder = folder(guest, component, entry);
+    let host = Host::start(config(folder.path()), simulation.client()).await;
+    let host = host.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
+    host.post(event("bad", "web-0")).await;
+    assert_eq!(host.request("GET", "/healthz", b"").await.0, 200);
+    host.post(event("good", "web-1")).await;
+    let other = host.log.line("action", |line| text(line, "rule") == "Good").await;
+    assert_eq!(text(&other, "status"), "success");
+    host.log.line("action", |line| text(line, "rule") == "Bad").await;
+    assert_eq!(host.request("GET", "/healthz", b"").await.0, 200);
+    host.stop().await
+}
+
+async fn check(guest: &str, component: &[u8], entry: &str, expected: &Expect) -> Vec<Value> {
+    let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+    let lines = run(guest, component, entry, &simulation).await;
+    let end = lines.iter().find(|line| line["message"] == "action" && text(line, "rule") == "Bad").unwrap();
+    expected.assert_eq(&format!("{}: {}{}", text(end, "status"), text(end, "error"), text(end, "output")));
+    lines
+}
+
+const WRITES: &str = "    kubernetes:
+      - {verbs: [get, delete], resources: [pods, pods/exec], scope: any}
+    limits: {cpu: 1s}
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_computes_for_ever() {
+    let expected = expect![];
+    check("hostile:spin", guest!("spin"), "    limits: {cpu: 200ms}\n", &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_takes_all_memory() {
+    let expected = expect![];
+    check("hostile:memory", guest!("memory"), "    limits: {memory: 16Mi}\n", &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_calls_itself_for_ever() {
+    let expected = expect![];
+    check("hostile:recursion", guest!("recursion"), "    limits: {cpu: 5s}\n", &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_with_more_text_than_the_host_takes() {
+    let expected = expect![];
+    check("hostile:strings", guest!("strings"), "    limits: {cpu: 5s}\n", &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_gives_up() {
+    let expected = expect![];
+    check("hostile:trap", guest!("trap"), "    limits: {cpu: 5s}\n", &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_floods_the_log() {
+    let expected = expect![];
+    let lines = check("hostile:log", guest!("log"), "    limits: {cpu: 10s}\n", &expected).await;
+    let flood: Vec<_> = lines.iter().filter(|line| line["message"] == "actionner").collect();
+    assert_eq!(flood.len(), 100);
+    assert_eq!(flood[99]["output"], "more than 100 lines: the rest is dropped");
+    assert!(flood.iter().all(|line| !text(line, "output").contains(char::is_control)), "{}", flood[0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_asks_for_what_it_is_denied() {
+    let expected = expect![];
+    let entry = "    kubernetes:\n      - {verbs: [get], resources: [pods]}\n    limits: {cpu: 10s, host_calls: 50}\n";
+    let lines = check("hostile:denials", guest!("denials"), entry, &expected).await;
+    assert_eq!(lines.iter().filter(|line| line["message"] == "policy").count(), 50);
+}
+
+/// The case `denied-scope-event-target` takes an actionner that asks for another object than the event's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn denied_scope_event_target() {
+    let expected = expect![];
+    let entry =
+        "    kubernetes:\n      - {verbs: [get], resources: [secrets]}\n    limits: {cpu: 10s, host_calls: 1}\n";
+    let lines = check("hostile:denials", guest!("denials"), entry, &expected).await;
+    let denial = lines.iter().find(|line| line["message"] == "policy").unwrap();
+    expect![].assert_eq(text(denial, "error"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_hides_paths_in_names() {
+    let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+    let lines = run("hostile:names", guest!("names"), WRITES, &simulation).await;
+    let end = lines.iter().find(|line| text(line, "rule") == "Bad" && line["message"] == "action").unwrap();
+    expect![].assert_eq(&format!("{}{}", text(end, "error"), text(end, "output")));
+    let sent: Vec<_> = simulation.requests().into_iter().map(|it| format!("{} {}", it.method, it.path)).collect();
+    assert_eq!(sent, ["PATCH /api/v1/namespaces/shop/pods/web-1?fieldManager=falco-talon"]);
+}
+
+/// Nothing of its own is needed for that: the API server never answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_sleeps_in_a_host_call() {
+    let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+    simulation.fail(Matcher::any().path("/api/v1/namespaces/shop/pods/web-0"), [Failure::Silence]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules("kubernetes:terminate")).unwrap();
+    let entry = "actionners:\n  kubernetes:terminate:\n    kubernetes:\n      - {verbs: [get], resources: [pods]}\n      \
+                 - {verbs: [delete], resources: [pods]}\n    limits: {deadline: 300ms}\n";
+    fs::write(folder.path().join("policy.yaml"), entry).unwrap();
+    let mut config = config(folder.path());
+    config.audit_file = Some(folder.path().join("audit.log"));
+    let host = Host::start(config, simulation.client()).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
+    let began = std::time::Instant::now();
+    host.post(event("bad", "web-0")).await;
+    host.post(event("good", "web-1")).await;
+    host.log.line("action", |line| text(line, "rule") == "Good").await;
+    let end = host.log.line("action", |line| text(line, "rule") == "Bad").await;
+    assert!((300..20_000).contains(&began.elapsed().as_millis()), "{:?}", Duration::from_millis(300));
+    expect![].assert_eq(text(&end, "error"));
+    host.stop().await;
+    let audit = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    let lines: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let line = lines.iter().find(|line| text(line, "request").contains("web-0")).unwrap();
+    assert_eq!(text(line, "status"), "unknown", "{line}");
+    let line = lines.iter().find(|line| text(line, "request").contains("web-1")).unwrap();
+    assert_eq!(text(line, "status"), "success", "{line}");
+}

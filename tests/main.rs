@@ -1,0 +1,21 @@
+//! The host as a whole: real events over real HTTP, real components, and a cluster behind it.
+//!
+//! `cases` are folders that are told about in `cases/`; the other modules hold what a folder
+//! can't say: guests that mean harm, files that change while the host runs, and data from
+//! elsewhere. `host` and `world` are what all of them start.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something unexpected happens")]
+
+mod cases;
+
+mod hostile;
+mod loading;
+mod reload;
+
+mod arrows;
+mod data;
+
+mod host;
+mod world;
+
+mod cluster;
