@@ -1,0 +1,140 @@
+//! What `/metrics` shows after something was counted.
+
+use expect_test::expect;
+
+use super::*;
+use crate::telemetry::is_printable;
+
+fn metrics(series_max: usize) -> Metrics {
+    Metrics::new("devel", series_max).unwrap()
+}
+
+/// The samples of one metric, in the order in which they are shown.
+fn lines(metrics: &Metrics, name: &str) -> String {
+    let wanted = |line: &&str| line.contains(name);
+    metrics.render().lines().filter(wanted).flat_map(|line| [line, "\n"]).collect()
+}
+
+fn parse(metrics: &Metrics) -> prometheus_parse::Scrape {
+    let text = metrics.render();
+    prometheus_parse::Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap()
+}
+
+fn counted(scrape: &prometheus_parse::Scrape, name: &str) -> f64 {
+    let samples = scrape.samples.iter().filter(|sample| sample.metric == name);
+    let value = |sample: &prometheus_parse::Sample| match sample.value {
+        prometheus_parse::Value::Counter(value) => value,
+        ref other => panic!("{name} is not a counter but {other:?}"),
+    };
+    samples.map(value).sum()
+}
+
+#[test]
+fn counters_of_the_announcement() {
+    let metrics = metrics(100);
+    let event = "Unexpected outbound connection destination";
+    metrics.event(event, "Critical", "syscalls");
+    metrics.event(event, "Critical", "syscalls");
+    metrics.matched(event, "Critical", "syscalls", "Suspicious outbound connection");
+    metrics.action(&ActionLabels {
+        action: "Terminate Pod",
+        actionner: "kubernetes:terminate",
+        event: "Test logs",
+        rule: "Suspicious outbound connection",
+        status: "failure",
+        namespace: "falco",
+        pod: "falco-5b7kc",
+    });
+    expect![[r#"
+        # HELP falcosecurity_falco_talon_action_total number of actions
+        # TYPE falcosecurity_falco_talon_action_total counter
+        falcosecurity_falco_talon_action_total{action="Terminate Pod",actionner="kubernetes:terminate",event="Test logs",namespace="falco",otel_scope_name="github.com/Falco-Talon/falco-talon",otel_scope_version="devel",pod="falco-5b7kc",rule="Suspicious outbound connection",status="failure"} 1
+    "#]]
+    .assert_eq(&lines(&metrics, "action_total"));
+    expect![[r#"
+        # HELP falcosecurity_falco_talon_event_total number of received events
+        # TYPE falcosecurity_falco_talon_event_total counter
+        falcosecurity_falco_talon_event_total{event="Unexpected outbound connection destination",otel_scope_name="github.com/Falco-Talon/falco-talon",otel_scope_version="devel",priority="Critical",source="syscalls"} 2
+    "#]]
+    .assert_eq(&lines(&metrics, "event_total"));
+    expect![[r#"
+        # HELP falcosecurity_falco_talon_match_total number of matched events
+        # TYPE falcosecurity_falco_talon_match_total counter
+        falcosecurity_falco_talon_match_total{event="Unexpected outbound connection destination",otel_scope_name="github.com/Falco-Talon/falco-talon",otel_scope_version="devel",priority="Critical",rule="Suspicious outbound connection",source="syscalls"} 1
+    "#]]
+    .assert_eq(&lines(&metrics, "match_total"));
+}
+
+#[test]
+fn leaves_out_empty_labels() {
+    let metrics = metrics(100);
+    metrics.event("rule", "Critical", "");
+    assert!(!metrics.render().contains("source="));
+}
+
+#[test]
+fn counts_what_is_beyond_the_cap_as_other() {
+    let metrics = metrics(2);
+    for rule in ["one", "two", "three", "four", "two"] {
+        metrics.event(rule, "Notice", "syscall");
+    }
+    let scrape = parse(&metrics);
+    assert_eq!(counted(&scrape, "falcosecurity_falco_talon_event_total"), 5.0);
+    let shown = lines(&metrics, "event_total{");
+    assert_eq!(shown.lines().count(), 3);
+    assert!(shown.contains(r#"event="other""#) && shown.contains(r#"source="other"} 2"#), "{shown}");
+    assert!(shown.contains(r#"event="two""#) && shown.contains(r#"source="syscall"} 2"#), "{shown}");
+}
+
+#[test]
+fn hostile_label_values_stay_labels() {
+    let metrics = metrics(100);
+    metrics.event("a\"} 7\nforged_total{x=\"\\", "Critical", "\u{1b}[31m");
+    metrics.event(&"long ".repeat(20_000), "Critical", "syscall");
+    let text = metrics.render();
+    let escaped = "event=\"a\\\"} 7\u{fffd}forged_total{x=\\\"\\\\\",";
+    assert!(text.contains(escaped), "{text}");
+    let is_fit = |line: &str| line.len() < 600 && line.chars().all(is_printable);
+    assert!(text.lines().all(is_fit), "{text}");
+    assert!(text.lines().all(|line| line.starts_with('#') || line.starts_with(PREFIX)));
+}
+
+#[test]
+fn everything_else_is_shown() {
+    let metrics = metrics(100);
+    metrics.event_took(Duration::from_millis(3));
+    metrics.queue_waited(Duration::from_micros(40));
+    metrics.action_took("kubernetes:label", Duration::from_millis(4));
+    metrics.host_call_took("kubernetes-write", Duration::from_secs(90));
+    metrics.queue(3, 2);
+    metrics.duplicate();
+    metrics.denied("acme:page", "http");
+    metrics.retried("kubernetes:label");
+    metrics.rejected("queue full");
+    metrics.reloaded(true);
+    metrics.reloaded(false);
+    let text = metrics.render();
+    let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket"));
+    let samples: String = samples.flat_map(|line| [line.trim_start_matches(PREFIX), "\n"]).collect();
+    expect![[r#"
+        action_duration_seconds_sum{actionner="kubernetes:label"} 0.004
+        action_duration_seconds_count{actionner="kubernetes:label"} 1
+        build_info{version="devel"} 1
+        denial_total{actionner="acme:page",capability="http"} 1
+        duplicate_total 1
+        event_duration_seconds_sum 0.003
+        event_duration_seconds_count 1
+        events_in_flight 2
+        host_call_duration_seconds_sum{capability="kubernetes-write"} 90
+        host_call_duration_seconds_count{capability="kubernetes-write"} 1
+        queue_depth 3
+        queue_wait_seconds_sum 0.00004
+        queue_wait_seconds_count 1
+        rejected_request_total{reason="queue full"} 1
+        reload_total{result="failure"} 1
+        reload_total{result="success"} 1
+        retry_total{actionner="kubernetes:label"} 1
+    "#]]
+    .assert_eq(&samples);
+    assert_eq!(counted(&parse(&metrics), "falcosecurity_falco_talon_reload_total"), 2.0);
+}
