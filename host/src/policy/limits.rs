@@ -13,13 +13,13 @@ const GIB: u64 = 1 << 30;
 /// What one call of an actionner may use at most, and how many calls run at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// All linear memories and tables of a call, summed.
+    /// All linear memories of a call, summed.
     pub memory_bytes_max: usize,
     /// Time spent computing; waiting for the host costs none of it.
     pub cpu_max: Duration,
     /// Time from the beginning of a call to its end, waiting included.
     pub deadline_max: Duration,
-    /// Calls of capabilities, `log` included.
+    /// Calls of capabilities; `log` has a limit of its own.
     pub host_calls_max: u32,
     /// One answer that a capability gives.
     pub response_bytes_max: usize,
