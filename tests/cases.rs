@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::cluster;
-use crate::host::{Host, config, text, told};
+use crate::running::{Host, config, text, told};
 use crate::world::{World, changes};
 
 /// What a line of an action says beside what happened.

@@ -12,7 +12,7 @@ use host::simulation::{Failure, Matcher, Simulation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::host::{Host, config, text, told};
+use crate::running::{Host, config, text, told};
 
 pub(crate) const CLUSTER: &str = "
 apiVersion: v1

@@ -9,7 +9,7 @@ use host::config::Config;
 use host::simulation::Simulation;
 use serde_json::Value;
 
-use crate::host::{Host, config, text, told};
+use crate::running::{Host, config, text, told};
 use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
 
 /// The same component with some of its words changed.
