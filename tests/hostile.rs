@@ -171,7 +171,7 @@ async fn one_that_hides_paths_in_names() {
     let simulation = Simulation::from_yaml(CLUSTER).unwrap();
     let lines = run("hostile:names", guest!("names"), WRITES, &simulation).await;
     let end = lines.iter().find(|line| text(line, "rule") == "Bad" && line["message"] == "action").unwrap();
-    expect![].assert_eq(&format!("{}{}", text(end, "error"), text(end, "output")));
+    expect!["72 requests were refused"].assert_eq(&format!("{}{}", text(end, "error"), text(end, "output")));
     let sent: Vec<_> = simulation.requests().into_iter().map(|it| format!("{} {}", it.method, it.path)).collect();
     assert_eq!(sent, ["PATCH /api/v1/namespaces/shop/pods/web-1?fieldManager=falco-talon"]);
 }

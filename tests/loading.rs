@@ -83,7 +83,8 @@ async fn what_is_no_component_is_an_error_where_a_rule_needs_it() {
 #[tokio::test]
 async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
     check_passed_over(guest!("trap"), &expect![[r#"
-        warn actionners: the policy has no entry for 'hostile:trap'; this one would grant what it imports, read it before you add it:\nactionners:
+        warn actionners: the policy has no entry for 'hostile:trap'; this one would grant what it imports, read it before you add it:
+        actionners:
           hostile:trap:
             digest: DIGEST
             limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
@@ -94,8 +95,10 @@ async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
 #[tokio::test]
 async fn imports_beyond_the_grants_are_refused_and_named() {
     check_refused("hostile:names", guest!("names"), None, &expect![[r#"
-        error actionners: 'hostile:names' imports more than the policy grants it:\n  `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
-          - {verbs: [get], resources: [pods], scope: event-target}\n  `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
+        error actionners: 'hostile:names' imports more than the policy grants it:
+          `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
+          - {verbs: [get], resources: [pods], scope: event-target}
+          `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
           - {verbs: [delete], resources: [pods], scope: event-target} file="actionners/guest.wasm"
     "#]]).await;
 }
@@ -132,7 +135,8 @@ async fn another_component_than_the_policy_names_is_refused() {
 #[tokio::test]
 async fn a_component_without_an_entry_is_refused_and_told_one() {
     check_refused("hostile:names", guest!("names"), Some("actionners: {}\n"), &expect![[r#"
-        error actionners: the policy has no entry for 'hostile:names'; this one would grant what it imports, read it before you add it:\nactionners:
+        error actionners: the policy has no entry for 'hostile:names'; this one would grant what it imports, read it before you add it:
+        actionners:
           hostile:names:
             digest: DIGEST
             kubernetes:   # put in the resources and fields that it really needs
