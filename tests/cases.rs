@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::cluster;
-use crate::host::{Host, config, text, told};
+use crate::running::{Host, config, text, told};
 use crate::world::{World, changes};
 
 /// What a line of an action says beside what happened.
@@ -68,6 +69,12 @@ async fn run(case: &Path, world: &World) -> Option<String> {
     }
     let (client, requests) = world.client();
     let before = world.objects().await;
+    let place = format!("{}/", folder.path().display());
+    let digest = Regex::new("this component is sha256:[0-9a-f]{64}").unwrap();
+    let stable = |text: &str| {
+        let text = world.read(text).replace(&place, "");
+        digest.replace_all(&text, "this component is DIGEST").into_owned()
+    };
     let (file, result) = match Host::start(config(folder.path()), client).await {
         Ok(host) => {
             for event in events.values() {
@@ -75,18 +82,24 @@ async fn run(case: &Path, world: &World) -> Option<String> {
             }
             let lines = host.stop().await;
             let changes = changes(&before, &world.objects().await);
-            ("expected.yaml", serde_saphyr::to_string(&expected(&lines, &requests.all(), &changes)).unwrap())
+            let expected = expected(&lines, &requests.all(), &changes);
+            // Before it is written as YAML, where lines break by their length.
+            let expected: Value = serde_json::from_str(&stable(&expected.to_string())).unwrap();
+            ("expected.yaml", serde_saphyr::to_string(&expected).unwrap())
         }
-        Err(log) => ("error.txt", told(&log.lines())),
+        Err(log) => ("error.txt", stable(&told(&log.lines()))),
     };
-    let result = world.read(&result).replace(&format!("{}/", folder.path().display()), "");
     compare(&case.join(file), &result)
 }
 
 /// What a case is judged by.
 fn expected(lines: &[Value], requests: &[Value], changes: &BTreeMap<String, Value>) -> Value {
     let of = |tag: &'static str| lines.iter().filter(move |line| line["message"] == tag);
-    let actions = of("action").map(|line| {
+    // Events of different pods run side by side, so actions are told in the order of their events.
+    let events: Vec<&str> = of("event").map(|line| text(line, "trace_id")).collect();
+    let mut actions: Vec<&Value> = of("action").collect();
+    actions.sort_by_key(|line| events.iter().position(|event| *event == text(line, "trace_id")));
+    let actions = actions.into_iter().map(|line| {
         let fields = line.as_object().unwrap().iter();
         let kept = fields.filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
         kept.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>()

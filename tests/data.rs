@@ -6,7 +6,7 @@ use std::path::Path;
 use host::simulation::Simulation;
 use rules::Event;
 
-use crate::host::{Host, config, told};
+use crate::running::{Host, config, told};
 
 /// All three actionners, for whatever comes.
 const RULES: &str = "

@@ -9,8 +9,8 @@ use host::config::Config;
 use host::simulation::Simulation;
 use serde_json::Value;
 
-use crate::host::{Host, config, text, told};
 use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
+use crate::running::{Host, config, text, told};
 
 /// The same component with some of its words changed.
 fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
@@ -64,62 +64,108 @@ async fn check_passed_over(component: &[u8], expected: &Expect) {
 
 #[tokio::test]
 async fn what_is_no_component_is_named_and_passed_over() {
-    check_passed_over(b"\0asm but not for long", &expect![]).await;
-    check_passed_over(b"", &expect![]).await;
+    check_passed_over(b"\0asm but not for long", &expect![[r#"
+        warn actionners: this is not a WebAssembly component: failed to parse WebAssembly module: unknown binary version: 0x74756220 (at offset 0x4) (a core module must first be made a component, e.g. with `wasm-tools component new`) file="actionners/guest.wasm"
+    "#]]).await;
+    check_passed_over(b"", &expect![[r#"
+        warn actionners: this is not a WebAssembly component: failed to parse WebAssembly module: unexpected end-of-file (at offset 0x0) (a core module must first be made a component, e.g. with `wasm-tools component new`) file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn what_is_no_component_is_an_error_where_a_rule_needs_it() {
-    check_refused("hostile:trap", b"\0asm but not for long", None, &expect![]).await;
+    check_refused("hostile:trap", b"\0asm but not for long", None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:trap" position="rules.yaml:9:36" rule="Bad"
+        error actionners: this is not a WebAssembly component: failed to parse WebAssembly module: unknown binary version: 0x74756220 (at offset 0x4) (a core module must first be made a component, e.g. with `wasm-tools component new`) file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
-    check_passed_over(guest!("trap"), &expect![]).await;
+    check_passed_over(guest!("trap"), &expect![[r#"
+        warn actionners: the policy has no entry for 'hostile:trap'; this one would grant what it imports, read it before you add it:
+        actionners:
+          hostile:trap:
+            digest: DIGEST
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
+         file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn imports_beyond_the_grants_are_refused_and_named() {
-    check_refused("hostile:names", guest!("names"), None, &expect![]).await;
+    check_refused("hostile:names", guest!("names"), None, &expect![[r#"
+        error actionners: 'hostile:names' imports more than the policy grants it:
+          `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
+          - {verbs: [get], resources: [pods], scope: event-target}
+          `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
+          - {verbs: [delete], resources: [pods], scope: event-target} file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn interfaces_of_others_are_refused_and_named() {
     let foreign =
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "wasi-escape:actionner/kubernetes-read");
-    check_refused("hostile:denials", &foreign, None, &expect![]).await;
+    check_refused("hostile:denials", &foreign, None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
+        error actionners: the component imports wasi-escape:actionner/kubernetes-read@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ only file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn functions_that_do_not_exist_are_refused() {
     let foreign =
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "falco-talon:actionner/kubernetes-root");
-    check_refused("hostile:denials", &foreign, None, &expect![]).await;
+    check_refused("hostile:denials", &foreign, None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
+        error actionners: the component imports falco-talon:actionner/kubernetes-root@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ only file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn another_component_than_the_policy_names_is_refused() {
     let component = guest!("trap");
     let of_another = policy("hostile:trap", b"another", "    limits: {cpu: 1s}\n");
-    check_refused("hostile:trap", component, Some(&of_another), &expect![]).await;
+    check_refused("hostile:trap", component, Some(&of_another), &expect![[r#"
+        error actionners: the policy's entry for 'hostile:trap' is for DIGEST, this component is DIGEST file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn a_component_without_an_entry_is_refused_and_told_one() {
-    check_refused("hostile:names", guest!("names"), Some("actionners: {}\n"), &expect![]).await;
+    check_refused("hostile:names", guest!("names"), Some("actionners: {}\n"), &expect![[r#"
+        error actionners: the policy has no entry for 'hostile:names'; this one would grant what it imports, read it before you add it:
+        actionners:
+          hostile:names:
+            digest: DIGEST
+            kubernetes:   # put in the resources and fields that it really needs
+              - {verbs: [get], resources: [pods], scope: event-target}
+              - {verbs: [delete], resources: [pods], scope: event-target}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
+         file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn a_name_that_rules_could_not_write_is_refused() {
-    check_passed_over(&patched(guest!("trap"), "hostile:trap", "HOSTILE:TRAP"), &expect![]).await;
-    check_passed_over(&patched(guest!("trap"), "hostile:trap", "hostile\u{1b}[0mX"), &expect![]).await;
+    check_passed_over(&patched(guest!("trap"), "hostile:trap", "HOSTILE:TRAP"), &expect![[r#"
+        warn actionners: the component describes itself wrongly: its name must be 'category:name' in lower case, and is "HOSTILE:TRAP" file="actionners/guest.wasm"
+    "#]]).await;
+    check_passed_over(&patched(guest!("trap"), "hostile:trap", "hostile\u{1b}[0mX"), &expect![[r#"
+        warn actionners: the component describes itself wrongly: its name must be 'category:name' in lower case, and is "hostile\u{1b}[0mX" file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn a_schema_that_is_none_is_refused() {
     const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false}"#;
-    check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")), &expect![]).await;
-    check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace('{', "(")), &expect![]).await;
+    check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")), &expect![[r#"
+        warn actionners: the component describes itself wrongly: the schema of its parameters is not a JSON Schema: "abject" is not valid under any of the schemas listed in the 'anyOf' keyword file="actionners/guest.wasm"
+    "#]]).await;
+    check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace('{', "(")), &expect![[r#"
+        warn actionners: the component describes itself wrongly: the schema of its parameters is not JSON: expected value at line 1 column 1 file="actionners/guest.wasm"
+    "#]]).await;
 }
 
 #[tokio::test]
@@ -127,7 +173,9 @@ async fn a_name_can_be_taken_once() {
     let folder = folder("hostile:trap", guest!("trap"), "    limits: {cpu: 1s}\n");
     fs::write(folder.path().join("actionners/second.wasm"), guest!("trap")).unwrap();
     let host = start(config(folder.path())).await.unwrap_or_else(|lines| panic!("{}", told(&lines)));
-    expect![].assert_eq(&said(&host.stop().await, folder.path()));
+    expect![[r#"
+        warn actionners: there is another actionner 'hostile:trap' already; each name can be taken once file="actionners/second.wasm"
+    "#]].assert_eq(&said(&host.stop().await, folder.path()));
 }
 
 /// A host with a cache of its own, started and stopped.
@@ -190,6 +238,7 @@ async fn a_cache_that_others_can_write_is_not_used() {
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
     let lines = start_with(&cache).await;
     let warning = lines.iter().find(|line| text(line, "level") == "warn" || text(line, "level") == "warning").unwrap();
-    expect![].assert_eq(&text(warning, "error").replace(&folder.path().display().to_string(), "FOLDER"));
+    expect!["components are compiled at each start: FOLDER/cache: others may write it (mode 777)"]
+        .assert_eq(&text(warning, "error").replace(&folder.path().display().to_string(), "FOLDER"));
     assert!(entries(&cache).is_empty());
 }

@@ -2,7 +2,7 @@
 //!
 //! `cases` are folders that are told about in `cases/`; the other modules hold what a folder
 //! can't say: guests that mean harm, files that change while the host runs, and data from
-//! elsewhere. `host` and `world` are what all of them start.
+//! elsewhere. `running` and `world` are what all of them start.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something unexpected happens")]
 
@@ -15,7 +15,7 @@ mod reload;
 mod arrows;
 mod data;
 
-mod host;
+mod running;
 mod world;
 
 mod cluster;

@@ -7,8 +7,8 @@ use std::path::Path;
 use host::simulation::Simulation;
 use tempfile::TempDir;
 
-use crate::host::{Host, config, text, told};
 use crate::hostile::{CLUSTER, event};
+use crate::running::{Host, config, text, told};
 
 /// As many rules, of which the last responds to the event `good` by a label with this value.
 fn rules(count: usize, value: &str) -> String {

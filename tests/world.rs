@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use host::simulation::{SEED_MANAGER, Simulation, normalise};
-use http_body_util::BodyExt as _;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use regex::Regex;
@@ -202,7 +200,7 @@ impl Requests {
 
     async fn record(&self, request: http::Request<Body>) -> Result<http::Request<Body>, kube::Error> {
         let (head, body) = request.into_parts();
-        let bytes: Bytes = body.collect().await?.to_bytes();
+        let bytes = body.collect_bytes().await?;
         let mut line = format!("{} {}", head.method, head.uri);
         if head.method == http::Method::DELETE {
             line = format!("{line} {}", String::from_utf8_lossy(&bytes));

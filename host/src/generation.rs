@@ -107,7 +107,12 @@ impl Loader {
             (document, policy) => return Err([document.err(), policy.err()].into_iter().flatten().flatten().collect()),
         };
         let needed: BTreeSet<String> = document.actionners().into_iter().map(str::to_owned).collect();
-        let (inspections, mut warnings) = self.inspect(|name| needed.contains(name)).await;
+        let (mut inspections, mut warnings) = self.inspect(|name| needed.contains(name)).await;
+        let is_known = |name: &String| inspections.iter().any(|inspection| inspection.description.name == *name);
+        if !needed.iter().all(is_known) {
+            // A mistake, and the name that was meant may be that of any bundled one.
+            (inspections, warnings) = self.inspect(|_| true).await;
+        }
         let catalogue = catalogue(&inspections);
         let (rules, rule_warnings) = match document.check(&catalogue) {
             Ok(checked) => checked,

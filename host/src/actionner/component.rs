@@ -104,7 +104,7 @@ pub enum LoadError {
     },
     /// The policy has no entry for it.
     #[error(
-        "the policy has no entry for '{name}'; this one would grant what it imports, read it before you add it:\\n{suggestion}"
+        "the policy has no entry for '{name}'; this one would grant what it imports, read it before you add it:\n{suggestion}"
     )]
     NoPolicy {
         /// Its name.
@@ -139,7 +139,7 @@ pub enum LoadError {
         digest: String,
     },
     /// It imports more than the policy grants.
-    #[error("'{name}' imports more than the policy grants it:{}", missing.iter().map(|grant| format!("\\n  {grant}")).collect::<String>())]
+    #[error("'{name}' imports more than the policy grants it:{}", missing.iter().map(|grant| format!("\n  {grant}")).collect::<String>())]
     MissingGrants {
         /// Its name.
         name: String,
