@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::capability::CapabilityError;
-use crate::decide::{Denial, KubernetesRequest};
+use crate::decide::KubernetesRequest;
 use crate::telemetry::logs::{Level, Logger};
 
 /// Where the record is kept.
@@ -94,10 +94,8 @@ impl Entry {
     }
 
     /// The policy said no.
-    pub fn denied(mut self, denial: &Denial) {
-        if let Some(line) = self.line.take() {
-            line.write(self.opened, "denied", Some(&denial.to_string()));
-        }
+    pub fn denied(mut self, denial: &str) {
+        self.write("denied", Some(denial));
     }
 
     /// The call has ended, and this is what the guest is told.
@@ -106,24 +104,32 @@ impl Entry {
     ///
     /// The error of `result`, unchanged.
     pub(crate) fn close<T>(mut self, result: Result<T, CapabilityError>) -> Result<T, CapabilityError> {
-        if let Some(line) = self.line.take() {
-            match &result {
-                Ok(_) => line.write(self.opened, "success", None),
-                Err(error @ CapabilityError::Timeout) => {
-                    line.write(self.opened, "unknown", Some(&error.to_string()));
-                }
-                Err(error) => line.write(self.opened, "failure", Some(&error.to_string())),
+        match result {
+            Ok(value) => {
+                self.write("success", None);
+                Ok(value)
             }
+            Err(error) => Err(self.failed(error)),
         }
-        result
+    }
+
+    /// The call has ended without success, and this is what the guest is told.
+    pub(crate) fn failed(mut self, error: CapabilityError) -> CapabilityError {
+        let status = if matches!(error, CapabilityError::Timeout) { "unknown" } else { "failure" };
+        self.write(status, Some(&error.to_string()));
+        error
+    }
+
+    fn write(&mut self, status: &str, error: Option<&str>) {
+        if let Some(line) = self.line.take() {
+            line.write(self.opened, status, error);
+        }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(line) = self.line.take() {
-            line.write(self.opened, "unknown", Some("the call was cancelled; it may or may not have been carried out"));
-        }
+        self.write("unknown", Some("the call was cancelled; it may or may not have been carried out"));
     }
 }
 

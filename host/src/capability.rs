@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use wasmtime::component::{HasData, Linker};
 
 use crate::audit::{Audit, Entry};
-use crate::decide::{Decision, Denial, KubernetesRequest, Request, Targets, decide};
+use crate::decide::{Decision, KubernetesRequest, Request, Targets, decide};
 use crate::policy::Grants;
 use crate::telemetry::logs::{Level, Logger};
 use crate::telemetry::metrics::Metrics;
@@ -115,27 +115,45 @@ impl Call {
     /// The entry that is returned must be closed with the outcome; one that is dropped
     /// without it, because the call was cancelled, is recorded as `unknown`.
     fn gate(&mut self, capability: &'static str, requests: &[KubernetesRequest<'_>]) -> Result<Entry, CapabilityError> {
+        self.count()?;
+        let mut entry = self.reporting.audit.open(&self.trace_id, &self.grants.actionner, capability, requests);
+        let mut denials = Vec::new();
+        for request in requests {
+            match decide(&self.grants, &self.targets, &Request::Kubernetes(*request)) {
+                Decision::Allowed { grant } => entry = entry.allowed(grant),
+                Decision::Denied(denial) => denials.push(denial.to_string()),
+            }
+        }
+        if denials.is_empty() {
+            return Ok(entry);
+        }
+        let denial = denials.join("\n");
+        self.denied(capability, &denial);
+        entry.denied(&denial);
+        Err(CapabilityError::Denied(denial))
+    }
+
+    /// A request that makes no sense is counted and recorded too, though there is nothing to
+    /// ask the policy.
+    fn invalid(&mut self, capability: &'static str, error: impl ToString) -> CapabilityError {
+        if let Err(exhausted) = self.count() {
+            return exhausted;
+        }
+        let entry = self.reporting.audit.open(&self.trace_id, &self.grants.actionner, capability, &[]);
+        entry.failed(CapabilityError::Invalid(error.to_string()))
+    }
+
+    fn count(&mut self) -> Result<(), CapabilityError> {
         let host_calls_max = self.grants.limits.host_calls_max;
         self.host_calls += 1;
         if self.host_calls > host_calls_max {
             return Err(CapabilityError::Exhausted { host_calls_max });
         }
-        let mut entry = self.reporting.audit.open(&self.trace_id, &self.grants.actionner, capability, requests);
-        for request in requests {
-            match decide(&self.grants, &self.targets, &Request::Kubernetes(*request)) {
-                Decision::Allowed { grant } => entry = entry.allowed(grant),
-                Decision::Denied(denial) => {
-                    self.denied(capability, &denial);
-                    entry.denied(&denial);
-                    return Err(CapabilityError::Denied(denial.to_string()));
-                }
-            }
-        }
-        Ok(entry)
+        Ok(())
     }
 
     /// A denial is loud: the operator must learn of it even where the guest swallows it.
-    fn denied(&self, capability: &'static str, denial: &Denial) {
+    fn denied(&self, capability: &'static str, denial: &str) {
         let actionner = &self.grants.actionner;
         self.reporting.metrics.denied(actionner, capability);
         self.reporting
@@ -143,7 +161,7 @@ impl Call {
             .line(Level::Warn, "policy")
             .field("actionner", actionner)
             .field("capability", capability)
-            .error(denial)
+            .error(&denial)
             .field("trace_id", &self.trace_id)
             .write();
     }

@@ -317,6 +317,14 @@ fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
     problems.into_iter().map(Problem::NoEffect).collect()
 }
 
+/// How many rules came into force, in the original's words.
+pub(crate) fn loaded_text(generation: &Generation) -> String {
+    match generation.rules.len() {
+        1 => "1 rule has been successfully loaded".to_owned(),
+        count => format!("{count} rules have been successfully loaded"),
+    }
+}
+
 /// What rules are checked against.
 fn catalogue(inspections: &[Inspection]) -> Catalogue {
     let spec = |inspection: &Inspection| {

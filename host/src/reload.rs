@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::actionner::digest;
-use crate::generation::{Generation, Loader, Problem};
+use crate::generation::{Generation, Loader, Problem, loaded_text};
 use crate::telemetry::logs::{Level, Logger};
 
 /// Changes come in bursts; the files are read once it has been quiet for so long.
@@ -90,7 +90,7 @@ async fn reload(loader: &Loader, generation: &ArcSwap<Generation>) {
     match loader.load().await {
         Ok(loaded) => {
             report(logger, Level::Warn, &loaded.warnings);
-            let result = format!("{} rules have been successfully loaded", loaded.generation.rules.len());
+            let result = loaded_text(&loaded.generation);
             generation.store(Arc::new(loaded.generation));
             logger.line(Level::Info, "rules").field("result", &result).write();
             loader.reporting.metrics.reloaded(true);

@@ -14,7 +14,7 @@ use crate::audit::Audit;
 use crate::capability::Reporting;
 use crate::config::Config;
 use crate::dedup::Dedup;
-use crate::generation::{Cluster, Generation, Loader};
+use crate::generation::{Cluster, Generation, Loader, loaded_text};
 use crate::lanes::Lanes;
 use crate::pipeline::Pipeline;
 use crate::queue::Queue;
@@ -136,10 +136,7 @@ async fn load(loader: &Loader) -> Result<Generation, RunError> {
     if generation.clients.kubernetes.is_some() {
         logger.line(Level::Info, "init").field("category", "kubernetes").field("status", "success").write();
     }
-    let result = match generation.rules.len() {
-        1 => "1 rule has been successfully loaded".to_owned(),
-        count => format!("{count} rules have been successfully loaded"),
-    };
+    let result = loaded_text(&generation);
     logger.line(Level::Info, "init").field("result", &result).write();
     Ok(generation)
 }

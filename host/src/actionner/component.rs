@@ -20,6 +20,9 @@ use crate::policy::{Grants, Import, MissingGrant};
 
 pub use action::OutputUse;
 
+/// How a core module begins; a component has another version and layer.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
 /// Compiling takes time and memory in proportion, so there is an end to it.
 pub fn bytes_max() -> usize {
     64 << 20
@@ -82,8 +85,11 @@ pub enum LoadError {
         bytes: usize,
     },
     /// The engine does not understand it.
-    #[error("this is not a WebAssembly component: {0}{hint}", hint = module_hint(.0))]
+    #[error("this is not a WebAssembly component: {0}")]
     NotAComponent(String),
+    /// The usual mistake: what the compiler made, before it became a component.
+    #[error("this is a core WebAssembly module; make it a component first, e.g. with `wasm-tools component new`")]
+    Module,
     /// It asks for what no host of this version offers.
     #[error("the component imports {imports}, which this host does not offer; it offers the interfaces of {PACKAGE} only", imports = .0.join(", "))]
     UnknownImports(Vec<String>),
@@ -176,6 +182,9 @@ impl Inspection {
     ) -> Result<Self, LoadError> {
         if bytes.len() > bytes_max() {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
+        }
+        if bytes.starts_with(MODULE) {
+            return Err(LoadError::Module);
         }
         let digest = digest(bytes);
         let component = compile(engine, cache, &digest, bytes).await?;
@@ -283,15 +292,6 @@ fn convert_description(written: action::Description) -> Result<Description, Load
         use_context: written.use_context,
         output: written.output,
     })
-}
-
-/// The usual mistake: the module that the compiler made, before it became a component.
-fn module_hint(error: &str) -> &'static str {
-    if error.contains("module") {
-        " (a core module must first be made a component, e.g. with `wasm-tools component new`)"
-    } else {
-        ""
-    }
 }
 
 impl fmt::Display for Origin {

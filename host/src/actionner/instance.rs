@@ -46,6 +46,9 @@ pub enum CallError {
     /// It made more host calls than the policy allows.
     #[error("the actionner made more than the {0} host calls that the policy allows")]
     HostCalls(u32),
+    /// It passed more to the host at once than is copied.
+    #[error("the actionner passed more than {HOST_CALL_BYTES_MAX} bytes to the host in one call")]
+    HostCallBytes,
     /// It trapped: a mistake in the component.
     #[error("the actionner trapped: {0}")]
     Trap(String),
@@ -159,6 +162,8 @@ impl Bounds {
         // The backtrace of a trap is of use to the author only, and long.
         match error.downcast_ref::<Trap>() {
             Some(trap) => CallError::Trap(trap.to_string()),
+            // The engine has no type for this one.
+            None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => CallError::HostCallBytes,
             None => CallError::Trap(error.root_cause().to_string()),
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::{Call, CapabilityError};
 use crate::audit::Entry;
-use crate::decide::Address;
+use crate::decide::{Address, AddressError};
 
 /// The content type of everything but patches.
 pub(super) const JSON: &str = "application/json";
@@ -128,20 +128,15 @@ impl Answer {
 }
 
 /// The address of one object, each part checked.
-pub(super) fn object_address(object: &Object) -> Result<Address<'_>, CapabilityError> {
+pub(super) fn object_address(object: &Object) -> Result<Address<'_>, AddressError> {
     let Object { group, version, resource, namespace, name } = object;
-    Address::new(group, version, resource, namespace.as_deref(), Some(name)).map_err(invalid)
+    Address::new(group, version, resource, namespace.as_deref(), Some(name))
 }
 
 /// The address of the objects of one resource, each part checked.
-pub(super) fn collection_address(collection: &Collection) -> Result<Address<'_>, CapabilityError> {
+pub(super) fn collection_address(collection: &Collection) -> Result<Address<'_>, AddressError> {
     let Collection { group, version, resource, namespace, .. } = collection;
-    Address::new(group, version, resource, namespace.as_deref(), None).map_err(invalid)
-}
-
-/// The same request can never succeed.
-pub(super) fn invalid(error: impl ToString) -> CapabilityError {
-    CapabilityError::Invalid(error.to_string())
+    Address::new(group, version, resource, namespace.as_deref(), None)
 }
 
 /// The query of a request; parameters without a value are left out.

@@ -13,7 +13,7 @@ use crate::policy::Verb;
 
 impl Host for Call {
     async fn get(&mut self, object: Object) -> Result<String, CapabilityError> {
-        let address = object_address(&object)?;
+        let address = object_address(&object).map_err(|error| self.invalid("kubernetes-read.get", error))?;
         let entry = self.gate("kubernetes-read.get", &[address.request(Verb::Get, &[])])?;
         let request = ApiRequest { method: Method::GET, path: address.path(), content_type: JSON, body: Vec::new() };
         let answer = self.send(entry, &request).await?;
@@ -22,7 +22,7 @@ impl Host for Call {
     }
 
     async fn list(&mut self, collection: Collection) -> Result<String, CapabilityError> {
-        let address = collection_address(&collection)?;
+        let address = collection_address(&collection).map_err(|error| self.invalid("kubernetes-read.list", error))?;
         let entry = self.gate("kubernetes-read.list", &[address.request(Verb::List, &[])])?;
         let path = address.path()
             + &query(&[("labelSelector", &collection.label_selector), ("fieldSelector", &collection.field_selector)]);

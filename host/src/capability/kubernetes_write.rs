@@ -9,62 +9,71 @@ use serde_json::{Value, json};
 
 use super::bindings::falco_talon::actionner::kubernetes_write::{Applied, DeleteOptions, Host, PatchType};
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
-use super::kubernetes::{Answer, ApiRequest, JSON, collection_address, invalid, object_address, query};
+use super::kubernetes::{Answer, ApiRequest, JSON, collection_address, object_address, query};
 use super::{Call, CapabilityError};
-use crate::decide::{Address, PatchKind, check_identity, name_in_body, touched_fields};
-use crate::policy::Verb;
+use crate::decide::{Address, AddressError, PatchKind, check_identity, name_in_body, touched_fields};
+use crate::policy::{FieldPath, Verb};
 
 /// Who holds the fields that an actionner applies, and the author of its other writes.
 const FIELD_MANAGER: &str = "falco-talon";
 
+/// A write, looked through.
+struct Write<'a> {
+    /// Where it is sent to.
+    address: Address<'a>,
+    /// Which object it is about: of a collection, the one that the body names.
+    name: String,
+    /// What it touches.
+    fields: Vec<FieldPath>,
+    /// What was looked at is what is sent, and not the guest's text: another parser could
+    /// take another of two equal keys.
+    body: Vec<u8>,
+}
+
 impl Host for Call {
     async fn patch(&mut self, object: Object, patch_type: PatchType, body: String) -> Result<String, CapabilityError> {
+        const CAPABILITY: &str = "kubernetes-write.patch";
         let (kind, content_type) = match patch_type {
             PatchType::Merge => (PatchKind::Merge, "application/merge-patch+json"),
             PatchType::StrategicMerge => (PatchKind::StrategicMerge, "application/strategic-merge-patch+json"),
             PatchType::Json => (PatchKind::Json, "application/json-patch+json"),
         };
-        let address = object_address(&object)?;
-        let body = parse(&body)?;
-        let fields = touched_fields(kind, &body).map_err(invalid)?;
-        let entry = self.gate("kubernetes-write.patch", &[address.request(Verb::Patch, &fields)])?;
-        let path = address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
-        let request = ApiRequest { method: Method::PATCH, path, content_type, body: body.to_string().into_bytes() };
+        let write = look_through(object_address(&object), kind, &body).map_err(|it| self.invalid(CAPABILITY, it))?;
+        let entry = self.gate(CAPABILITY, &[write.address.request(Verb::Patch, &write.fields)])?;
+        let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
+        let request = ApiRequest { method: Method::PATCH, path, content_type, body: write.body };
         let answer = self.send(entry, &request).await?;
         self.targets.learn(&answer.object);
         Ok(answer.into_text())
     }
 
     async fn apply(&mut self, object: Object, body: String) -> Result<Applied, CapabilityError> {
-        let address = object_address(&object)?;
-        let body = parse(&body)?;
-        check_identity(&address, &body).map_err(invalid)?;
-        let fields = touched_fields(PatchKind::Apply, &body).map_err(invalid)?;
+        const CAPABILITY: &str = "kubernetes-write.apply";
+        let write = look_through(object_address(&object), PatchKind::Apply, &body)
+            .map_err(|error| self.invalid(CAPABILITY, error))?;
         // The API server creates what is not there, so both verbs must be granted.
-        let asked = [Verb::Create, Verb::Patch].map(|verb| address.request(verb, &fields));
-        let entry = self.gate("kubernetes-write.apply", &asked)?;
-        let path = address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER), ("force", "false")]);
+        let asked = [Verb::Create, Verb::Patch].map(|verb| write.address.request(verb, &write.fields));
+        let entry = self.gate(CAPABILITY, &asked)?;
+        let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER), ("force", "false")]);
         let content_type = "application/apply-patch+yaml";
-        let request = ApiRequest { method: Method::PATCH, path, content_type, body: body.to_string().into_bytes() };
+        let request = ApiRequest { method: Method::PATCH, path, content_type, body: write.body };
         let answer = self.send(entry, &request).await?;
         Ok(Applied { created: answer.created, object: answer.into_text() })
     }
 
     async fn create(&mut self, collection: Collection, body: String) -> Result<String, CapabilityError> {
-        let address = collection_address(&collection)?;
-        let body = parse(&body)?;
-        let object = address.named(name_in_body(&body).map_err(invalid)?).map_err(invalid)?;
-        check_identity(&object, &body).map_err(invalid)?;
-        let fields = touched_fields(PatchKind::Create, &body).map_err(invalid)?;
-        let entry = self.gate("kubernetes-write.create", &[object.request(Verb::Create, &fields)])?;
-        let path = address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
-        let request =
-            ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
+        const CAPABILITY: &str = "kubernetes-write.create";
+        let write = look_through(collection_address(&collection), PatchKind::Create, &body)
+            .map_err(|error| self.invalid(CAPABILITY, error))?;
+        let object = write.address.named(&write.name).map_err(|error| self.invalid(CAPABILITY, error))?;
+        let entry = self.gate(CAPABILITY, &[object.request(Verb::Create, &write.fields)])?;
+        let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
+        let request = ApiRequest { method: Method::POST, path, content_type: JSON, body: write.body };
         self.send(entry, &request).await.map(Answer::into_text)
     }
 
     async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), CapabilityError> {
-        let address = object_address(&object)?;
+        let address = object_address(&object).map_err(|error| self.invalid("kubernetes-write.delete", error))?;
         let entry = self.gate("kubernetes-write.delete", &[address.request(Verb::Delete, &[])])?;
         let body = self.delete_options(&options).to_string().into_bytes();
         let request = ApiRequest { method: Method::DELETE, path: address.path(), content_type: JSON, body };
@@ -72,7 +81,8 @@ impl Host for Call {
     }
 
     async fn evict(&mut self, namespace: String, pod: String, options: DeleteOptions) -> Result<(), CapabilityError> {
-        let address = Address::new("", "v1", "pods/eviction", Some(&namespace), Some(&pod)).map_err(invalid)?;
+        let address = Address::new("", "v1", "pods/eviction", Some(&namespace), Some(&pod))
+            .map_err(|error| self.invalid("kubernetes-write.evict", error))?;
         let entry = self.gate("kubernetes-write.evict", &[address.request(Verb::Create, &[])])?;
         let body = json!({
             "apiVersion": "policy/v1",
@@ -109,8 +119,22 @@ impl Call {
     }
 }
 
-/// What was looked at is what is sent, and not the guest's text: another parser could take
-/// another of two equal keys.
-fn parse(body: &str) -> Result<Value, CapabilityError> {
-    serde_json::from_str(body).map_err(|error| CapabilityError::Invalid(format!("the body is not JSON: {error}")))
+/// What a body touches, and whether it is about the object that is addressed.
+fn look_through<'a>(
+    address: Result<Address<'a>, AddressError>,
+    kind: PatchKind,
+    body: &str,
+) -> Result<Write<'a>, String> {
+    let address = address.map_err(|error| error.to_string())?;
+    let body: Value = serde_json::from_str(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let mut name = address.name().unwrap_or_default().to_owned();
+    if kind == PatchKind::Create {
+        name = name_in_body(&body).map_err(|error| error.to_string())?.to_owned();
+    }
+    if matches!(kind, PatchKind::Create | PatchKind::Apply) {
+        let object = address.named(&name).map_err(|error| error.to_string())?;
+        check_identity(&object, &body).map_err(|error| error.to_string())?;
+    }
+    let fields = touched_fields(kind, &body)?;
+    Ok(Write { address, name, fields, body: body.to_string().into_bytes() })
 }

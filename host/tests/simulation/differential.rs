@@ -12,7 +12,7 @@ use kube::client::Body;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::cluster;
+use crate::{cluster, custom_resources};
 
 const REQUESTS: &str = include_str!("requests.http");
 const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulation/answers.txt");
