@@ -149,7 +149,7 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(5);
 
-    fn event(changes: Value) -> Event {
+    fn event(changes: &Value) -> Event {
         let mut event = json!({
             "rule": "Terminal shell in container", "priority": "Notice", "source": "syscall",
             "hostname": "worker-1", "output": "a shell was spawned", "time": "2026-07-22T14:24:41Z",
@@ -166,48 +166,48 @@ mod tests {
 
     /// Whether `changes` to an event still make it the same event.
     #[track_caller]
-    fn check(fields: &[&str], changes: Value, duplicate: bool) {
-        let fields = fields.iter().map(|field| field.to_string()).collect();
+    fn check(fields: &[&str], changes: &Value, duplicate: bool) {
+        let fields = fields.iter().map(ToString::to_string).collect();
         let mut dedup = Dedup::new(WINDOW, fields, 100);
         let now = Instant::now();
-        assert!(!dedup.is_duplicate(&event(json!({})), now));
-        assert_eq!(dedup.is_duplicate(&event(changes.clone()), now), duplicate, "{changes}");
+        assert!(!dedup.is_duplicate(&event(&json!({})), now));
+        assert_eq!(dedup.is_duplicate(&event(changes), now), duplicate, "{changes}");
     }
 
     #[test]
     fn compares_what_lasts() {
-        check(&[], json!({}), true);
-        check(&[], json!({"evt.num": 2, "evt.time": 2}), true);
-        check(&[], json!({"time": "2026-07-22T14:24:42Z", "output": "other words", "priority": "Error"}), true);
-        check(&[], json!({"rule": "another"}), false);
-        check(&[], json!({"source": "k8s_audit"}), false);
-        check(&[], json!({"hostname": "worker-2"}), false);
-        check(&[], json!({"k8s.pod.name": "web-1"}), false);
-        check(&[], json!({"k8s.pod.name": null}), false);
-        check(&[], json!({"k8s.pod.name": "shop", "k8s.ns.name": "web-0"}), false);
+        check(&[], &json!({}), true);
+        check(&[], &json!({"evt.num": 2, "evt.time": 2}), true);
+        check(&[], &json!({"time": "2026-07-22T14:24:42Z", "output": "other words", "priority": "Error"}), true);
+        check(&[], &json!({"rule": "another"}), false);
+        check(&[], &json!({"source": "k8s_audit"}), false);
+        check(&[], &json!({"hostname": "worker-2"}), false);
+        check(&[], &json!({"k8s.pod.name": "web-1"}), false);
+        check(&[], &json!({"k8s.pod.name": null}), false);
+        check(&[], &json!({"k8s.pod.name": "shop", "k8s.ns.name": "web-0"}), false);
     }
 
     #[test]
     fn compares_the_configured_fields_only() {
-        check(&["k8s.pod.name"], json!({"rule": "another", "k8s.ns.name": "other"}), true);
-        check(&["k8s.pod.name"], json!({"k8s.pod.name": "web-1"}), false);
-        check(&["rule", "hostname"], json!({"k8s.pod.name": "web-1"}), true);
-        check(&["rule", "hostname"], json!({"hostname": "worker-2"}), false);
-        check(&["priority"], json!({"rule": "another"}), true);
-        check(&["evt.num"], json!({"evt.num": 2}), false);
+        check(&["k8s.pod.name"], &json!({"rule": "another", "k8s.ns.name": "other"}), true);
+        check(&["k8s.pod.name"], &json!({"k8s.pod.name": "web-1"}), false);
+        check(&["rule", "hostname"], &json!({"k8s.pod.name": "web-1"}), true);
+        check(&["rule", "hostname"], &json!({"hostname": "worker-2"}), false);
+        check(&["priority"], &json!({"rule": "another"}), true);
+        check(&["evt.num"], &json!({"evt.num": 2}), false);
     }
 
     #[test]
     fn events_without_the_configured_fields_are_told_apart() {
-        check(&["user.name"], json!({"rule": "another"}), false);
-        check(&["user.name"], json!({"evt.num": 2}), true);
+        check(&["user.name"], &json!({"rule": "another"}), false);
+        check(&["user.name"], &json!({"evt.num": 2}), true);
     }
 
     #[test]
     fn forgets_after_the_window_which_duplicates_do_not_prolong() {
         let mut dedup = Dedup::new(WINDOW, Vec::new(), 100);
         let start = Instant::now();
-        let mut duplicate = |after| dedup.is_duplicate(&event(json!({})), start + Duration::from_millis(after));
+        let mut duplicate = |after| dedup.is_duplicate(&event(&json!({})), start + Duration::from_millis(after));
         assert!(!duplicate(0));
         assert!(duplicate(3000));
         assert!(duplicate(4999));
@@ -219,15 +219,15 @@ mod tests {
     fn a_window_of_zero_keeps_everything_apart() {
         let mut dedup = Dedup::new(Duration::ZERO, Vec::new(), 100);
         let now = Instant::now();
-        assert!(!dedup.is_duplicate(&event(json!({})), now));
-        assert!(!dedup.is_duplicate(&event(json!({})), now));
+        assert!(!dedup.is_duplicate(&event(&json!({})), now));
+        assert!(!dedup.is_duplicate(&event(&json!({})), now));
     }
 
     #[test]
     fn forgets_the_oldest_when_there_are_too_many() {
         let mut dedup = Dedup::new(WINDOW, Vec::new(), 2);
         let now = Instant::now();
-        let mut duplicate = |rule: &str| dedup.is_duplicate(&event(json!({"rule": rule})), now);
+        let mut duplicate = |rule: &str| dedup.is_duplicate(&event(&json!({"rule": rule})), now);
         assert!(!duplicate("one"));
         assert!(!duplicate("two"));
         assert!(!duplicate("three"));
@@ -248,7 +248,7 @@ mod tests {
             let mut dedup = Dedup::new(WINDOW, Vec::new(), events_max);
             let start = Instant::now();
             for (at, rule) in rules.iter().enumerate() {
-                let event = event(json!({"rule": rule}));
+                let event = event(&json!({"rule": rule}));
                 dedup.is_duplicate(&event, start + Duration::from_millis(100 * at as u64));
                 prop_assert!(dedup.order.len() <= events_max);
                 prop_assert_eq!(dedup.order.len(), dedup.seen.len());

@@ -115,8 +115,10 @@ struct Shared<K, L> {
     state: Mutex<State<K, L>>,
     permits: Semaphore,
     idle: Notify,
-    on_panic: Box<dyn Fn(&L, &str) + Send + Sync>,
+    on_panic: Box<OnPanic<L>>,
 }
+
+type OnPanic<L> = dyn Fn(&L, &str) + Send + Sync;
 
 struct State<K, L> {
     /// What waits behind the work of a key. A key is here as long as a task follows its lane.

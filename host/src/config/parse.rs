@@ -3,6 +3,7 @@
 //! It knows no keys. Numbers and switches become text again, because each key decides for itself
 //! what it reads: `"2803"` is as good a port as `2803`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -61,10 +62,9 @@ pub(super) fn toml(text: &str) -> Result<Node, SyntaxError> {
 }
 
 fn toml_table(text: &str, table: &DeTable<'_>) -> Node {
-    let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<_>)| {
+    let entry = |(key, value): (&toml::Spanned<Cow<'_, str>>, &toml::Spanned<_>)| {
         let key_at = line_column(text, &key.span());
-        let key =
-            Located { value: String::clone(&std::borrow::Cow::into_owned(Clone::clone(key.get_ref()))), at: key_at };
+        let key = Located { value: key.get_ref().to_string(), at: key_at };
         (key, toml_value(text, value))
     };
     Node::Map(table.iter().map(entry).collect())

@@ -8,6 +8,7 @@ mod series;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -201,7 +202,7 @@ impl Metrics {
     /// Everything as Prometheus' text format.
     pub fn render(&self) -> String {
         let mut families = self.0.registry.gather();
-        for metric in families.iter_mut().flat_map(|family| family.mut_metric()) {
+        for metric in families.iter_mut().flat_map(MetricFamily::mut_metric) {
             // To Prometheus an empty label is an absent one, and the original does not show it.
             let mut labels = metric.take_label();
             labels.retain(|label| !label.value().is_empty());
