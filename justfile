@@ -42,3 +42,8 @@ setup:
         $root apt-get update
         $root apt-get install --yes --no-install-recommends rustc-web cargo-web rust-web-src rust-web-llvm
     fi
+
+# Measure the host and what it is compared with, all in one run.
+bench:
+    cargo build --release -p host -p bench
+    cargo run --release -p bench

@@ -46,7 +46,8 @@ struct Response {
     generation: Arc<Generation>,
     reporting: Reporting,
     retry: Retry,
-    event: Event,
+    /// Acknowledged when the response is over.
+    delivery: Delivery,
     /// The event as the actionners get it.
     event_json: String,
     trace_id: String,
@@ -92,19 +93,19 @@ impl Pipeline {
         if !self.print_all_events {
             report_event(&self.reporting.logger, event, &trace_id);
         }
+        let lane = event.pod().map(|pod| format!("{}/{}", pod.namespace, pod.name));
         let response = Response {
             generation,
             reporting: self.reporting.clone(),
             retry: self.retry,
             event_json: event.to_json(),
-            event: event.clone(),
+            delivery,
             trace_id,
         };
-        let lane = event.pod().map(|pod| format!("{}/{}", pod.namespace, pod.name));
         self.lanes.run(lane, response.trace_id.clone(), async move {
             response.run(&rules).await;
-            response.reporting.metrics.event_took(delivery.received.elapsed());
-            delivery.ack();
+            response.reporting.metrics.event_took(response.delivery.received.elapsed());
+            response.delivery.ack();
         });
     }
 }
@@ -123,6 +124,10 @@ pub(crate) fn report_event(logger: &Logger, event: &Event, trace_id: &str) {
 }
 
 impl Response {
+    fn event(&self) -> &Event {
+        &self.delivery.queued.event
+    }
+
     /// All rules in order, until one says that it is the last.
     async fn run(&self, rules: &[Arc<Rule>]) {
         for rule in rules {
@@ -151,7 +156,7 @@ impl Response {
         let Some(actionner) = self.generation.actionners.get(&action.actionner) else {
             return Ended::failure(format!("unknown actionner '{}'", action.actionner));
         };
-        if let Some(missing) = missing_fields(&self.event, &actionner.description.required_fields) {
+        if let Some(missing) = missing_fields(self.event(), &actionner.description.required_fields) {
             return Ended::failure(missing);
         }
         let invocation = Invocation {
@@ -182,7 +187,7 @@ impl Response {
     ) -> Result<Outcome, AttemptError> {
         let call = Call::new(
             actionner.grants().clone(),
-            Targets::of(&self.event),
+            Targets::of(self.event()),
             dry_run,
             self.trace_id.clone(),
             self.generation.clients.clone(),
@@ -192,7 +197,7 @@ impl Response {
     }
 
     fn report_match(&self, rule: &Rule) {
-        let event = &self.event;
+        let event = self.event();
         self.reporting.metrics.matched(&event.rule, event.priority.name(), &event.source, &rule.name);
         self.reporting
             .logger
@@ -218,7 +223,7 @@ impl Response {
         };
         line.field("action", &action.name)
             .field("actionner", &action.actionner)
-            .field("event", &self.event.output)
+            .field("event", &self.event().output)
             .field("rule", &rule.name)
             .field("status", if rule.dry_run { "" } else { status.as_str() })
             .field("trace_id", &self.trace_id)
@@ -231,7 +236,7 @@ impl Response {
         self.reporting.metrics.action(&ActionLabels {
             action: &action.name,
             actionner: &action.actionner,
-            event: &self.event.rule,
+            event: &self.event().rule,
             rule: &rule.name,
             status: status.as_str(),
             namespace: object("namespace"),

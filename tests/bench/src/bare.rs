@@ -1,0 +1,108 @@
+//! The servers that this program is itself, each in a process of its own: the host's intake, and
+//! what the host is compared with.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use host::config::{Config, ServerLimits};
+use host::queue::Queue;
+use host::server::{self, Intake};
+use host::telemetry::logs::{Format, Logger};
+use host::telemetry::metrics::Metrics;
+use http::StatusCode;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::{Result, stage};
+
+/// Be the server `what`, on a free port that is printed.
+pub(crate) fn serve(what: &str, api: Option<&str>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        println!("{}", listener.local_addr()?);
+        match (what, api) {
+            ("intake", None) => host_intake(listener).await,
+            ("bare-intake", None) => bare(listener, Router::new().route("/", post(parse))).await,
+            ("bare-label", Some(api)) => {
+                let config = kube::Config::new(api.parse()?);
+                let router = Router::new().route("/", post(label)).with_state(kube::Client::try_from(config)?);
+                bare(listener, router).await
+            }
+            _ => Err(format!("there is no server '{what}'").into()),
+        }
+    })
+}
+
+/// The HTTP edge of the host, whose events are acknowledged as soon as they are queued.
+async fn host_intake(listener: TcpListener) -> Result<()> {
+    let queue = Queue::embedded(10_000);
+    let intake = Intake {
+        queue: queue.clone(),
+        metrics: Metrics::new("bench", 2_000)?,
+        logger: Logger::new(Format::Json, std::io::sink()),
+        ready: Arc::new(AtomicBool::new(true)),
+        print_all_events: false,
+        limits: limits()?,
+    };
+    tokio::spawn(async move {
+        while let Some(delivery) = queue.next().await {
+            delivery.ack();
+        }
+    });
+    server::serve(listener, intake, pending(), Duration::ZERO).await;
+    Ok(())
+}
+
+/// Those of a host that is not configured.
+fn limits() -> Result<ServerLimits> {
+    let rules = [std::path::PathBuf::from("rules.yaml")];
+    let (config, _) = Config::load(None, &rules, |_| None, |path| std::fs::read_to_string(path))?;
+    Ok(config.server)
+}
+
+async fn bare(listener: TcpListener, router: Router) -> Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // As the host does; a socket that refuses it works all the same.
+        let _ = stream.set_nodelay(true);
+    });
+    Ok(axum::serve(listener, router).await?)
+}
+
+async fn parse(body: Bytes) -> StatusCode {
+    match serde_json::from_slice::<Value>(&body) {
+        Ok(event) => {
+            std::hint::black_box(event);
+            StatusCode::OK
+        }
+        Err(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+async fn label(State(client): State<kube::Client>, body: Bytes) -> StatusCode {
+    let Ok(event) = serde_json::from_slice::<Value>(&body) else { return StatusCode::BAD_REQUEST };
+    let fields = &event["output_fields"];
+    let (Some(namespace), Some(pod)) = (fields["k8s.ns.name"].as_str(), fields["k8s.pod.name"].as_str()) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    match patch(&client, namespace, pod, stage::PATCH.to_owned()).await {
+        Ok(_) => StatusCode::OK,
+        Err(_) => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// The request that `kubernetes:label` leads to, and its answer.
+pub(crate) async fn patch(client: &kube::Client, namespace: &str, pod: &str, patch: String) -> Result<Value> {
+    let request = http::Request::patch(format!("/api/v1/namespaces/{namespace}/pods/{pod}?fieldManager=falco-talon"))
+        .header("accept", "application/json")
+        .header("content-type", "application/merge-patch+json")
+        .body(patch.into_bytes())?;
+    Ok(client.request::<Value>(request).await?)
+}
