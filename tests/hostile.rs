@@ -122,9 +122,7 @@ async fn one_that_calls_itself_for_ever() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_with_more_text_than_the_host_takes() {
-    let expected = expect![
-        "failure: the actionner trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted"
-    ];
+    let expected = expect!["failure: the actionner passed more than 1048576 bytes to the host in one call"];
     check("hostile:strings", guest!("strings"), "    limits: {cpu: 5s}\n", &expected).await;
 }
 
