@@ -187,7 +187,7 @@ async fn one_that_sleeps_in_a_host_call() {
     let mut config = config(folder.path());
     config.audit_file = Some(folder.path().join("audit.log"));
     let host = Host::start(config, simulation.client()).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     host.post(event("bad", "web-0")).await;
     host.post(event("good", "web-1")).await;
     host.log.line("action", |line| text(line, "rule") == "Good").await;

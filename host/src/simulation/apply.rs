@@ -164,7 +164,7 @@ fn check(ty: &Type, value: &Value, at: &mut String, wrong: &mut Vec<String>) {
         }
         (Shape::List(_), value) => wrong.push(format!("{at}: expected list, got &{{{}}}", super::merge::go(value))),
         (Shape::Map(_) | Shape::Structure(_), value) => {
-            wrong.push(format!("{at}: expected map, got &{{{}}}", super::merge::go(value)))
+            wrong.push(format!("{at}: expected map, got &{{{}}}", super::merge::go(value)));
         }
     }
 }

@@ -103,10 +103,10 @@ fn each_of(ty: &Type, value: &mut Value, visit: &mut impl FnMut(&str, &mut Map<S
     match &ty.shape {
         Shape::Structure(name) => each(name, value, visit),
         Shape::Map(values) => {
-            value.as_object_mut().into_iter().flatten().for_each(|(_, value)| each_of(values, value, visit))
+            value.as_object_mut().into_iter().flatten().for_each(|(_, value)| each_of(values, value, visit));
         }
         Shape::List(list) => {
-            value.as_array_mut().into_iter().flatten().for_each(|item| each_of(&list.items, item, visit))
+            value.as_array_mut().into_iter().flatten().for_each(|item| each_of(&list.items, item, visit));
         }
         Shape::Scalar(_) => {}
     }

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use host::actionner::{Actionner, Engine, Invocation, Outcome};
 use host::audit::Audit;

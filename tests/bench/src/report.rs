@@ -1,6 +1,8 @@
 //! Medians and percentiles, and the lines of the table.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// The middle of what was measured; nothing measured is zero.
 pub(crate) fn median(values: &[f64]) -> f64 {
