@@ -130,7 +130,7 @@ pub(crate) async fn pace(address: SocketAddr, api: &Api, per_second: u32, durati
             while due < began + duration {
                 let (request, patched) = next(&api);
                 let late = Instant::now() > due;
-                sleep_until(due.into()).await;
+                sleep_until(due).await;
                 let sent = if late { due } else { Instant::now() };
                 connection.post(&request).await?;
                 waits.push((sent, patched));
