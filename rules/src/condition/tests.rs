@@ -1,3 +1,5 @@
+//! Conditions in tables, and as properties: what is printed reads back, and nothing is true by mistake.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Parameters against small schemas: what is refused, what is filled in, and where the finding points.
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! What the reader of trees says about keys, kinds and places.
+
 use expect_test::{Expect, expect};
 
 use super::*;
