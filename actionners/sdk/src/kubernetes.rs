@@ -5,9 +5,12 @@
 
 use serde_json::Value;
 
+use crate::Pod;
+use crate::artifacts::Artifact;
 use crate::bindings::falco_talon::actionner::{kubernetes_read, kubernetes_write};
 
-pub use crate::bindings::falco_talon::actionner::kubernetes_write::{DeleteOptions, PatchType};
+pub use crate::bindings::falco_talon::actionner::kubernetes_read::{Departure, LogOptions, ResourceType};
+pub use crate::bindings::falco_talon::actionner::kubernetes_write::{DeleteOptions, Eviction, PatchType};
 pub use crate::bindings::falco_talon::actionner::types::{Collection, Error, Object};
 
 /// An object as it is after a write: JSON that is parsed when it is asked for, since most
@@ -66,9 +69,38 @@ pub fn delete(object: &Object, options: &DeleteOptions) -> Result<(), Error> {
     kubernetes_write::delete(object, options)
 }
 
-/// Asks for the eviction of a pod, which heeds its disruption budgets.
-pub fn evict(namespace: &str, pod: &str, options: &DeleteOptions) -> Result<(), Error> {
-    kubernetes_write::evict(namespace, pod, options)
+/// Asks for the eviction of pods side by side, and tells what became of each, in their order.
+pub fn evict(
+    evictions: &[Eviction],
+    grace_period_s: Option<u32>,
+    timeout_ms: u32,
+) -> Result<Vec<Result<(), Error>>, Error> {
+    kubernetes_write::evict(evictions, grace_period_s, timeout_ms)
+}
+
+/// The resources with this plural, the API server's own before those of others.
+pub fn discover(plural: &str) -> Result<Vec<ResourceType>, Error> {
+    kubernetes_read::discover(plural)
+}
+
+/// A part of the log of one container.
+pub fn logs(pod: Pod<'_>, options: &LogOptions) -> Result<String, Error> {
+    kubernetes_read::logs(pod.namespace, pod.name, options)
+}
+
+/// A part of the log of one container, straight into an artifact; tells how many bytes it was.
+pub fn logs_into(pod: Pod<'_>, options: &LogOptions, artifact: &Artifact) -> Result<u64, Error> {
+    kubernetes_read::logs_into(pod.namespace, pod.name, options, artifact)
+}
+
+/// Waits until `query`, a JSONPath, selects something in the object, which is returned.
+pub fn wait(object: &Object, query: &str, timeout_ms: u32) -> Result<Value, Error> {
+    kubernetes_read::wait(object, query, timeout_ms).and_then(|text| parsed(&text))
+}
+
+/// Waits until all of the objects are gone, and tells of each whether it is.
+pub fn wait_deleted(departures: &[Departure], timeout_ms: u32) -> Result<Vec<bool>, Error> {
+    kubernetes_read::wait_deleted(departures, timeout_ms)
 }
 
 impl Object {

@@ -59,11 +59,16 @@
 //! contract of `wit/` and nothing else.
 
 mod actionner;
+pub mod artifacts;
 mod event;
+pub mod exec;
 mod failure;
+pub mod functions;
+pub mod http;
 pub mod kubernetes;
 pub mod log;
 pub mod names;
+pub mod objects;
 mod owner;
 mod pod;
 pub mod schema;
