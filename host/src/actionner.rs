@@ -22,7 +22,7 @@ use crate::policy::{Entry, Grants, Import, Policy};
 pub use cache::Cache;
 pub use component::{Description, Inspection, LoadError, Origin, OutputUse, bytes_max, digest};
 pub use engine::{Engine, EngineError};
-pub use instance::{CallError, Failure, FailureKind, Invocation, Outcome, Report};
+pub use instance::{CallError, Called, Failure, FailureKind, Invocation, Outcome, Report};
 
 /// A loaded actionner: described, held against the policy, linked.
 pub struct Actionner {
@@ -87,7 +87,7 @@ impl Actionner {
     ///
     /// [`CallError`] where the component itself failed: it trapped, passed a limit, or ran
     /// out of time.
-    pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<Result<Outcome, Failure>, CallError> {
+    pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<Called, CallError> {
         let _own = self.permits.acquire().await;
         let _place = self.engine.place().await;
         // The wait for a place is not the call's own.

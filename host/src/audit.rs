@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::capability::CapabilityError;
-use crate::decide::KubernetesRequest;
+use crate::decide::Request;
 use crate::telemetry::logs::{Level, Logger};
 
 /// Where the record is kept.
@@ -49,13 +49,7 @@ impl Audit {
     }
 
     /// Begin the line of a host call.
-    pub fn open(
-        &self,
-        trace_id: &str,
-        actionner: &str,
-        capability: &'static str,
-        requests: &[KubernetesRequest<'_>],
-    ) -> Entry {
+    pub fn open(&self, trace_id: &str, actionner: &str, capability: &'static str, requests: &[Request<'_>]) -> Entry {
         if !self.logger.enabled(self.level) {
             return Entry { line: None, capability, opened: Instant::now() };
         }
@@ -67,7 +61,7 @@ impl Audit {
                 trace_id: trace_id.to_owned(),
                 actionner: actionner.to_owned(),
                 capability,
-                request: requests.iter().map(KubernetesRequest::to_string).collect::<Vec<_>>().join(", "),
+                request: requests.iter().map(Request::to_string).collect::<Vec<_>>().join(", "),
                 grant: None,
             }),
         }

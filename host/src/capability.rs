@@ -4,8 +4,10 @@
 //! [`decide`], and opens the line of the audit record that says how it ended. This module
 //! knows nothing of components and engines; it sees one call of one actionner.
 
+mod artifacts;
 mod bindings;
 mod kubernetes;
+mod kubernetes_exec;
 mod kubernetes_read;
 mod kubernetes_write;
 mod log;
@@ -17,11 +19,12 @@ use tokio::time::Instant;
 use wasmtime::component::{HasData, Linker};
 
 use crate::audit::{Audit, Entry};
-use crate::decide::{Decision, KubernetesRequest, Request, Targets, decide};
+use crate::decide::{Decision, Request, Targets, decide};
 use crate::policy::Grants;
 use crate::telemetry::logs::{Level, Logger};
 use crate::telemetry::metrics::Metrics;
 
+use artifacts::Artifacts;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
 pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub use kubernetes::Kubernetes;
@@ -67,6 +70,8 @@ pub struct Call {
     pub host_calls: u32,
     /// How many lines were logged.
     pub log_lines: u32,
+    /// What the guest has made.
+    artifacts: Artifacts,
 }
 
 /// Why a capability did not do what it was asked; the closed WIT variant is made of it.
@@ -80,8 +85,8 @@ pub(crate) enum CapabilityError {
     Conflict(String),
     #[error("{0}")]
     Invalid(String),
-    #[error("the answer is longer than the policy's limit of {bytes_max} bytes")]
-    TooLarge { bytes_max: usize },
+    #[error("it is longer than the policy's limit of {bytes_max} bytes")]
+    TooLarge { bytes_max: u64 },
     #[error("the deadline of the call passed first; it may or may not have been carried out")]
     Timeout,
     #[error("{0}")]
@@ -107,19 +112,36 @@ impl Call {
         reporting: Reporting,
     ) -> Self {
         let deadline = Instant::now() + grants.limits.deadline_max;
-        Self { grants, targets, deadline, dry_run, trace_id, clients, reporting, host_calls: 0, log_lines: 0 }
+        let artifacts = Artifacts::new(grants.limits.artifact_bytes_max);
+        Self {
+            grants,
+            targets,
+            deadline,
+            dry_run,
+            trace_id,
+            clients,
+            reporting,
+            host_calls: 0,
+            log_lines: 0,
+            artifacts,
+        }
+    }
+
+    /// What the guest has made, in its order.
+    pub fn into_artifacts(self) -> Vec<outputs::Artifact> {
+        self.artifacts.into_files()
     }
 
     /// Count the call, and ask whether the policy allows all that it asks for: `requests`.
     ///
     /// The entry that is returned must be closed with the outcome; one that is dropped
     /// without it, because the call was cancelled, is recorded as `unknown`.
-    fn gate(&mut self, capability: &'static str, requests: &[KubernetesRequest<'_>]) -> Result<Entry, CapabilityError> {
+    fn gate(&mut self, capability: &'static str, requests: &[Request<'_>]) -> Result<Entry, CapabilityError> {
         self.count()?;
         let mut entry = self.reporting.audit.open(&self.trace_id, &self.grants.actionner, capability, requests);
         let mut denials = Vec::new();
         for request in requests {
-            match decide(&self.grants, &self.targets, &Request::Kubernetes(*request)) {
+            match decide(&self.grants, &self.targets, request) {
                 Decision::Allowed { grant } => entry = entry.allowed(grant),
                 Decision::Denied(denial) => denials.push(denial.to_string()),
             }
@@ -168,7 +190,8 @@ impl Call {
 }
 
 /// The interfaces that this host offers.
-pub const INTERFACES: [&str; 4] = ["types", "log", "kubernetes-read", "kubernetes-write"];
+pub const INTERFACES: [&str; 6] =
+    ["types", "log", "kubernetes-read", "kubernetes-write", "kubernetes-exec", "artifacts"];
 
 /// Link `interfaces`, and no others: what is not imported can't be called.
 ///
@@ -187,6 +210,8 @@ pub(crate) fn link<T: Send + 'static>(
             "log" => wit::log::add_to_linker::<T, Call>(linker, call)?,
             "kubernetes-read" => wit::kubernetes_read::add_to_linker::<T, Call>(linker, call)?,
             "kubernetes-write" => wit::kubernetes_write::add_to_linker::<T, Call>(linker, call)?,
+            "kubernetes-exec" => wit::kubernetes_exec::add_to_linker::<T, Call>(linker, call)?,
+            "artifacts" => wit::artifacts::add_to_linker::<T, Call>(linker, call)?,
             // The component is refused when the linker does not find it.
             _ => {}
         }
@@ -203,8 +228,15 @@ impl bindings::falco_talon::actionner::types::Host for Call {
         &mut self,
         error: CapabilityError,
     ) -> wasmtime::Result<bindings::falco_talon::actionner::types::Error> {
+        error.into_answer()
+    }
+}
+
+impl CapabilityError {
+    /// What the guest is told; the error itself where it gets no answer.
+    fn into_answer(self) -> wasmtime::Result<bindings::falco_talon::actionner::types::Error> {
         use bindings::falco_talon::actionner::types::Error;
-        Ok(match error {
+        Ok(match self {
             CapabilityError::Denied(text) => Error::Denied(text),
             CapabilityError::NotFound => Error::NotFound,
             CapabilityError::Conflict(text) => Error::Conflict(text),
@@ -213,7 +245,7 @@ impl bindings::falco_talon::actionner::types::Host for Call {
             CapabilityError::Timeout => Error::Timeout,
             CapabilityError::Unavailable(text) => Error::Unavailable(text),
             CapabilityError::Other(text) => Error::Other(text),
-            CapabilityError::Exhausted { .. } => return Err(wasmtime::Error::new(error)),
+            CapabilityError::Exhausted { .. } => return Err(wasmtime::Error::new(self)),
         })
     }
 }

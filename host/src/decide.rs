@@ -30,6 +30,8 @@ use crate::policy::{FieldPath, Grants, KubernetesGrant, Scope, Verb};
 pub enum Request<'a> {
     /// A call of the Kubernetes API.
     Kubernetes(KubernetesRequest<'a>),
+    /// A new artifact.
+    Artifact,
 }
 
 /// A call of the Kubernetes API, as far as a grant speaks of it.
@@ -51,6 +53,14 @@ pub struct KubernetesRequest<'a> {
     pub name: Option<&'a str>,
     /// What a write touches; empty for reads and deletes.
     pub fields: &'a [FieldPath],
+    /// The node whose pods alone a list asks for.
+    pub node: Option<&'a str>,
+}
+
+impl<'a> From<KubernetesRequest<'a>> for Request<'a> {
+    fn from(request: KubernetesRequest<'a>) -> Self {
+        Self::Kubernetes(request)
+    }
 }
 
 /// The answer to a request.
@@ -58,7 +68,7 @@ pub struct KubernetesRequest<'a> {
 pub enum Decision {
     /// It may be done.
     Allowed {
-        /// The grant that allows it, as an index into `Grants::kubernetes`.
+        /// The grant that allows it, as an index into the list that speaks of such requests.
         grant: usize,
     },
     /// It may not be done.
@@ -70,7 +80,16 @@ pub enum Decision {
 /// One grant alone must allow all of it. The order is: the address must be well formed, the
 /// namespace must not be protected, then the grants are tried as they stand.
 pub fn decide(grants: &Grants, targets: &Targets, request: &Request<'_>) -> Decision {
-    let Request::Kubernetes(request) = request;
+    match request {
+        Request::Kubernetes(request) => decide_kubernetes(grants, targets, request),
+        Request::Artifact if grants.granted.artifacts => Decision::Allowed { grant: 0 },
+        Request::Artifact => {
+            Decision::Denied(Denial::not_granted(grants, request.to_string(), "artifacts", Some("true".to_owned())))
+        }
+    }
+}
+
+fn decide_kubernetes(grants: &Grants, targets: &Targets, request: &KubernetesRequest<'_>) -> Decision {
     if let Err(error) = check_address(request) {
         return denied(grants, targets, request, DenialReason::Address(error));
     }
@@ -79,11 +98,19 @@ pub fn decide(grants: &Grants, targets: &Targets, request: &Request<'_>) -> Deci
         return denied(grants, targets, request, reason);
     }
     let mut furthest = None;
-    for (index, grant) in grants.kubernetes.iter().enumerate() {
-        match try_grant(grant, targets, request) {
+    let is_own = is_own_namespace(grants, request);
+    for (index, grant) in grants.granted.kubernetes.iter().enumerate() {
+        if is_own && request.verb.is_write() && grant.scope != Scope::HostNamespace {
+            continue;
+        }
+        match try_grant(grants, grant, targets, request) {
             Ok(()) => return Decision::Allowed { grant: index },
             Err(failed) => furthest = furthest.max(Some(failed)),
         }
+    }
+    if is_own && request.verb.is_write() && furthest.is_none() {
+        let reason = DenialReason::Protected(request.namespace.unwrap_or_default().to_owned());
+        return denied(grants, targets, request, reason);
     }
     let failed = furthest.unwrap_or(Failed::Resource);
     let reason = DenialReason::no_grant(failed, grants, targets, request);
@@ -118,10 +145,18 @@ fn protected_namespace<'a>(grants: &Grants, request: &KubernetesRequest<'a>) -> 
         return None;
     }
     let itself = if request.group.is_empty() && request.resource == "namespaces" { request.name } else { None };
+    if itself.is_some() && itself == grants.own_namespace.as_deref() {
+        return itself;
+    }
     [request.namespace, itself].into_iter().flatten().find(|name| {
         let mut protected = grants.protected_namespaces.iter();
         protected.any(|pattern| pattern.matches(name))
     })
+}
+
+/// Whether the object lies in the namespace that the host runs in.
+fn is_own_namespace(grants: &Grants, request: &KubernetesRequest<'_>) -> bool {
+    request.namespace.is_some() && request.namespace == grants.own_namespace.as_deref()
 }
 
 /// Where a grant stopped short of a request; the later, the nearer it was.
@@ -135,8 +170,13 @@ enum Failed {
     Fields,
 }
 
-fn try_grant(grant: &KubernetesGrant, targets: &Targets, request: &KubernetesRequest<'_>) -> Result<(), Failed> {
-    let KubernetesRequest { verb, group, resource, subresource, namespace, name, fields } = *request;
+fn try_grant(
+    grants: &Grants,
+    grant: &KubernetesGrant,
+    targets: &Targets,
+    request: &KubernetesRequest<'_>,
+) -> Result<(), Failed> {
+    let KubernetesRequest { verb, group, resource, subresource, namespace, name, fields, node: _ } = *request;
     let mut resources = grant.resources.iter();
     if !resources.any(|granted| granted.is(group, resource, subresource)) {
         return Err(Failed::Resource);
@@ -144,7 +184,7 @@ fn try_grant(grant: &KubernetesGrant, targets: &Targets, request: &KubernetesReq
     if !grant.verbs.contains(&verb) {
         return Err(Failed::Verb);
     }
-    if !is_in_scope(grant.scope, targets, request) {
+    if !is_in_scope(grant.scope, grants, targets, request) {
         return Err(Failed::Scope);
     }
     let narrows_to = |patterns: &[crate::policy::Pattern], name: Option<&str>| {
@@ -163,12 +203,18 @@ fn try_grant(grant: &KubernetesGrant, targets: &Targets, request: &KubernetesReq
     Ok(())
 }
 
-fn is_in_scope(scope: Scope, targets: &Targets, request: &KubernetesRequest<'_>) -> bool {
+fn is_in_scope(scope: Scope, grants: &Grants, targets: &Targets, request: &KubernetesRequest<'_>) -> bool {
     let is_target =
         || request.name.is_some_and(|name| targets.contains(request.group, request.resource, request.namespace, name));
     match scope {
         Scope::Any => true,
         Scope::EventTarget => is_target(),
+        Scope::EventNode => {
+            let of_node = || request.node.is_some_and(|node| targets.contains("", "nodes", None, node));
+            let on_node = |name| targets.is_on_node(request.group, request.resource, request.namespace, name);
+            is_target() || request.name.map_or_else(of_node, on_node)
+        }
+        Scope::HostNamespace => is_own_namespace(grants, request),
         Scope::EventNamespace => {
             is_target() || request.namespace.is_some_and(|namespace| targets.has_namespace(namespace))
         }

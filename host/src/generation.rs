@@ -16,7 +16,7 @@ use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, 
 use crate::capability::{Call, Clients, Kubernetes, Reporting};
 use crate::config::Config;
 use crate::decide::Targets;
-use crate::policy::{Grants, Limits, OperatorPolicy, Policy, PolicyError};
+use crate::policy::{Grants, OperatorPolicy, Policy, PolicyError};
 
 pub use problem::Problem;
 
@@ -231,13 +231,7 @@ impl Loader {
     ///
     /// As [`Inspection::new`].
     pub async fn inspect_one(&self, origin: Origin, bytes: &[u8]) -> Result<Inspection, LoadError> {
-        let grants = Arc::new(Grants {
-            actionner: origin.to_string(),
-            digest: None,
-            kubernetes: Vec::new(),
-            limits: Limits::default(),
-            protected_namespaces: Arc::default(),
-        });
+        let grants = Arc::new(Grants::none(origin.to_string()));
         let call =
             Call::new(grants, Targets::default(), true, String::new(), Clients::default(), self.reporting.clone());
         Inspection::new(&self.engine, self.cache.as_ref(), origin, bytes, call).await
@@ -309,6 +303,11 @@ fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
             let reads_context = |inspection: &Inspection| {
                 inspection.description.name == action.actionner && inspection.description.use_context
             };
+            if let Some(output) = &action.output
+                && outputs::Target::find(&output.target) != Some(outputs::Target::LocalFile)
+            {
+                problems.push(format!("the output '{}' of the action '{}'", output.target, action.name));
+            }
             if !action.additional_contexts.is_empty() && !inspections.iter().any(reads_context) {
                 problems.push(format!("'additional_contexts' of the action '{}'", action.name));
             }

@@ -22,6 +22,7 @@ pub mod decide;
 pub mod dedup;
 pub mod generation;
 pub mod lanes;
+mod output;
 pub mod pipeline;
 pub mod policy;
 pub mod queue;

@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use backon::{ExponentialBuilder, Retryable};
-use rules::{Action, Event, Rule};
+use outputs::Artifact;
+use rules::{Action, Event, OutputUseSite, Rule};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::actionner::{Actionner, CallError, Failure, FailureKind, Invocation, Outcome, Report};
+use crate::actionner::{Actionner, CallError, Called, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::{Call, Reporting};
 use crate::config::Retry;
 use crate::decide::Targets;
 use crate::dedup::Dedup;
 use crate::generation::Generation;
 use crate::lanes::{Lanes, Unfinished};
+use crate::output::{self, Delivered};
 use crate::queue::{Delivery, Queue};
 use crate::telemetry::logs::{Level, Logger};
 use crate::telemetry::metrics::ActionLabels;
@@ -58,6 +60,7 @@ struct Ended {
     status: Status,
     message: String,
     objects: Vec<(String, String)>,
+    artifacts: Vec<Artifact>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,10 +146,16 @@ impl Response {
     async fn run_actions(&self, rule: &Rule) {
         for action in &rule.actions {
             let began = Instant::now();
-            let ended = self.run_action(rule, action).await;
+            let mut ended = self.run_action(rule, action).await;
             self.report(rule, action, &ended, began.elapsed());
-            let failed = ended.status == Status::Failure && !action.ignore_errors;
-            if failed || !action.continues {
+            let mut succeeded = ended.status != Status::Failure;
+            if let Some(output) = &action.output
+                && ended.status == Status::Success
+                && !rule.dry_run
+            {
+                succeeded = self.deliver(rule, action, output, &mut ended).await;
+            }
+            if !(succeeded || action.ignore_errors) || !action.continues {
                 break;
             }
         }
@@ -162,7 +171,7 @@ impl Response {
         let invocation = Invocation {
             event: self.event_json.clone(),
             parameters: action.parameters.to_string(),
-            context: context(rule, action).to_string(),
+            context: context(rule, action, actionner.grants().own_namespace.as_deref()).to_string(),
             trace_id: self.trace_id.clone(),
         };
         let attempt = || self.attempt(actionner, &invocation, rule.dry_run);
@@ -179,12 +188,21 @@ impl Response {
         Ended::of(result)
     }
 
+    /// Send what an action has collected to where the rule says; whether all of it arrived.
+    async fn deliver(&self, rule: &Rule, action: &Action, output: &OutputUseSite, ended: &mut Ended) -> bool {
+        let delivered = output::deliver(output, &ended.objects, std::mem::take(&mut ended.artifacts)).await;
+        for one in &delivered {
+            self.report_output(rule, action, output, one);
+        }
+        delivered.iter().all(|one| one.result.is_ok())
+    }
+
     async fn attempt(
         &self,
         actionner: &Actionner,
         invocation: &Invocation,
         dry_run: bool,
-    ) -> Result<Outcome, AttemptError> {
+    ) -> Result<(Outcome, Vec<Artifact>), AttemptError> {
         let call = Call::new(
             actionner.grants().clone(),
             Targets::of(self.event()),
@@ -193,7 +211,8 @@ impl Response {
             self.generation.clients.clone(),
             self.reporting.clone(),
         );
-        actionner.call(invocation, call).await?.map_err(AttemptError::Failed)
+        let Called { result, artifacts } = actionner.call(invocation, call).await?;
+        Ok((result.map_err(AttemptError::Failed)?, artifacts))
     }
 
     fn report_match(&self, rule: &Rule) {
@@ -212,7 +231,7 @@ impl Response {
     }
 
     fn report(&self, rule: &Rule, action: &Action, ended: &Ended, took: Duration) {
-        let Ended { status, message, objects } = ended;
+        let Ended { status, message, objects, artifacts: _ } = ended;
         let rehearsed = format!("no action, dry-run is enabled: {message}");
         let line = match status {
             Status::Failure => self.reporting.logger.line(Level::Error, "action").error(message),
@@ -244,6 +263,29 @@ impl Response {
         });
         self.reporting.metrics.action_took(&action.actionner, took);
     }
+
+    fn report_output(&self, rule: &Rule, action: &Action, output: &OutputUseSite, delivered: &Delivered) {
+        let Delivered { target, objects, result } = delivered;
+        let (level, status) = match result {
+            Ok(_) => (Level::Info, Status::Success),
+            Err(_) => (Level::Error, Status::Failure),
+        };
+        let line = self.reporting.logger.line(level, "output");
+        let line = match result {
+            Ok(message) => line.field("output", message),
+            Err(error) => line.error(error),
+        };
+        line.field("action", &action.name)
+            .field("actionner", &action.actionner)
+            .field("category", target.map_or("", outputs::Target::category))
+            .field("output_target", &output.target)
+            .field("rule", &rule.name)
+            .field("status", status.as_str())
+            .field("trace_id", &self.trace_id)
+            .objects(objects)
+            .write();
+        self.reporting.metrics.output(&action.name, &rule.name, &output.target, status.as_str());
+    }
 }
 
 /// Why one attempt at an action did not succeed.
@@ -262,19 +304,22 @@ impl From<CallError> for AttemptError {
 }
 
 impl Ended {
-    fn of(result: Result<Outcome, AttemptError>) -> Self {
-        match result {
-            Ok(Outcome::Done(Report { message, objects })) => Self { status: Status::Success, message, objects },
-            Ok(Outcome::Ignored(Report { message, objects })) => Self { status: Status::Ignored, message, objects },
-            Err(AttemptError::Failed(Failure { message, objects, .. })) => {
-                Self { status: Status::Failure, message, objects }
+    fn of(result: Result<(Outcome, Vec<Artifact>), AttemptError>) -> Self {
+        let (status, message, objects, artifacts) = match result {
+            Ok((Outcome::Done(Report { message, objects }), artifacts)) => {
+                (Status::Success, message, objects, artifacts)
             }
-            Err(AttemptError::Broken(error)) => Self::failure(error.to_string()),
-        }
+            Ok((Outcome::Ignored(Report { message, objects }), _)) => (Status::Ignored, message, objects, Vec::new()),
+            Err(AttemptError::Failed(Failure { message, objects, .. })) => {
+                (Status::Failure, message, objects, Vec::new())
+            }
+            Err(AttemptError::Broken(error)) => return Self::failure(error.to_string()),
+        };
+        Self { status, message, objects, artifacts }
     }
 
     fn failure(message: String) -> Self {
-        Self { status: Status::Failure, message, objects: Vec::new() }
+        Self { status: Status::Failure, message, objects: Vec::new(), artifacts: Vec::new() }
     }
 }
 
@@ -299,7 +344,7 @@ fn missing_fields(event: &Event, sets: &[Vec<String>]) -> Option<String> {
 }
 
 /// The context that every action gets, under the keys of Falco Talon.
-fn context(rule: &Rule, action: &Action) -> Value {
+fn context(rule: &Rule, action: &Action, own_namespace: Option<&str>) -> Value {
     let mut context = Map::new();
     let mut add = |key: &str, value: String| {
         context.insert(format!("falco-talon.{key}"), value.into());
@@ -319,6 +364,12 @@ fn context(rule: &Rule, action: &Action) -> Value {
     }
     if let Some(ignore_errors) = action.ignore_errors_as_written {
         add("action.ignore_errors", ignore_errors.to_string());
+    }
+    if let Some(output) = &action.output {
+        add("action.output", output.target.clone());
+    }
+    if let Some(own_namespace) = own_namespace {
+        add("namespace", own_namespace.to_owned());
     }
     json!(context)
 }

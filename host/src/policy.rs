@@ -8,7 +8,7 @@
 //! ```yaml
 //! protected:
 //!   namespaces: [kube-system]     # the default; the host's own is always added
-//! limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 8}
+//! limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
 //! actionners:
 //!   kubernetes:terminate: {forbidden: true}
 //!   acme:quarantine:
@@ -43,7 +43,7 @@ mod tests;
 mod yaml;
 
 pub use field::{FieldPath, Segment};
-pub use functions::{Import, MissingGrant, least_privilege_entry, required_verbs};
+pub use functions::{Addition, Import, MissingGrant, is_known, least_privilege_entry};
 use grant::flow_list;
 pub use grant::{KubernetesGrant, Pattern, Scope, Verb};
 pub use limits::Limits;
@@ -58,7 +58,7 @@ const PROTECTED_BY_DEFAULT: &str = "kube-system";
 pub struct Policy {
     protected_namespaces: Vec<Pattern>,
     /// Kept apart, so that no file can take it away.
-    own_namespace: Option<Pattern>,
+    own_namespace: Option<Arc<str>>,
     limits: NamedLimits,
     bundled: Vec<String>,
     entries: BTreeMap<String, Body>,
@@ -83,12 +83,44 @@ pub struct Grants {
     /// `sha256:…` of the component that they are for; none for a bundled one that is not
     /// pinned. A component with another digest has none of these grants.
     pub digest: Option<String>,
-    /// What it may do in the cluster.
-    pub kubernetes: Vec<KubernetesGrant>,
+    /// What it may do.
+    pub granted: Granted,
     /// What a call may use.
     pub limits: Limits,
     /// Where nothing may be written, whatever is granted.
     pub protected_namespaces: Arc<[Pattern]>,
+    /// The namespace that the host runs in: protected too, but from grants of that scope.
+    pub own_namespace: Option<Arc<str>>,
+}
+
+/// The grants of one entry, by the key that they stand under.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// What may be done in the cluster.
+    pub kubernetes: Vec<KubernetesGrant>,
+    /// Whether artifacts may be made.
+    pub artifacts: bool,
+}
+
+impl Grants {
+    /// The grants of an actionner that may do nothing at all.
+    pub fn none(actionner: String) -> Self {
+        Self {
+            actionner,
+            digest: None,
+            granted: Granted::default(),
+            limits: Limits::default(),
+            protected_namespaces: Arc::default(),
+            own_namespace: None,
+        }
+    }
+
+    /// All namespaces in which writes are refused, those of a grant's scope aside.
+    pub fn all_protected(&self) -> Vec<Pattern> {
+        let own = self.own_namespace.as_deref().map(|name| Pattern::Exact(name.to_owned()));
+        let own = own.filter(|own| !self.protected_namespaces.contains(own));
+        self.protected_namespaces.iter().cloned().chain(own).collect()
+    }
 }
 
 /// An operator's file, read and checked.
@@ -118,13 +150,13 @@ struct EntryAsWritten {
 
 #[derive(Debug, Clone)]
 enum Body {
-    Granted { digest: Option<String>, kubernetes: Vec<KubernetesGrant>, limits: NamedLimits },
+    Granted { digest: Option<String>, granted: Granted, limits: NamedLimits },
     Forbidden,
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Body::Granted { digest: None, kubernetes: Vec::new(), limits: NamedLimits::default() }
+        Body::Granted { digest: None, granted: Granted::default(), limits: NamedLimits::default() }
     }
 }
 
@@ -188,7 +220,7 @@ impl Policy {
     /// Protect the namespace in which the host itself runs; no file can undo it.
     #[must_use]
     pub fn protecting(mut self, own_namespace: &str) -> Policy {
-        self.own_namespace = Some(Pattern::Exact(own_namespace.to_owned()));
+        self.own_namespace = Some(own_namespace.into());
         self
     }
 
@@ -197,12 +229,13 @@ impl Policy {
         match self.entries.get(actionner) {
             None => Entry::Missing,
             Some(Body::Forbidden) => Entry::Forbidden,
-            Some(Body::Granted { digest, kubernetes, limits }) => Entry::Granted(Arc::new(Grants {
+            Some(Body::Granted { digest, granted, limits }) => Entry::Granted(Arc::new(Grants {
                 actionner: actionner.to_owned(),
                 digest: digest.clone(),
-                kubernetes: kubernetes.clone(),
+                granted: granted.clone(),
                 limits: limits.over(&self.limits()),
-                protected_namespaces: self.protected_namespaces().into(),
+                protected_namespaces: self.protected_namespaces.as_slice().into(),
+                own_namespace: self.own_namespace.clone(),
             })),
         }
     }
@@ -218,15 +251,15 @@ impl Policy {
     /// entry, or a forbidden one, has no grant at all.
     pub fn missing_grants(&self, actionner: &str, imports: &[Import]) -> Vec<MissingGrant> {
         match self.entry(actionner) {
-            Entry::Granted(grants) => functions::missing(actionner, &grants.kubernetes, imports),
-            Entry::Forbidden | Entry::Missing => functions::missing(actionner, &[], imports),
+            Entry::Granted(grants) => functions::missing(actionner, &grants.granted, imports),
+            Entry::Forbidden | Entry::Missing => functions::missing(actionner, &Granted::default(), imports),
         }
     }
 
     /// The policy in force as a policy file, every limit written out. Read back, it is the
     /// same policy.
     pub fn to_yaml(&self) -> String {
-        let namespaces = flow_list(&self.protected_namespaces());
+        let namespaces = flow_list(&self.all_protected());
         let mut text = format!("protected:\n  namespaces: {namespaces}\nlimits: {}\n", self.limits());
         if self.entries.is_empty() {
             return text;
@@ -246,14 +279,10 @@ impl Policy {
         self.limits.over(&Limits::default())
     }
 
-    fn protected_namespaces(&self) -> Vec<Pattern> {
-        let mut namespaces = self.protected_namespaces.clone();
-        if let Some(own) = &self.own_namespace
-            && !namespaces.contains(own)
-        {
-            namespaces.push(own.clone());
-        }
-        namespaces
+    fn all_protected(&self) -> Vec<Pattern> {
+        let none = Grants::none(String::new());
+        let protected_namespaces = self.protected_namespaces.as_slice().into();
+        Grants { protected_namespaces, own_namespace: self.own_namespace.clone(), ..none }.all_protected()
     }
 }
 
@@ -263,12 +292,21 @@ fn entry_yaml(grants: &Grants) -> String {
     if let Some(digest) = &grants.digest {
         text.push_str(&format!("    digest: {digest}\n"));
     }
-    if !grants.kubernetes.is_empty() {
-        text.push_str("    kubernetes:\n");
-        for grant in &grants.kubernetes {
-            text.push_str(&format!("      - {grant}\n"));
-        }
+    let Granted { kubernetes, artifacts } = &grants.granted;
+    push_list(&mut text, "kubernetes", kubernetes);
+    if *artifacts {
+        text.push_str("    artifacts: true\n");
     }
     text.push_str(&format!("    limits: {}\n", grants.limits));
     text
+}
+
+fn push_list(text: &mut String, key: &str, grants: &[impl std::fmt::Display]) {
+    if grants.is_empty() {
+        return;
+    }
+    text.push_str(&format!("    {key}:\n"));
+    for grant in grants {
+        text.push_str(&format!("      - {grant}\n"));
+    }
 }

@@ -1,10 +1,44 @@
 //! Where artifacts go: the targets that a rule's `output:` can name.
 //!
-//! A target is described here, so that rules are checked before the first event. None of
-//! the actionners of this version yields an artifact, so nothing is stored yet; the host says
-//! so where a rule asks for it. Knows neither the host nor the rules.
+//! Each target is a file of its own; all are described here, so that rules are checked before
+//! the first event. Knows neither the host nor the rules, and builds no client: what a target
+//! needs, it is given.
+
+mod artifact;
+mod key;
+pub mod local;
+
+use std::io;
 
 use serde_json::{Value, json};
+
+pub use artifact::Artifact;
+pub use key::key;
+
+/// What became of an artifact that was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// One sentence for a person.
+    pub message: String,
+    /// Where it is now, for logs and scripts, as (kind, name).
+    pub objects: Vec<(&'static str, String)>,
+}
+
+/// Why an artifact was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The folder that the rule names is not there.
+    #[error("folder '{0}' does not exist")]
+    NoFolder(String),
+    /// The file system refuses.
+    #[error("can't write to the folder '{folder}': {error}")]
+    File {
+        /// The folder that the rule names.
+        folder: String,
+        /// Why.
+        error: io::Error,
+    },
+}
 
 /// A place that artifacts can be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +65,16 @@ impl Target {
             Self::AwsS3 => "aws:s3",
             Self::GcpGcs => "gcp:gcs",
         }
+    }
+
+    /// The target of a name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// What targets of this kind share, as logs show it: `local` of `local:file`.
+    pub fn category(self) -> &'static str {
+        self.name().split_once(':').map_or(self.name(), |(category, _)| category)
     }
 
     /// The JSON Schema (2020-12) of the `parameters:` of an `output:`.

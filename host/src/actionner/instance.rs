@@ -54,6 +54,14 @@ pub enum CallError {
     Trap(String),
 }
 
+/// What came of a call that ended by itself.
+pub struct Called {
+    /// What the component says of it.
+    pub result: Result<Outcome, Failure>,
+    /// What it has collected.
+    pub artifacts: Vec<outputs::Artifact>,
+}
+
 /// What a store carries.
 pub(crate) struct State {
     pub(crate) call: Call,
@@ -97,13 +105,14 @@ pub(super) async fn run(
     pre: &ExportsPre<State>,
     invocation: &Invocation,
     call: Call,
-) -> Result<Result<Outcome, Failure>, CallError> {
+) -> Result<Called, CallError> {
     let (mut store, bounds) = enter(engine, call);
     let run = async {
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
     };
-    bounds.hold(run).await
+    let result = bounds.hold(run).await?;
+    Ok(Called { result, artifacts: store.into_data().call.into_artifacts() })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.

@@ -7,6 +7,9 @@ wasmtime::component::bindgen!({
     world: "actionner",
     imports: { default: async | trappable },
     exports: { default: async },
+    with: {
+        "falco-talon:actionner/artifacts.artifact": super::artifacts::Handle,
+    },
     trappable_error_type: {
         "falco-talon:actionner/types.error" => super::CapabilityError,
     },

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use http::{Method, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value;
@@ -21,6 +21,12 @@ use crate::decide::{Address, AddressError};
 
 /// The content type of everything but patches.
 pub(super) const JSON: &str = "application/json";
+
+/// A `Status` object, as errors are told.
+const STATUS_BYTES_MAX: usize = 1 << 20;
+
+/// Left of a call's deadline when a wait ends, so that the actionner can say what it waited for.
+const TO_REPORT: Duration = Duration::from_millis(250);
 
 /// How often a request is sent again that the API server turned away unread.
 const TURNED_AWAY_MAX: u32 = 3;
@@ -36,7 +42,7 @@ pub(super) struct ApiRequest {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) content_type: &'static str,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 /// An answer that tells success.
@@ -45,31 +51,56 @@ pub(super) struct Answer {
     pub(super) created: bool,
 }
 
+impl ApiRequest {
+    /// A request that only reads.
+    pub(super) fn get(path: String) -> Self {
+        Self { method: Method::GET, path, content_type: JSON, body: Bytes::new() }
+    }
+}
+
 impl Kubernetes {
     /// Use `client`, whatever cluster it talks to.
     pub fn new(client: kube::Client) -> Self {
         Self { client }
     }
 
+    /// The client, for what is not one request and one answer.
+    pub(super) fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// Send `request`, and read the answer up to `bytes_max`.
-    ///
-    /// A request that the API server turns away for being busy (429 with `Retry-After`)
-    /// was not carried out, and is sent again while the deadline allows.
     pub(super) async fn send(
         &self,
         request: &ApiRequest,
         deadline: Instant,
         bytes_max: usize,
     ) -> Result<Answer, CapabilityError> {
+        let response = self.open(request, deadline).await?;
+        let status = response.status();
+        answer(status, &self.read(response, deadline, bytes_max).await?)
+    }
+
+    /// Send `request`, and leave the body of a success to be read.
+    ///
+    /// A request that the API server turns away for being busy (429 with `Retry-After`)
+    /// was not carried out, and is sent again while the deadline allows.
+    pub(super) async fn open(
+        &self,
+        request: &ApiRequest,
+        deadline: Instant,
+    ) -> Result<Response<Body>, CapabilityError> {
         let mut turned_away = 0;
         loop {
-            let attempt = self.send_once(request, bytes_max);
-            let (status, retry_after, body) =
-                timeout_at(deadline, attempt).await.map_err(|_| CapabilityError::Timeout)??;
+            let response =
+                timeout_at(deadline, self.send_once(request)).await.map_err(|_| CapabilityError::Timeout)??;
+            let status = response.status();
             if status.is_success() {
-                return answer(status, &body);
+                return Ok(response);
             }
-            match retry_after {
+            let pause = retry_after(&response);
+            let body = self.read(response, deadline, STATUS_BYTES_MAX).await?;
+            match pause {
                 Some(pause)
                     if status == StatusCode::TOO_MANY_REQUESTS
                         && turned_away < TURNED_AWAY_MAX
@@ -83,11 +114,17 @@ impl Kubernetes {
         }
     }
 
-    async fn send_once(
+    /// The whole body of an answer, up to `bytes_max`.
+    pub(super) async fn read(
         &self,
-        request: &ApiRequest,
+        response: Response<Body>,
+        deadline: Instant,
         bytes_max: usize,
-    ) -> Result<(StatusCode, Option<Duration>, Bytes), CapabilityError> {
+    ) -> Result<Bytes, CapabilityError> {
+        timeout_at(deadline, read(response.into_body(), bytes_max)).await.map_err(|_| CapabilityError::Timeout)?
+    }
+
+    async fn send_once(&self, request: &ApiRequest) -> Result<Response<Body>, CapabilityError> {
         let built = http::Request::builder()
             .method(&request.method)
             .uri(&request.path)
@@ -95,28 +132,41 @@ impl Kubernetes {
             .header(CONTENT_TYPE, request.content_type)
             .body(Body::from(request.body.clone()))
             .map_err(|error| CapabilityError::Invalid(error.to_string()))?;
-        let response = self.client.send(built).await.map_err(|error| convert_client_error(&error))?;
-        let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
-        let body = read(response.into_body(), bytes_max).await?;
-        Ok((status, retry_after, body))
+        self.client.send(built).await.map_err(|error| convert_client_error(&error))
     }
 }
 
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?;
+    value.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
 impl Call {
+    /// The way to the cluster.
+    pub(super) fn kubernetes(&self) -> Result<&Kubernetes, CapabilityError> {
+        let missing = || CapabilityError::Unavailable("the host has no Kubernetes client".to_owned());
+        self.clients.kubernetes.as_ref().ok_or_else(missing)
+    }
+
     /// Send `request` within the call's deadline and the policy's limit of bytes, and close
     /// its entry in the audit record.
     pub(super) async fn send(&self, entry: Entry, request: &ApiRequest) -> Result<Answer, CapabilityError> {
-        let result = match &self.clients.kubernetes {
-            Some(kubernetes) => kubernetes.send(request, self.deadline, self.grants.limits.response_bytes_max).await,
-            None => Err(CapabilityError::Unavailable("the host has no Kubernetes client".to_owned())),
-        };
+        let sent =
+            async { self.kubernetes()?.send(request, self.deadline, self.grants.limits.response_bytes_max).await };
+        let result = sent.await;
+        self.close(entry, result)
+    }
+
+    /// Close the entry of a host call in the audit record, and count the time that it took.
+    pub(super) fn close<T>(&self, entry: Entry, result: Result<T, CapabilityError>) -> Result<T, CapabilityError> {
         self.reporting.metrics.host_call_took(entry.capability(), entry.elapsed());
         entry.close(result)
+    }
+
+    /// The end of a wait of `timeout_ms` that leaves the actionner time to report.
+    pub(super) fn wait_until(&self, timeout_ms: u32) -> Instant {
+        let end = self.deadline.checked_sub(TO_REPORT).unwrap_or(self.deadline);
+        end.min(Instant::now() + Duration::from_millis(timeout_ms.into()))
     }
 }
 
@@ -156,7 +206,7 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, CapabilityError
         let frame = frame.map_err(|error| convert_client_error(&error))?;
         if let Ok(data) = frame.into_data() {
             if bytes.len() + data.len() > bytes_max {
-                return Err(CapabilityError::TooLarge { bytes_max });
+                return Err(CapabilityError::TooLarge { bytes_max: bytes_max as u64 });
             }
             bytes.extend_from_slice(&data);
         }
@@ -185,7 +235,7 @@ fn strip_managed_fields(object: &mut Value) {
 }
 
 /// The only table from an API server's status to an error of the contract.
-fn convert_status(status: StatusCode, body: &[u8]) -> CapabilityError {
+pub(super) fn convert_status(status: StatusCode, body: &[u8]) -> CapabilityError {
     let message = || {
         let text = serde_json::from_slice::<Value>(body).ok();
         let text = text.as_ref().and_then(|body| body["message"].as_str());
@@ -210,7 +260,7 @@ fn convert_status(status: StatusCode, body: &[u8]) -> CapabilityError {
 
 /// The text of a client's error can carry addresses and account names, which are not for
 /// guests: they learn the kind of the error.
-fn convert_client_error(error: &kube::Error) -> CapabilityError {
+pub(super) fn convert_client_error(error: &kube::Error) -> CapabilityError {
     match error {
         kube::Error::Auth(_) => {
             CapabilityError::Unavailable("the host can't authenticate to the API server".to_owned())

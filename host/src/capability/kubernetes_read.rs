@@ -3,30 +3,234 @@
 //! What was read of a target is learnt: its owners and its node become targets of the same
 //! call, which is how an actionner reaches the node of a pod and nothing else.
 
-use http::Method;
+use std::time::Duration;
 
-use super::bindings::falco_talon::actionner::kubernetes_read::Host;
+use futures_util::future::join_all;
+use http_body_util::BodyExt;
+use kube::core::discovery::v2::APIGroupDiscoveryList;
+use serde_json_path::JsonPath;
+use tokio::time::{Instant, sleep, timeout_at};
+use wasmtime::component::Resource;
+
+use super::artifacts::Handle;
+use super::bindings::falco_talon::actionner::kubernetes_read::{Departure, Host, LogOptions, ResourceType};
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
-use super::kubernetes::{Answer, ApiRequest, JSON, collection_address, object_address, query};
+use super::kubernetes::{
+    Answer, ApiRequest, Kubernetes, collection_address, convert_client_error, object_address, query,
+};
 use super::{Call, CapabilityError};
+use crate::audit::Entry;
+use crate::decide::{Address, KubernetesRequest};
 use crate::policy::Verb;
+
+/// How long a wait pauses at first between two looks, and at most.
+const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
+const LOOK_AGAIN_MAX: Duration = Duration::from_millis(500);
 
 impl Host for Call {
     async fn get(&mut self, object: Object) -> Result<String, CapabilityError> {
         let address = object_address(&object).map_err(|error| self.invalid("kubernetes-read.get", error))?;
-        let entry = self.gate("kubernetes-read.get", &[address.request(Verb::Get, &[])])?;
-        let request = ApiRequest { method: Method::GET, path: address.path(), content_type: JSON, body: Vec::new() };
-        let answer = self.send(entry, &request).await?;
+        let entry = self.gate("kubernetes-read.get", &[address.request(Verb::Get, &[]).into()])?;
+        let answer = self.send(entry, &ApiRequest::get(address.path())).await?;
         self.targets.learn(&answer.object);
         Ok(answer.into_text())
     }
 
     async fn list(&mut self, collection: Collection) -> Result<String, CapabilityError> {
         let address = collection_address(&collection).map_err(|error| self.invalid("kubernetes-read.list", error))?;
-        let entry = self.gate("kubernetes-read.list", &[address.request(Verb::List, &[])])?;
+        let node = pods_of_node(&address, &collection);
+        let request = KubernetesRequest { node, ..address.request(Verb::List, &[]) };
+        let entry = self.gate("kubernetes-read.list", &[request.into()])?;
         let path = address.path()
             + &query(&[("labelSelector", &collection.label_selector), ("fieldSelector", &collection.field_selector)]);
-        let request = ApiRequest { method: Method::GET, path, content_type: JSON, body: Vec::new() };
-        self.send(entry, &request).await.map(Answer::into_text)
+        let answer = self.send(entry, &ApiRequest::get(path)).await?;
+        if let (Some(_), Some(pods)) = (node, answer.object["items"].as_array()) {
+            self.targets.learn_pods_of_node(pods);
+        }
+        Ok(answer.into_text())
     }
+
+    async fn discover(&mut self, plural: String) -> Result<Vec<ResourceType>, CapabilityError> {
+        let entry = self.gate("kubernetes-read.discover", &[])?;
+        let found = async {
+            let discover = discover(self.kubernetes()?, &plural);
+            timeout_at(self.deadline, discover).await.map_err(|_| CapabilityError::Timeout)?
+        };
+        let found = found.await;
+        self.close(entry, found)
+    }
+
+    async fn logs(&mut self, namespace: String, pod: String, options: LogOptions) -> Result<String, CapabilityError> {
+        let (entry, request) = self.allow_logs("kubernetes-read.logs", &namespace, &pod, &options)?;
+        let read = async {
+            let kubernetes = self.kubernetes()?;
+            let response = kubernetes.open(&request, self.deadline).await?;
+            let bytes = kubernetes.read(response, self.deadline, self.grants.limits.response_bytes_max).await?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let read = read.await;
+        self.close(entry, read)
+    }
+
+    async fn logs_into(
+        &mut self,
+        namespace: String,
+        pod: String,
+        options: LogOptions,
+        artifact: Resource<Handle>,
+    ) -> Result<u64, CapabilityError> {
+        let (entry, request) = self.allow_logs("kubernetes-read.logs-into", &namespace, &pod, &options)?;
+        let poured = self.pour_logs(&request, Handle::from(&artifact)).await;
+        self.close(entry, poured)
+    }
+
+    async fn wait(&mut self, object: Object, query: String, timeout_ms: u32) -> Result<String, CapabilityError> {
+        const CAPABILITY: &str = "kubernetes-read.wait";
+        let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
+        let query = JsonPath::parse(&query).map_err(|error| self.invalid(CAPABILITY, error))?;
+        let entry = self.gate(CAPABILITY, &[address.request(Verb::Get, &[]).into()])?;
+        let waited = self.wait_for(&ApiRequest::get(address.path()), &query, timeout_ms).await;
+        let answer = self.close(entry, waited)?;
+        self.targets.learn(&answer.object);
+        Ok(answer.into_text())
+    }
+
+    async fn wait_deleted(
+        &mut self,
+        departures: Vec<Departure>,
+        timeout_ms: u32,
+    ) -> Result<Vec<bool>, CapabilityError> {
+        const CAPABILITY: &str = "kubernetes-read.wait-deleted";
+        let addresses = departures.iter().map(|departure| object_address(&departure.object));
+        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(|error| self.invalid(CAPABILITY, error))?;
+        let asked: Vec<_> = addresses.iter().map(|address| address.request(Verb::Get, &[]).into()).collect();
+        let entry = self.gate(CAPABILITY, &asked)?;
+        let end = self.wait_until(timeout_ms);
+        let bytes_max = self.grants.limits.response_bytes_max;
+        let waited = async {
+            let kubernetes = self.kubernetes()?;
+            let gone = addresses.iter().zip(&departures).map(|(address, departure)| {
+                wait_gone(kubernetes, ApiRequest::get(address.path()), departure.uid.as_deref(), end, bytes_max)
+            });
+            join_all(gone).await.into_iter().collect()
+        };
+        let waited = waited.await;
+        self.close(entry, waited)
+    }
+}
+
+impl Call {
+    fn allow_logs(
+        &mut self,
+        capability: &'static str,
+        namespace: &str,
+        pod: &str,
+        options: &LogOptions,
+    ) -> Result<(Entry, ApiRequest), CapabilityError> {
+        let address = Address::new("", "v1", "pods/log", Some(namespace), Some(pod))
+            .map_err(|error| self.invalid(capability, error))?;
+        let entry = self.gate(capability, &[address.request(Verb::Get, &[]).into()])?;
+        let tail_lines = options.tail_lines.map(|lines| lines.to_string()).unwrap_or_default();
+        let previous = if options.previous { "true" } else { "" };
+        let parameters =
+            [("container", options.container.as_str()), ("tailLines", &tail_lines), ("previous", previous)];
+        Ok((entry, ApiRequest::get(address.path() + &query(&parameters))))
+    }
+
+    async fn pour_logs(&mut self, request: &ApiRequest, handle: Handle) -> Result<u64, CapabilityError> {
+        let deadline = self.deadline;
+        let mut body = self.kubernetes()?.open(request, deadline).await?.into_body();
+        let mut bytes = 0;
+        while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(|_| CapabilityError::Timeout)? {
+            let frame = frame.map_err(|error| convert_client_error(&error))?;
+            if let Ok(data) = frame.into_data() {
+                bytes += data.len() as u64;
+                self.artifacts.append(handle, data.into()).await?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    async fn wait_for(
+        &self,
+        request: &ApiRequest,
+        query: &JsonPath,
+        timeout_ms: u32,
+    ) -> Result<Answer, CapabilityError> {
+        let end = self.wait_until(timeout_ms);
+        let kubernetes = self.kubernetes()?;
+        let mut pause = LOOK_AGAIN_MIN;
+        loop {
+            let answer = kubernetes.send(request, self.deadline, self.grants.limits.response_bytes_max).await?;
+            if !query.query(&answer.object).is_empty() {
+                return Ok(answer);
+            }
+            look_again(&mut pause, end).await?;
+        }
+    }
+}
+
+/// Whether an object goes, or another takes its name, before `end`.
+async fn wait_gone(
+    kubernetes: &Kubernetes,
+    request: ApiRequest,
+    uid: Option<&str>,
+    end: Instant,
+    bytes_max: usize,
+) -> Result<bool, CapabilityError> {
+    let mut pause = LOOK_AGAIN_MIN;
+    loop {
+        match kubernetes.send(&request, end, bytes_max).await {
+            Ok(answer) if uid.is_some_and(|uid| answer.object["metadata"]["uid"] != uid) => return Ok(true),
+            Err(CapabilityError::NotFound) => return Ok(true),
+            Ok(_) => {}
+            Err(CapabilityError::Timeout) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        if look_again(&mut pause, end).await.is_err() {
+            return Ok(false);
+        }
+    }
+}
+
+/// Pause, each time longer, unless that would be past `end`.
+async fn look_again(pause: &mut Duration, end: Instant) -> Result<(), CapabilityError> {
+    if Instant::now() + *pause > end {
+        return Err(CapabilityError::Timeout);
+    }
+    sleep(*pause).await;
+    *pause = (*pause * 3 / 2).min(LOOK_AGAIN_MAX);
+    Ok(())
+}
+
+/// The node whose pods alone a list asks for.
+fn pods_of_node<'a>(address: &Address<'_>, collection: &'a Collection) -> Option<&'a str> {
+    let is_pods = address.group().is_empty() && collection.resource == "pods";
+    collection.field_selector.strip_prefix("spec.nodeName=").filter(|node| is_pods && !node.contains(','))
+}
+
+/// The API server's own groups come first in its answers, the core group in one of its own.
+async fn discover(kubernetes: &Kubernetes, plural: &str) -> Result<Vec<ResourceType>, CapabilityError> {
+    let client = kubernetes.client();
+    let core = client.list_core_api_versions_aggregated().await.map_err(|error| convert_client_error(&error))?;
+    let groups = client.list_api_groups_aggregated().await.map_err(|error| convert_client_error(&error))?;
+    Ok([core, groups].iter().flat_map(|list| resources_of(list, plural)).collect())
+}
+
+/// Of each group the first version that has the resource, which is the one that it prefers.
+fn resources_of(list: &APIGroupDiscoveryList, plural: &str) -> Vec<ResourceType> {
+    let of_group = list.items.iter().filter_map(|group| {
+        group.versions.iter().find_map(|version| {
+            let is_it = |name: &Option<String>| name.as_deref() == Some(plural);
+            let resource = version.resources.iter().find(|resource| is_it(&resource.resource))?;
+            Some(ResourceType {
+                group: group.metadata.as_ref().and_then(|metadata| metadata.name.clone()).unwrap_or_default(),
+                version: version.version.clone()?,
+                plural: plural.to_owned(),
+                kind: resource.response_kind.as_ref()?.kind.clone()?,
+                namespaced: resource.scope.as_deref() == Some("Namespaced"),
+            })
+        })
+    });
+    of_group.collect()
 }

@@ -4,18 +4,31 @@
 //! the question put to the policy, and the object that it names must be the one addressed.
 //! In a dry run every request carries `dryRun=All`.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
 
-use super::bindings::falco_talon::actionner::kubernetes_write::{Applied, DeleteOptions, Host, PatchType};
-use super::bindings::falco_talon::actionner::types::{Collection, Object};
+use super::bindings::falco_talon::actionner::kubernetes_write::{Applied, DeleteOptions, Eviction, Host, PatchType};
+use super::bindings::falco_talon::actionner::types::{Collection, Error, Object};
 use super::kubernetes::{Answer, ApiRequest, JSON, collection_address, object_address, query};
 use super::{Call, CapabilityError};
+use crate::audit::Entry;
 use crate::decide::{Address, AddressError, PatchKind, check_identity, name_in_body, touched_fields};
 use crate::policy::{FieldPath, Verb};
 
 /// Who holds the fields that an actionner applies, and the author of its other writes.
 const FIELD_MANAGER: &str = "falco-talon";
+
+/// An API server is not to be flooded by the pods of one node.
+const EVICTIONS_AT_ONCE_MAX: usize = 16;
+
+/// Between two attempts at an eviction that a budget forbids for now.
+const BUDGET_PAUSE: Duration = Duration::from_secs(1);
 
 /// A write, looked through.
 struct Write<'a> {
@@ -27,7 +40,7 @@ struct Write<'a> {
     fields: Vec<FieldPath>,
     /// What was looked at is what is sent, and not the guest's text: another parser could
     /// take another of two equal keys.
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Host for Call {
@@ -39,7 +52,7 @@ impl Host for Call {
             PatchType::Json => (PatchKind::Json, "application/json-patch+json"),
         };
         let write = look_through(object_address(&object), kind, &body).map_err(|it| self.invalid(CAPABILITY, it))?;
-        let entry = self.gate(CAPABILITY, &[write.address.request(Verb::Patch, &write.fields)])?;
+        let entry = self.gate(CAPABILITY, &[write.address.request(Verb::Patch, &write.fields).into()])?;
         let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
         let request = ApiRequest { method: Method::PATCH, path, content_type, body: write.body };
         let answer = self.send(entry, &request).await?;
@@ -52,7 +65,7 @@ impl Host for Call {
         let write = look_through(object_address(&object), PatchKind::Apply, &body)
             .map_err(|error| self.invalid(CAPABILITY, error))?;
         // The API server creates what is not there, so both verbs must be granted.
-        let asked = [Verb::Create, Verb::Patch].map(|verb| write.address.request(verb, &write.fields));
+        let asked = [Verb::Create, Verb::Patch].map(|verb| write.address.request(verb, &write.fields).into());
         let entry = self.gate(CAPABILITY, &asked)?;
         let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER), ("force", "false")]);
         let content_type = "application/apply-patch+yaml";
@@ -66,7 +79,7 @@ impl Host for Call {
         let write = look_through(collection_address(&collection), PatchKind::Create, &body)
             .map_err(|error| self.invalid(CAPABILITY, error))?;
         let object = write.address.named(&write.name).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[object.request(Verb::Create, &write.fields)])?;
+        let entry = self.gate(CAPABILITY, &[object.request(Verb::Create, &write.fields).into()])?;
         let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
         let request = ApiRequest { method: Method::POST, path, content_type: JSON, body: write.body };
         self.send(entry, &request).await.map(Answer::into_text)
@@ -74,30 +87,84 @@ impl Host for Call {
 
     async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), CapabilityError> {
         let address = object_address(&object).map_err(|error| self.invalid("kubernetes-write.delete", error))?;
-        let entry = self.gate("kubernetes-write.delete", &[address.request(Verb::Delete, &[])])?;
-        let body = self.delete_options(&options).to_string().into_bytes();
+        let entry = self.gate("kubernetes-write.delete", &[address.request(Verb::Delete, &[]).into()])?;
+        let body = self.delete_options(&options).to_string().into();
         let request = ApiRequest { method: Method::DELETE, path: address.path(), content_type: JSON, body };
         self.send(entry, &request).await.map(drop)
     }
 
-    async fn evict(&mut self, namespace: String, pod: String, options: DeleteOptions) -> Result<(), CapabilityError> {
-        let address = Address::new("", "v1", "pods/eviction", Some(&namespace), Some(&pod))
-            .map_err(|error| self.invalid("kubernetes-write.evict", error))?;
-        let entry = self.gate("kubernetes-write.evict", &[address.request(Verb::Create, &[])])?;
-        let body = json!({
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"namespace": &namespace, "name": &pod},
-            "deleteOptions": self.delete_options(&options),
+    async fn evict(
+        &mut self,
+        evictions: Vec<Eviction>,
+        grace_period_s: Option<u32>,
+        timeout_ms: u32,
+    ) -> Result<Vec<Result<(), Error>>, CapabilityError> {
+        let end = self.wait_until(timeout_ms);
+        let mut allowed = Vec::new();
+        for eviction in &evictions {
+            allowed.push(match self.allow_eviction(eviction, grace_period_s) {
+                Err(error @ CapabilityError::Exhausted { .. }) => return Err(error),
+                allowed => allowed,
+            });
+        }
+        let at_once = Semaphore::new(EVICTIONS_AT_ONCE_MAX);
+        let evictions = allowed.into_iter().map(|allowed| async {
+            let (entry, request) = allowed?;
+            let evicted = self.evict_within(&at_once, &request, end).await;
+            self.close(entry, evicted)
         });
-        let path = address.path() + &self.write_query(&[]);
-        let request =
-            ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into_bytes() };
-        self.send(entry, &request).await.map(drop)
+        let told = |result: Result<(), CapabilityError>| match result {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => error.into_answer().map(Err),
+        };
+        let answers: wasmtime::Result<Vec<_>> = join_all(evictions).await.into_iter().map(told).collect();
+        answers.map_err(|error| CapabilityError::Other(error.to_string()))
     }
 }
 
 impl Call {
+    fn allow_eviction(
+        &mut self,
+        eviction: &Eviction,
+        grace_period_s: Option<u32>,
+    ) -> Result<(Entry, ApiRequest), CapabilityError> {
+        const CAPABILITY: &str = "kubernetes-write.evict";
+        let Eviction { namespace, pod, uid } = eviction;
+        let address = Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod))
+            .map_err(|error| self.invalid(CAPABILITY, error))?;
+        let entry = self.gate(CAPABILITY, &[address.request(Verb::Create, &[]).into()])?;
+        let body = json!({
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"namespace": namespace, "name": pod},
+            "deleteOptions": self.delete_options(&DeleteOptions { grace_period_s, uid: uid.clone() }),
+        });
+        let path = address.path() + &self.write_query(&[]);
+        Ok((entry, ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into() }))
+    }
+
+    /// Ask until the pod's budgets allow it, or `end` is near.
+    async fn evict_within(
+        &self,
+        at_once: &Semaphore,
+        request: &ApiRequest,
+        end: Instant,
+    ) -> Result<(), CapabilityError> {
+        loop {
+            let sent = async {
+                // Never closed.
+                let _permit = at_once.acquire().await;
+                self.kubernetes()?.send(request, self.deadline, self.grants.limits.response_bytes_max).await
+            };
+            match sent.await {
+                Err(CapabilityError::Unavailable(_)) if Instant::now() + BUDGET_PAUSE < end => {
+                    sleep(BUDGET_PAUSE).await;
+                }
+                result => return result.map(drop),
+            }
+        }
+    }
+
     fn write_query(&self, parameters: &[(&str, &str)]) -> String {
         let mut parameters = parameters.to_vec();
         parameters.push(("dryRun", if self.dry_run { "All" } else { "" }));
@@ -136,5 +203,5 @@ fn look_through<'a>(
         check_identity(&object, &body).map_err(|error| error.to_string())?;
     }
     let fields = touched_fields(kind, &body)?;
-    Ok(Write { address, name, fields, body: body.to_string().into_bytes() })
+    Ok(Write { address, name, fields, body: body.to_string().into() })
 }

@@ -93,6 +93,7 @@ fn explain(asked: &Explain, policy: &Policy) -> Result<String, String> {
         namespace: asked.namespace.as_deref(),
         name: asked.name.as_deref(),
         fields: &fields,
+        node: None,
     };
     Ok(call(&asked.actionner, &entry, &targets, &request))
 }

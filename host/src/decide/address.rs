@@ -113,6 +113,7 @@ impl<'a> Address<'a> {
             namespace: self.namespace,
             name: self.name,
             fields,
+            node: None,
         }
     }
 

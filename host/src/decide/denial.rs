@@ -26,8 +26,9 @@ pub struct Denial {
     pub request: String,
     /// Why not.
     pub reason: DenialReason,
-    /// The narrowest line for `kubernetes:` of the actionner's entry that would allow it; none
-    /// where no line could.
+    /// The key of the actionner's entry that such a grant stands under.
+    pub key: &'static str,
+    /// The narrowest line under that key that would allow it; none where no line could.
     pub line: Option<String>,
 }
 
@@ -38,6 +39,8 @@ pub enum DenialReason {
     Address(AddressError),
     /// It would write in this protected namespace, or to it.
     Protected(String),
+    /// No grant speaks of such a request.
+    Ungranted,
     /// No grant speaks of the resource.
     Resource,
     /// Only these verbs are granted for the resource.
@@ -63,6 +66,7 @@ impl DenialReason {
         match self {
             DenialReason::Address(_) => "address",
             DenialReason::Protected(_) => "protected",
+            DenialReason::Ungranted => "ungranted",
             DenialReason::Resource => "resource",
             DenialReason::Verb(_) => "verb",
             DenialReason::Scope(_) => "scope",
@@ -79,8 +83,12 @@ impl DenialReason {
         targets: &Targets,
         request: &KubernetesRequest<'_>,
     ) -> Self {
-        let nearest: Vec<&KubernetesGrant> =
-            grants.kubernetes.iter().filter(|grant| try_grant(grant, targets, request) == Err(failed)).collect();
+        let nearest: Vec<&KubernetesGrant> = grants
+            .granted
+            .kubernetes
+            .iter()
+            .filter(|grant| try_grant(grants, grant, targets, request) == Err(failed))
+            .collect();
         let texts = |patterns: fn(&KubernetesGrant) -> &[Pattern]| {
             let patterns = nearest.iter().flat_map(|grant| patterns(grant));
             patterns.map(ToString::to_string).collect()
@@ -117,8 +125,11 @@ impl DenialReason {
 /// The objects and namespaces that a scope reaches for an event.
 fn reach(scope: Scope, targets: &Targets) -> Vec<String> {
     let mut reach: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    if scope == Scope::EventNamespace {
-        reach.extend(targets.namespaces().map(|name| format!("anything in {name}")));
+    match scope {
+        Scope::EventNamespace => reach.extend(targets.namespaces().map(|name| format!("anything in {name}"))),
+        Scope::EventNode => reach.push("the pods of the event's node, once they were listed".to_owned()),
+        Scope::HostNamespace => return vec!["the namespace that the host runs in".to_owned()],
+        Scope::EventTarget | Scope::Any => {}
     }
     reach
 }
@@ -141,7 +152,7 @@ impl Denial {
         reason: DenialReason,
     ) -> Self {
         let line = match reason {
-            DenialReason::Address(_) | DenialReason::Protected(_) => None,
+            DenialReason::Address(_) | DenialReason::Protected(_) | DenialReason::Ungranted => None,
             DenialReason::Resource
             | DenialReason::Verb(_)
             | DenialReason::Scope(_)
@@ -153,7 +164,23 @@ impl Denial {
             actionner: grants.actionner.clone(),
             request: request.to_string(),
             reason,
+            key: "kubernetes",
             line: line.map(|grant| grant.to_string()),
+        }
+    }
+
+    /// The refusal of a request that no grant speaks of.
+    pub(super) fn not_granted(grants: &Grants, request: String, key: &'static str, line: Option<String>) -> Self {
+        Denial { actionner: grants.actionner.clone(), request, reason: DenialReason::Ungranted, key, line }
+    }
+}
+
+/// As the audit record and a denial name it.
+impl fmt::Display for super::Request<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            super::Request::Kubernetes(request) => request.fmt(formatter),
+            super::Request::Artifact => formatter.write_str("make artifacts"),
         }
     }
 }
@@ -255,6 +282,7 @@ impl fmt::Display for DenialReason {
                 formatter,
                 "the namespace `{namespace}` is protected (`protected.namespaces`), and no grant allows a write there"
             ),
+            DenialReason::Ungranted => formatter.write_str("it has no grant for this"),
             DenialReason::Resource => formatter.write_str("it has no grant for this resource"),
             DenialReason::Verb(verbs) => {
                 write!(formatter, "of this resource it is granted only {}", listed(verbs))
@@ -279,11 +307,14 @@ impl fmt::Display for DenialReason {
 
 impl fmt::Display for Denial {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Denial { actionner, request, reason, line } = self;
+        let Denial { actionner, request, reason, key, line } = self;
         write!(formatter, "`{actionner}` may not {request}: {reason}")?;
         match line {
+            Some(line) if *key == "artifacts" => {
+                write!(formatter, "; to allow it, add to `{actionner}` in the policy:\n  {key}: {line}")
+            }
             Some(line) => {
-                write!(formatter, "; to allow it, add under `kubernetes:` of `{actionner}` in the policy:\n  - {line}")
+                write!(formatter, "; to allow it, add under `{key}:` of `{actionner}` in the policy:\n  - {line}")
             }
             None => Ok(()),
         }

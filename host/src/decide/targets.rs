@@ -18,6 +18,9 @@ use crate::policy::resource::{DOTLESS_GROUPS, known_by_kind, known_by_plural};
 /// An object learns its owners once for each read; more than these are never followed.
 const TARGETS_MAX: usize = 64;
 
+/// Twice the pods that a node is meant for, each with an owner.
+const ON_NODE_MAX: usize = 1_000;
+
 /// The kinds of Kubernetes itself that own pods, directly or through another.
 const OWNERS: [(&str, &str); 8] = [
     ("", "Node"),
@@ -49,6 +52,8 @@ pub struct Targets {
     objects: Vec<Target>,
     /// Those of the objects that the event itself names.
     namespaces: Vec<String>,
+    /// The pods of a node among the objects, and their owners, once they were listed.
+    on_node: Vec<Target>,
     refused: Vec<String>,
 }
 
@@ -90,14 +95,46 @@ impl Targets {
         }
     }
 
+    /// Add the pods of a list that are on a node among the targets, and their owners.
+    ///
+    /// They are reached by grants of that scope alone, and the namespaces that they lie in are
+    /// none of the event's.
+    pub fn learn_pods_of_node(&mut self, pods: &[Value]) {
+        for pod in pods {
+            let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
+            let (Some(node), Some(namespace), Some(name)) =
+                (text("/spec/nodeName"), text("/metadata/namespace"), text("/metadata/name"))
+            else {
+                continue;
+            };
+            if !self.contains("", "nodes", None, node) {
+                continue;
+            }
+            self.add_on_node(target("", "pods", Some(namespace), name));
+            let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+            for owner in owners.into_iter().flatten() {
+                // A mirror pod is owned by its node, which is a target already.
+                let owner = owner_target(owner, Some(namespace)).filter(|owner| owner.namespace.is_some());
+                owner.into_iter().for_each(|owner| self.add_on_node(owner));
+            }
+        }
+    }
+
+    fn add_on_node(&mut self, target: Target) {
+        let valid = check_name(&target.name).is_ok() && self.on_node.len() < ON_NODE_MAX;
+        if valid && !self.on_node.contains(&target) {
+            self.on_node.push(target);
+        }
+    }
+
+    /// Whether an object was learnt to be on the node of the event.
+    pub fn is_on_node(&self, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
+        is_among(&self.on_node, group, resource, namespace, name)
+    }
+
     /// Whether an object is one of the targets.
     pub fn contains(&self, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
-        self.objects.iter().any(|object| {
-            object.name == name
-                && object.resource == resource
-                && object.group == group
-                && object.namespace.as_deref() == namespace
-        })
+        is_among(&self.objects, group, resource, namespace, name)
     }
 
     /// Whether an object that the event names lies in a namespace.
@@ -165,6 +202,15 @@ impl Targets {
             self.objects.push(target);
         }
     }
+}
+
+fn is_among(objects: &[Target], group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
+    objects.iter().any(|object| {
+        object.name == name
+            && object.resource == resource
+            && object.group == group
+            && object.namespace.as_deref() == namespace
+    })
 }
 
 fn target(group: &str, resource: &str, namespace: Option<&str>, name: &str) -> Target {

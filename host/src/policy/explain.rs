@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Entry, Grants, KubernetesGrant, Pattern, ResourceName, Scope, flow_list};
+use super::{Entry, Granted, Grants, KubernetesGrant, Pattern, ResourceName, Scope, flow_list};
 use crate::decide::{Decision, DenialReason, KubernetesRequest, Request, Target, Targets, decide};
 
 /// What an actionner may do in answer to an event with these targets: each grant, and the
@@ -22,18 +22,21 @@ pub fn abilities(actionner: &str, entry: &Entry, targets: &Targets) -> String {
     for refused in targets.refused() {
         line(&mut text, 0, &format!("It also names what can be no object: {refused}."));
     }
-    let protected = flow_list(&grants.protected_namespaces);
+    let protected = flow_list(&grants.all_protected());
     line(&mut text, 0, &format!("Whatever is granted, no write in the namespaces {protected}."));
-    if grants.kubernetes.is_empty() {
+    if grants.granted == Granted::default() {
         line(&mut text, 0, &format!("`{actionner}` is granted nothing."));
     } else {
         line(&mut text, 0, &format!("`{actionner}` is granted:"));
     }
-    for (index, grant) in grants.kubernetes.iter().enumerate() {
+    for (index, grant) in grants.granted.kubernetes.iter().enumerate() {
         line(&mut text, 1, &format!("{}. {grant}", index + 1));
         for resource in &grant.resources {
             line(&mut text, 2, &reach(grants, grant, resource, targets));
         }
+    }
+    if grants.granted.artifacts {
+        line(&mut text, 1, "artifacts: any, for the output that the rule names");
     }
     line(&mut text, 0, &format!("Each call may use at most {}.", grants.limits));
     text
@@ -49,7 +52,7 @@ pub fn call(actionner: &str, entry: &Entry, targets: &Targets, request: &Kuberne
     match decide(grants, targets, &Request::Kubernetes(*request)) {
         Decision::Denied(denial) => format!("Denied. {denial}\n"),
         Decision::Allowed { grant } => {
-            let line = grants.kubernetes.get(grant).map(ToString::to_string);
+            let line = grants.granted.kubernetes.get(grant).map(ToString::to_string);
             let line = line.unwrap_or_default();
             format!("Allowed by grant {} of `{actionner}`:\n  - {line}\n", grant + 1)
         }
@@ -69,7 +72,8 @@ fn granted<'a>(actionner: &str, entry: &'a Entry) -> Result<&'a Grants, String> 
 /// "pods: get and patch shop/web-0, any in shop".
 fn reach(grants: &Grants, grant: &KubernetesGrant, resource: &ResourceName, targets: &Targets) -> String {
     // Asked of this grant alone, so that another can't lend it its reach.
-    let alone = Grants { kubernetes: vec![grant.clone()], ..grants.clone() };
+    let granted = Granted { kubernetes: vec![grant.clone()], ..Granted::default() };
+    let alone = Grants { granted, ..grants.clone() };
     let mut reached = Vec::new();
     let is_it = |target: &&Target| target.group == resource.group && target.resource == resource.resource;
     for target in targets.iter().filter(is_it) {
@@ -83,6 +87,7 @@ fn reach(grants: &Grants, grant: &KubernetesGrant, resource: &ResourceName, targ
                 namespace: target.namespace.as_deref(),
                 name: Some(&target.name),
                 fields: &[],
+                node: None,
             };
             match decide(&alone, targets, &Request::Kubernetes(request)) {
                 Decision::Allowed { .. } => verbs.push(verb.name()),
@@ -121,11 +126,20 @@ fn beyond_targets(grants: &Grants, grant: &KubernetesGrant, targets: &Targets) -
         Scope::EventNamespace => targets
             .namespaces()
             .filter(|name| grant.namespaces.is_empty() || is_one(&grant.namespaces, name))
-            .map(|name| match only_writes && is_one(&grants.protected_namespaces, name) {
+            .map(|name| match only_writes && is_one(&grants.all_protected(), name) {
                 true => format!("none in {name}, which is protected"),
                 false => format!("any in {name}{named}"),
             })
             .collect(),
+        Scope::EventNode => vec!["any on the node of the event, once its pods were listed".to_owned()],
+        Scope::HostNamespace => {
+            let own = grants.own_namespace.as_deref();
+            vec![
+                own.map_or("none, since the host runs in no namespace".to_owned(), |own| {
+                    format!("any in {own}{named}")
+                }),
+            ]
+        }
         Scope::Any => {
             let places = patterns("in the namespaces", &grant.namespaces);
             vec![format!("any{places}{named}")]
@@ -262,6 +276,7 @@ mod tests {
             namespace: Some("shop"),
             name: Some("web-0"),
             fields: &[],
+            node: None,
         };
         let (entry, targets) = (entry(), targets("shop", "web-0"));
         check(

@@ -9,6 +9,7 @@ mod tests;
 
 use std::fmt;
 
+use super::Granted;
 use super::grant::{KubernetesGrant, Verb};
 use super::limits::Limits;
 use super::resource::ResourceName;
@@ -49,102 +50,163 @@ pub struct MissingGrant {
     pub actionner: String,
     /// What it imports.
     pub import: Import,
-    /// A line for `kubernetes:` of its entry, in its narrowest form; none where this version
-    /// does not know the function, and nothing can grant it.
-    pub line: Option<&'static str>,
+    /// What to add to its entry, in its narrowest form; none where this version does not know
+    /// the function, and nothing can grant it.
+    pub addition: Option<Addition>,
+}
+
+/// Something to add to an entry of the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Addition {
+    /// The entry's key, e.g. `kubernetes`.
+    pub key: &'static str,
+    /// A line of the list under that key, or its value where it is no list.
+    pub line: &'static str,
+}
+
+impl Addition {
+    /// As it stands in an entry, after the name of the key.
+    fn in_list(&self) -> String {
+        if self.key == ARTIFACTS { format!(" {}", self.line) } else { format!("\n  - {}", self.line) }
+    }
 }
 
 impl fmt::Display for MissingGrant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MissingGrant { actionner, import, line } = self;
-        match line {
-            None => write!(formatter, "`{actionner}` imports `{import}`, which this version does not know"),
-            Some(line) => write!(
-                formatter,
-                "`{actionner}` imports `{import}`, and nothing that it is granted could allow it; to allow it, \
-                 add under `kubernetes:` of `{actionner}` (with the resources and fields that it needs):\n  - {line}"
-            ),
-        }
+        let MissingGrant { actionner, import, addition } = self;
+        let Some(addition) = addition else {
+            return write!(formatter, "`{actionner}` imports `{import}`, which this version does not know");
+        };
+        write!(
+            formatter,
+            "`{actionner}` imports `{import}`, and nothing that it is granted could allow it; to allow it, \
+             add to the entry of `{actionner}` in the policy (with what it really needs): `{}:`{}",
+            addition.key,
+            addition.in_list()
+        )
     }
 }
+
+/// The one key of an entry that is no list.
+const ARTIFACTS: &str = "artifacts";
 
 /// A function that needs grants.
 struct Gate {
     interface: &'static str,
     function: &'static str,
-    /// All of them, each perhaps by another grant.
-    verbs: &'static [Verb],
-    /// Which resources it can reach at all, whatever it is asked for.
-    reaches: fn(&ResourceName) -> bool,
+    needs: Needs,
     /// What to write for it where nothing is known of what it will be asked.
     line: &'static str,
 }
 
-const GATES: [Gate; 7] = [
-    Gate {
-        interface: "kubernetes-read",
-        function: "get",
-        verbs: &[Verb::Get],
-        reaches: |_| true,
-        line: "{verbs: [get], resources: [pods], scope: event-target}",
+/// What opens a gate.
+enum Needs {
+    /// Grants under `kubernetes`.
+    Kubernetes {
+        /// All of them, each perhaps by another grant.
+        verbs: &'static [Verb],
+        /// Which resources it can reach at all, whatever it is asked for.
+        reaches: fn(&ResourceName) -> bool,
     },
-    Gate {
-        interface: "kubernetes-read",
-        function: "list",
-        verbs: &[Verb::List],
-        reaches: |_| true,
-        line: "{verbs: [list], resources: [pods], scope: event-namespace}",
-    },
-    Gate {
-        interface: "kubernetes-write",
-        function: "patch",
-        verbs: &[Verb::Patch],
-        reaches: |_| true,
-        line: "{verbs: [patch], resources: [pods], scope: event-target, fields: [metadata.labels]}",
-    },
-    Gate {
-        interface: "kubernetes-write",
-        function: "apply",
-        verbs: &[Verb::Create, Verb::Patch],
-        reaches: |_| true,
-        line: "{verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
-    },
-    Gate {
-        interface: "kubernetes-write",
-        function: "create",
-        verbs: &[Verb::Create],
-        // It posts whole objects; an eviction has a function of its own.
-        reaches: |resource| resource.subresource.is_none(),
-        line: "{verbs: [create], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
-    },
-    Gate {
-        interface: "kubernetes-write",
-        function: "delete",
-        verbs: &[Verb::Delete],
-        reaches: |_| true,
-        line: "{verbs: [delete], resources: [pods], scope: event-target}",
-    },
-    Gate {
-        interface: "kubernetes-write",
-        function: "evict",
-        verbs: &[Verb::Create],
-        reaches: |resource| resource.is("", "pods", Some("eviction")),
-        line: "{verbs: [create], resources: [pods/eviction], scope: event-target}",
-    },
+    /// The switch of this name.
+    Artifacts,
+}
+
+/// A gate of a function that reaches objects of the cluster.
+const fn kubernetes(
+    interface: &'static str,
+    function: &'static str,
+    verbs: &'static [Verb],
+    reaches: fn(&ResourceName) -> bool,
+    line: &'static str,
+) -> Gate {
+    Gate { interface, function, needs: Needs::Kubernetes { verbs, reaches }, line }
+}
+
+const READ: &str = "kubernetes-read";
+const WRITE: &str = "kubernetes-write";
+const EXEC: &str = "kubernetes-exec";
+
+/// A subresource is reached by functions of its own.
+fn objects(resource: &ResourceName) -> bool {
+    resource.subresource.is_none()
+}
+
+fn log(resource: &ResourceName) -> bool {
+    resource.is("", "pods", Some("log"))
+}
+
+fn exec(resource: &ResourceName) -> bool {
+    resource.is("", "pods", Some("exec"))
+}
+
+fn eviction(resource: &ResourceName) -> bool {
+    resource.is("", "pods", Some("eviction"))
+}
+
+const GET_POD: &str = "{verbs: [get], resources: [pods], scope: event-target}";
+const GET_LOG: &str = "{verbs: [get], resources: [pods/log], scope: event-target}";
+const CREATE_EXEC: &str = "{verbs: [create], resources: [pods/exec], scope: event-target}";
+
+const GATES: &[Gate] = &[
+    kubernetes(READ, "get", &[Verb::Get], |it| !log(it), GET_POD),
+    kubernetes(READ, "list", &[Verb::List], objects, "{verbs: [list], resources: [pods], scope: event-namespace}"),
+    kubernetes(READ, "logs", &[Verb::Get], log, GET_LOG),
+    kubernetes(READ, "logs-into", &[Verb::Get], log, GET_LOG),
+    kubernetes(READ, "wait", &[Verb::Get], objects, GET_POD),
+    kubernetes(READ, "wait-deleted", &[Verb::Get], objects, GET_POD),
+    kubernetes(
+        WRITE,
+        "patch",
+        &[Verb::Patch],
+        |_| true,
+        "{verbs: [patch], resources: [pods], scope: event-target, fields: [metadata.labels]}",
+    ),
+    kubernetes(
+        WRITE,
+        "apply",
+        &[Verb::Create, Verb::Patch],
+        |_| true,
+        "{verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
+    ),
+    // It posts whole objects; an eviction and an exec have functions of their own.
+    kubernetes(
+        WRITE,
+        "create",
+        &[Verb::Create],
+        objects,
+        "{verbs: [create], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
+    ),
+    kubernetes(WRITE, "delete", &[Verb::Delete], |_| true, "{verbs: [delete], resources: [pods], scope: event-target}"),
+    kubernetes(
+        WRITE,
+        "evict",
+        &[Verb::Create],
+        eviction,
+        "{verbs: [create], resources: [pods/eviction], scope: event-target}",
+    ),
+    kubernetes(EXEC, "exec", &[Verb::Create], exec, CREATE_EXEC),
+    kubernetes(EXEC, "exec-into", &[Verb::Create], exec, CREATE_EXEC),
+    Gate { interface: ARTIFACTS, function: "[static]artifact.create", needs: Needs::Artifacts, line: "true" },
 ];
 
 /// Interfaces that need no grant: words for the log, and types.
 const FREE: [&str; 2] = ["log", "types"];
 
-/// The verbs that a call of a function must be granted, each of them; none at all for one
-/// that is free. `None` for a function that the contract does not have.
-///
-/// The capability that carries a call out asks [`crate::decide::decide`] once for each.
-pub fn required_verbs(interface: &str, function: &str) -> Option<&'static [Verb]> {
-    if FREE.contains(&interface) {
-        return Some(&[]);
-    }
-    gate(interface, function).map(|gate| gate.verbs)
+/// Functions that need no grant in interfaces whose others do: what every identity of the
+/// cluster may read, and what is done with an artifact that there is only by a grant.
+const FREE_FUNCTIONS: [(&str, &str); 2] = [(READ, "discover"), (ARTIFACTS, "[method]artifact.write")];
+
+/// Whether the contract has such a function, with a gate or free.
+pub fn is_known(interface: &str, function: &str) -> bool {
+    is_free(interface, function) || gate(interface, function).is_some()
+}
+
+fn is_free(interface: &str, function: &str) -> bool {
+    // Handing back an artifact needs no permission either.
+    FREE.contains(&interface)
+        || FREE_FUNCTIONS.contains(&(interface, function))
+        || (interface == ARTIFACTS && function.starts_with("[resource-drop]"))
 }
 
 fn gate(interface: &str, function: &str) -> Option<&'static Gate> {
@@ -152,29 +214,43 @@ fn gate(interface: &str, function: &str) -> Option<&'static Gate> {
 }
 
 impl Gate {
-    /// Whether some request that this function makes could be granted one of its verbs.
-    fn opens_by(&self, grant: &KubernetesGrant, verb: Verb) -> bool {
-        grant.verbs.contains(&verb) && grant.resources.iter().any(self.reaches)
+    /// Whether some request that this function makes could be granted.
+    fn opens_by(&self, granted: &Granted) -> bool {
+        let some = |verb: &Verb, reaches: fn(&ResourceName) -> bool| {
+            let opens = |it: &KubernetesGrant| it.verbs.contains(verb) && it.resources.iter().any(reaches);
+            granted.kubernetes.iter().any(opens)
+        };
+        match &self.needs {
+            Needs::Kubernetes { verbs, reaches } => verbs.iter().all(|verb| some(verb, *reaches)),
+            Needs::Artifacts => granted.artifacts,
+        }
+    }
+
+    fn addition(&self) -> Addition {
+        let key = match self.needs {
+            Needs::Kubernetes { .. } => "kubernetes",
+            Needs::Artifacts => ARTIFACTS,
+        };
+        Addition { key, line: self.line }
     }
 }
 
 /// What is missing of the grants that the imports need, in the order of the imports.
-pub(super) fn missing(actionner: &str, grants: &[KubernetesGrant], imports: &[Import]) -> Vec<MissingGrant> {
-    let is_granted = |gate: &Gate| gate.verbs.iter().all(|verb| grants.iter().any(|grant| gate.opens_by(grant, *verb)));
+pub(super) fn missing(actionner: &str, granted: &Granted, imports: &[Import]) -> Vec<MissingGrant> {
     let mut missing = Vec::new();
     for import in imports {
         let interface = import.own_interface();
-        if interface.is_some_and(|interface| FREE.contains(&interface)) {
+        if interface.is_some_and(|interface| is_free(interface, &import.function)) {
             continue;
         }
         let gate = interface.and_then(|interface| gate(interface, &import.function));
-        if gate.is_some_and(is_granted) {
+        if gate.is_some_and(|gate| gate.opens_by(granted)) {
             continue;
         }
         missing.push(MissingGrant {
             actionner: actionner.to_owned(),
             import: import.clone(),
-            line: gate.map(|gate| gate.line),
+            addition: gate.map(Gate::addition),
         });
     }
     missing
@@ -186,17 +262,25 @@ pub(super) fn missing(actionner: &str, grants: &[KubernetesGrant], imports: &[Im
 /// are the ones most often needed, and a comment says to look at them.
 pub fn least_privilege_entry(name: &str, digest: &str, imports: &[Import]) -> String {
     let mut text = format!("actionners:\n  {name}:\n    digest: {digest}\n");
-    let missing = missing(name, &[], imports);
-    let mut lines: Vec<&str> = missing.iter().filter_map(|missing| missing.line).collect();
-    lines.dedup();
-    if !lines.is_empty() {
-        text.push_str("    kubernetes:   # put in the resources and fields that it really needs\n");
-        for line in lines {
-            text.push_str(&format!("      - {line}\n"));
+    let missing = missing(name, &Granted::default(), imports);
+    let mut additions: Vec<Addition> = missing.iter().filter_map(|missing| missing.addition).collect();
+    // Those of one key together, and of a key each line once.
+    additions.sort();
+    additions.dedup();
+    let mut key = "";
+    for addition in additions {
+        if addition.key == ARTIFACTS {
+            text.push_str(&format!("    {ARTIFACTS}: {}\n", addition.line));
+            continue;
         }
+        if addition.key != key {
+            key = addition.key;
+            text.push_str(&format!("    {key}:   # put in what it really needs\n"));
+        }
+        text.push_str(&format!("      - {}\n", addition.line));
     }
     text.push_str(&format!("    limits: {}\n", Limits::default()));
-    for unknown in missing.iter().filter(|missing| missing.line.is_none()) {
+    for unknown in missing.iter().filter(|missing| missing.addition.is_none()) {
         text.push_str(&format!("# {unknown}: it can't be granted\n"));
     }
     text

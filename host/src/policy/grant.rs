@@ -70,8 +70,7 @@ impl fmt::Display for Verb {
     }
 }
 
-/// Which objects a grant reaches, from the narrowest to the widest: each scope reaches all
-/// that the one before it does.
+/// Which objects a grant reaches, from the narrowest to the widest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Scope {
     /// The objects that the event names, and those that these name themselves once they
@@ -81,19 +80,28 @@ pub enum Scope {
     /// Also any object in the namespace of one that the event names: for what an actionner
     /// makes beside a pod.
     EventNamespace,
+    /// Also the pods on the node of the event, once they were listed in the same call, and
+    /// their owners.
+    EventNode,
+    /// Any object in the namespace that the host runs in. The only scope that allows a write
+    /// there.
+    HostNamespace,
     /// Any object of the cluster.
     Any,
 }
 
 impl Scope {
     /// Every scope, the narrowest first.
-    pub const ALL: [Scope; 3] = [Scope::EventTarget, Scope::EventNamespace, Scope::Any];
+    pub const ALL: [Scope; 5] =
+        [Scope::EventTarget, Scope::EventNamespace, Scope::EventNode, Scope::HostNamespace, Scope::Any];
 
     /// As the policy writes it.
     pub fn name(self) -> &'static str {
         match self {
             Scope::EventTarget => "event-target",
             Scope::EventNamespace => "event-namespace",
+            Scope::EventNode => "event-node",
+            Scope::HostNamespace => "host-namespace",
             Scope::Any => "any",
         }
     }

@@ -23,6 +23,8 @@ pub struct Limits {
     pub host_calls_max: u32,
     /// One answer that a capability gives.
     pub response_bytes_max: usize,
+    /// All artifacts of a call, summed.
+    pub artifact_bytes_max: u64,
     /// Calls of the same actionner that run at once.
     pub concurrency_max: usize,
 }
@@ -35,6 +37,7 @@ impl Default for Limits {
             deadline_max: Duration::from_secs(30),
             host_calls_max: 200,
             response_bytes_max: 4 << 20,
+            artifact_bytes_max: GIB,
             concurrency_max: 64,
         }
     }
@@ -43,15 +46,23 @@ impl Default for Limits {
 /// As the policy file writes it: one mapping in braces, every limit in it.
 impl fmt::Display for Limits {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { memory_bytes_max, cpu_max, deadline_max, host_calls_max, response_bytes_max, concurrency_max } =
-            self;
+        let Limits {
+            memory_bytes_max,
+            cpu_max,
+            deadline_max,
+            host_calls_max,
+            response_bytes_max,
+            artifact_bytes_max,
+            concurrency_max,
+        } = self;
         let memory = quantity_text(*memory_bytes_max as u64);
         let response = quantity_text(*response_bytes_max as u64);
+        let artifacts = quantity_text(*artifact_bytes_max);
         let (cpu, deadline) = (duration_text(*cpu_max), duration_text(*deadline_max));
         write!(
             formatter,
             "{{memory: {memory}, cpu: {cpu}, deadline: {deadline}, host_calls: {host_calls_max}, \
-             response_bytes: {response}, concurrency: {concurrency_max}}}"
+             response_bytes: {response}, artifact_bytes: {artifacts}, concurrency: {concurrency_max}}}"
         )
     }
 }
@@ -64,13 +75,14 @@ pub(super) struct NamedLimits {
     deadline_max: Option<Duration>,
     host_calls_max: Option<u32>,
     response_bytes_max: Option<usize>,
+    artifact_bytes_max: Option<u64>,
     concurrency_max: Option<usize>,
 }
 
 impl NamedLimits {
     /// The keys of `limits:`.
-    pub(super) const KEYS: [&'static str; 6] =
-        ["memory", "cpu", "deadline", "host_calls", "response_bytes", "concurrency"];
+    pub(super) const KEYS: [&'static str; 7] =
+        ["memory", "cpu", "deadline", "host_calls", "response_bytes", "artifact_bytes", "concurrency"];
 
     /// Take the value of one key; the error says what would be right.
     pub(super) fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
@@ -82,6 +94,7 @@ impl NamedLimits {
             "deadline" => self.deadline_max = Some(duration(text, 10, 3_600_000)?),
             "host_calls" => self.host_calls_max = Some(count(text, 1_000_000)?),
             "response_bytes" => self.response_bytes_max = Some(bytes(text, KIB, GIB)?),
+            "artifact_bytes" => self.artifact_bytes_max = Some(bytes(text, KIB, 1_024 * GIB)? as u64),
             "concurrency" => self.concurrency_max = Some(count(text, 1_024)? as usize),
             _ => return Err("no such limit".to_owned()),
         }
@@ -96,6 +109,7 @@ impl NamedLimits {
             deadline_max: self.deadline_max.unwrap_or(base.deadline_max),
             host_calls_max: self.host_calls_max.unwrap_or(base.host_calls_max),
             response_bytes_max: self.response_bytes_max.unwrap_or(base.response_bytes_max),
+            artifact_bytes_max: self.artifact_bytes_max.unwrap_or(base.artifact_bytes_max),
             concurrency_max: self.concurrency_max.unwrap_or(base.concurrency_max),
         }
     }

@@ -7,12 +7,12 @@ use super::grant::{KubernetesGrant, Pattern, Scope, Verb};
 use super::limits::NamedLimits;
 use super::resource::ResourceName;
 use super::yaml::{Node, Reader, Value, valid_names};
-use super::{Body, EntryAsWritten, OperatorPolicy, PolicyError};
+use super::{Body, EntryAsWritten, Granted, OperatorPolicy, PolicyError};
 use crate::decide::{NAMESPACE_BYTES_MAX, SHOWN_CHARS_MAX, shown};
 
 /// Keys that other capabilities will bring. They are refused rather than ignored: a grant
 /// that does nothing would be believed.
-const NOT_YET: [&str; 5] = ["exec", "functions", "http", "objects", "artifact_bytes"];
+const NOT_YET: [&str; 3] = ["functions", "http", "objects"];
 
 /// Read an operator's file.
 pub(super) fn operator(file: &str, text: &str) -> Result<OperatorPolicy, Vec<PolicyError>> {
@@ -117,7 +117,7 @@ fn is_actionner_name(name: &str) -> bool {
 }
 
 fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
-    let (mut digest, mut kubernetes, mut named) = (None, Vec::new(), NamedLimits::default());
+    let (mut digest, mut granted, mut named) = (None, Granted::default(), NamedLimits::default());
     let mut forbidden = None;
     let entries = reader.map(node, what)?;
     let count = entries.len();
@@ -126,16 +126,17 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
             "digest" => digest = self::digest(reader, value),
             "kubernetes" => {
                 for grant in reader.list(value, "kubernetes") {
-                    kubernetes.extend(self::grant(reader, grant));
+                    granted.kubernetes.extend(self::grant(reader, grant));
                 }
             }
+            "artifacts" => granted.artifacts = artifacts(reader, &value),
             "limits" => named = limits(reader, value),
             "forbidden" => forbidden = Some(value),
-            _ => unknown_key(reader, &key, &["digest", "kubernetes", "limits", "forbidden"]),
+            _ => unknown_key(reader, &key, &["digest", "kubernetes", "artifacts", "limits", "forbidden"]),
         }
     }
     let Some(forbidden) = forbidden else {
-        return Some(Body::Granted { digest, kubernetes, limits: named });
+        return Some(Body::Granted { digest, granted, limits: named });
     };
     if !matches!(forbidden.value, Value::Bool(true)) {
         reader.problem(
@@ -146,6 +147,15 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
         reader.problem(forbidden.referenced, format!("{what} is forbidden: no other key can stand beside `forbidden`"));
     }
     Some(Body::Forbidden)
+}
+
+/// A switch that is off unless it is written, so that `false` can only be a misunderstanding.
+fn artifacts(reader: &mut Reader, node: &Node) -> bool {
+    let allowed = matches!(node.value, Value::Bool(true));
+    if !allowed {
+        reader.problem(node.referenced, "`artifacts` can only be `true`: leave it out to forbid them".to_owned());
+    }
+    allowed
 }
 
 fn digest(reader: &mut Reader, node: Node) -> Option<String> {
@@ -217,6 +227,16 @@ fn check_keys_agree(grant: &KubernetesGrant) -> Result<(), String> {
         return Err(format!(
             "`fields` is missing: `{verb}` may touch only the fields that a grant names, such as `fields: [metadata.labels]`"
         ));
+    }
+    let is_exec = |resource: &ResourceName| resource.subresource.as_deref() == Some("exec");
+    if let Some(verb) = grant.verbs.iter().find(|verb| **verb != Verb::Create)
+        && grant.resources.iter().any(is_exec)
+    {
+        return Err(format!("`{verb}` says nothing about `pods/exec`: to run a command there is `create`"));
+    }
+    let is_pods = |resource: &ResourceName| resource.group.is_empty() && resource.resource == "pods";
+    if grant.verbs.contains(&Verb::List) && grant.scope == Scope::EventNode && !grant.resources.iter().all(is_pods) {
+        return Err("`scope: event-node` lists the pods of a node, and nothing else".to_owned());
     }
     if grant.verbs.contains(&Verb::List) {
         if !grant.names.is_empty() {

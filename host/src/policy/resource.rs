@@ -13,9 +13,9 @@ use super::yaml::valid_names;
 /// The groups whose name contains no dot; the core group's is empty.
 pub(crate) const DOTLESS_GROUPS: [&str; 5] = ["apps", "autoscaling", "batch", "extensions", "policy"];
 
-/// Subresources that are not objects: each opens a connection, yields a stream or mints a
-/// credential, and so needs a capability of its own rather than a verb on an object.
-const NOT_OBJECTS: [&str; 6] = ["attach", "exec", "log", "portforward", "proxy", "token"];
+/// Subresources that are not objects: each opens a connection or mints a credential, and no
+/// capability reaches it.
+const OUT_OF_REACH: [&str; 4] = ["attach", "portforward", "proxy", "token"];
 
 /// A resource as one grant names it; the subresource is distinct from its resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +79,7 @@ impl std::str::FromStr for ResourceName {
             let groups = valid_names(group, &DOTLESS_GROUPS);
             return Err(format!("`{group}` is not a group: one contains a dot or is Kubernetes' own{groups}"));
         }
-        if let Some(subresource) = subresource.filter(|name| NOT_OBJECTS.contains(name)) {
+        if let Some(subresource) = subresource.filter(|name| OUT_OF_REACH.contains(name)) {
             return Err(format!(
                 "`{resource}/{subresource}` is not an object: this version has no capability that reaches it"
             ));
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for text in ["pods/exec", "pods/log", "services/proxy", "nodes/proxy", "serviceaccounts/token"] {
+        for text in ["pods/attach", "pods/portforward", "services/proxy", "nodes/proxy", "serviceaccounts/token"] {
             check(text, Err("no capability that reaches it"));
         }
     }

@@ -35,6 +35,7 @@ struct Inner {
     events: Series,
     matches: Series,
     actions: Series,
+    outputs: Series,
     event_seconds: Histogram,
     queue_wait_seconds: Histogram,
     action_seconds: HistogramVec,
@@ -93,6 +94,12 @@ impl Metrics {
                 &["action", "actionner", "event", "rule", "status", "namespace", "pod"],
                 &["event", "namespace", "pod"],
             )?,
+            outputs: build.series(
+                "output_total",
+                "number of artifacts sent to outputs",
+                &["action", "rule", "target", "status"],
+                &[],
+            )?,
             event_seconds: build.histogram(
                 "event_duration_seconds",
                 "time from the reception of an event to the end of its last action",
@@ -127,6 +134,11 @@ impl Metrics {
             registry: registry.clone(),
         };
         Ok(Metrics(Arc::new(inner)))
+    }
+
+    /// An artifact was sent to `target`, or should have been.
+    pub fn output(&self, action: &str, rule: &str, target: &str, status: &str) {
+        self.0.outputs.increment(&[action, rule, target, status]);
     }
 
     /// An event was received; `event` is its Falco rule.

@@ -1,0 +1,197 @@
+//! `kubernetes-exec`: commands inside containers.
+//!
+//! A command's standard output flows from the API server to the guest's buffer, or straight into
+//! an artifact, and is never held whole by the host. In a dry run nothing is run.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Api;
+use kube::api::{AttachParams, AttachedProcess};
+use kube::client::UpgradeConnectionError;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout_at;
+use wasmtime::component::Resource;
+
+use super::artifacts::{Artifacts, Handle};
+use super::bindings::falco_talon::actionner::kubernetes_exec::{Container, Exit, Host};
+use super::kubernetes::{convert_client_error, convert_status};
+use super::{Call, CapabilityError};
+use crate::audit::Entry;
+use crate::decide::Address;
+use crate::policy::Verb;
+
+/// How much of a stream is read at once.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// One command in one container.
+struct Command<'a> {
+    container: &'a Container,
+    command: &'a [String],
+    stdin: &'a [u8],
+}
+
+/// Where the standard output of a command goes.
+enum Stdout<'a> {
+    Held,
+    Artifact(&'a mut Artifacts, Handle),
+}
+
+impl Host for Call {
+    async fn exec(
+        &mut self,
+        container: Container,
+        command: Vec<String>,
+        stdin: Vec<u8>,
+    ) -> Result<Exit, CapabilityError> {
+        let command = Command { container: &container, command: &command, stdin: &stdin };
+        let entry = self.allow(&command, "kubernetes-exec.exec")?;
+        let result = self.run(&command, None).await;
+        self.close(entry, result)
+    }
+
+    async fn exec_into(
+        &mut self,
+        container: Container,
+        command: Vec<String>,
+        stdin: Vec<u8>,
+        stdout: Resource<Handle>,
+    ) -> Result<Exit, CapabilityError> {
+        let command = Command { container: &container, command: &command, stdin: &stdin };
+        let entry = self.allow(&command, "kubernetes-exec.exec-into")?;
+        let result = self.run(&command, Some(Handle::from(&stdout))).await;
+        self.close(entry, result)
+    }
+}
+
+impl Call {
+    fn allow(&mut self, command: &Command<'_>, capability: &'static str) -> Result<Entry, CapabilityError> {
+        let Container { namespace, pod, .. } = command.container;
+        let address = Address::new("", "v1", "pods/exec", Some(namespace), Some(pod))
+            .map_err(|error| self.invalid(capability, error))?;
+        if command.command.is_empty() {
+            return Err(self.invalid(capability, "the command is empty"));
+        }
+        self.gate(capability, &[address.request(Verb::Create, &[]).into()])
+    }
+
+    async fn run(&mut self, command: &Command<'_>, into: Option<Handle>) -> Result<Exit, CapabilityError> {
+        if self.dry_run {
+            return Ok(Exit { code: 0, stdout: Vec::new(), stderr: Vec::new(), truncated: false });
+        }
+        let client = self.kubernetes()?.client();
+        let (deadline, bytes_max) = (self.deadline, self.grants.limits.response_bytes_max);
+        let stdout = match into {
+            Some(handle) => Stdout::Artifact(&mut self.artifacts, handle),
+            None => Stdout::Held,
+        };
+        let run = async { attend(start(client, command).await?, command.stdin, stdout, bytes_max).await };
+        timeout_at(deadline, run).await.map_err(|_| CapabilityError::Timeout)?
+    }
+}
+
+async fn start(client: kube::Client, command: &Command<'_>) -> Result<AttachedProcess, CapabilityError> {
+    let Container { namespace, pod, name } = command.container;
+    let parameters = AttachParams::default().container(name).stdin(!command.stdin.is_empty()).stderr(true);
+    let pods: Api<Pod> = Api::namespaced(client, namespace);
+    pods.exec(pod, command.command, &parameters).await.map_err(|error| match error {
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => convert_status(status, b""),
+        error => convert_client_error(&error),
+    })
+}
+
+/// Feed and drain the streams side by side until the command has ended.
+async fn attend(
+    mut process: AttachedProcess,
+    stdin: &[u8],
+    stdout: Stdout<'_>,
+    bytes_max: usize,
+) -> Result<Exit, CapabilityError> {
+    let left = AtomicUsize::new(bytes_max);
+    let (input, output, errors) = (process.stdin(), process.stdout(), process.stderr());
+    let status = process.take_status();
+    let feed = async {
+        let Some(mut input) = input else { return };
+        // A command need not read what it is given.
+        let _ = input.write_all(stdin).await;
+        let _ = input.shutdown().await;
+    };
+    let collect = async {
+        match (output, stdout) {
+            (Some(output), Stdout::Held) => Ok(hold(output, &left).await),
+            (Some(output), Stdout::Artifact(artifacts, handle)) => {
+                pour(output, artifacts, handle).await.map(|()| (Vec::new(), false))
+            }
+            (None, _) => Ok((Vec::new(), false)),
+        }
+    };
+    let complain = async {
+        match errors {
+            Some(errors) => Ok(hold(errors, &left).await),
+            None => Ok((Vec::new(), false)),
+        }
+    };
+    // An artifact that is full ends the command: dropping the process closes the connection.
+    let ((), (stdout, stdout_cut), (stderr, stderr_cut)) = tokio::try_join!(
+        async {
+            feed.await;
+            Ok(())
+        },
+        collect,
+        complain
+    )?;
+    let status = match status {
+        Some(status) => status.await,
+        None => None,
+    };
+    let code = exit_code(status)?;
+    Ok(Exit { code, stdout, stderr, truncated: stdout_cut || stderr_cut })
+}
+
+/// What fits into what is `left` of the limit, and whether anything did not. The rest is read
+/// too, or the command would wait for ever.
+async fn hold(mut stream: impl AsyncRead + Unpin, left: &AtomicUsize) -> (Vec<u8>, bool) {
+    let (mut held, mut cut, mut chunk) = (Vec::new(), false, vec![0; CHUNK_BYTES]);
+    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+        let room = left.load(Ordering::Relaxed).min(count);
+        left.fetch_sub(room, Ordering::Relaxed);
+        held.extend_from_slice(chunk.get(..room).unwrap_or_default());
+        cut |= room < count;
+    }
+    (held, cut)
+}
+
+async fn pour(
+    mut stream: impl AsyncRead + Unpin,
+    artifacts: &mut Artifacts,
+    handle: Handle,
+) -> Result<(), CapabilityError> {
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        match stream.read_buf(&mut chunk).await {
+            Ok(1..) => artifacts.append(handle, chunk).await?,
+            Ok(0) | Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// What the API server says at the end: success, the exit code, or why the command did not run.
+fn exit_code(status: Option<Status>) -> Result<i32, CapabilityError> {
+    let lost = || CapabilityError::Unavailable("the connection ended before the command did".to_owned());
+    let status = status.ok_or_else(lost)?;
+    if status.status.as_deref() == Some("Success") {
+        return Ok(0);
+    }
+    let causes = status.details.and_then(|details| details.causes).unwrap_or_default();
+    let code = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"));
+    let code = code.and_then(|cause| cause.message.as_deref()?.parse().ok());
+    code.ok_or_else(|| {
+        let message = status.message.unwrap_or_else(|| "the command can't be run".to_owned());
+        if message.contains("not found") && message.contains("container") && !message.contains("executable") {
+            CapabilityError::NotFound
+        } else {
+            CapabilityError::Invalid(message)
+        }
+    })
+}

@@ -1,0 +1,111 @@
+//! `local:file`: a folder of the host's own file system.
+//!
+//! A file appears under its name when it is whole, and never in place of another. Blocks, as
+//! files do: the caller chooses the thread.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use tempfile::Builder;
+
+use crate::{Artifact, OutputError, Stored};
+
+/// Several artifacts of one pod can have the same name within a second.
+const SAME_NAME_MAX: u32 = 1_000;
+
+/// Store an artifact as `<destination>/<key>`, readable by the host's user alone.
+///
+/// Where there is such a file already, a number is put behind the key.
+///
+/// # Errors
+///
+/// Where the folder is missing, or can't be written to.
+pub fn store(destination: &str, key: &str, artifact: &mut Artifact) -> Result<Stored, OutputError> {
+    let folder = Path::new(destination);
+    if !folder.is_dir() {
+        return Err(OutputError::NoFolder(destination.to_owned()));
+    }
+    let failed = |error: io::Error| OutputError::File { folder: destination.to_owned(), error };
+    // Beside where it goes, so that it can be moved there; created with mode 0600.
+    let mut file = Builder::new().prefix(".falco-talon-").tempfile_in(folder).map_err(failed)?;
+    io::copy(&mut artifact.read().map_err(failed)?, file.as_file_mut()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    let mut path = folder.join(key);
+    for number in 2..SAME_NAME_MAX {
+        match file.persist_noclobber(&path) {
+            Ok(_) => return Ok(stored(artifact, &path)),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                file = error.file;
+                path = numbered(folder, key, number);
+            }
+            Err(error) => return Err(failed(error.error)),
+        }
+    }
+    Err(failed(ErrorKind::AlreadyExists.into()))
+}
+
+fn stored(artifact: &Artifact, path: &Path) -> Stored {
+    let path = path.display().to_string();
+    let base_name = artifact.name.rsplit('/').next().unwrap_or_default();
+    Stored {
+        message: format!("the file '{base_name}' has been copied to '{path}'"),
+        objects: vec![("file", artifact.name.clone()), ("destination", path)],
+    }
+}
+
+/// `a_2.pcap` for `a.pcap`: what opens files by their ending still does.
+fn numbered(folder: &Path, key: &str, number: u32) -> PathBuf {
+    match key.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => folder.join(format!("{stem}_{number}.{extension}")),
+        _ => folder.join(format!("{key}_{number}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn artifact(content: &[u8]) -> Artifact {
+        let mut artifact = Artifact::new("/var/log/x.log".to_owned(), "text/plain".to_owned());
+        artifact.append(content).unwrap();
+        artifact
+    }
+
+    #[test]
+    fn a_file_is_stored_whole_and_for_the_host_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = format!("{}/", folder.path().display());
+        let large = vec![7; 3 << 20];
+        let stored = store(&destination, "key_x.log", &mut artifact(&large)).unwrap();
+        let path = folder.path().join("key_x.log");
+        assert_eq!(stored.message, format!("the file 'x.log' has been copied to '{}'", path.display()));
+        let objects = [("file", "/var/log/x.log".to_owned()), ("destination", path.display().to_string())];
+        assert_eq!(stored.objects, objects);
+        assert_eq!(fs::read(&path).unwrap(), large);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = folder.path().display().to_string();
+        for (key, expected) in [("a.pcap", "a.pcap"), ("a.pcap", "a_2.pcap"), ("a.pcap", "a_3.pcap"), ("log", "log")] {
+            store(&destination, key, &mut artifact(expected.as_bytes())).unwrap();
+            assert_eq!(fs::read_to_string(folder.path().join(expected)).unwrap(), expected);
+        }
+        store(&destination, "log", &mut artifact(b"2")).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("log_2")).unwrap(), "2");
+    }
+
+    #[test]
+    fn a_folder_must_exist_and_let_files_be_made() {
+        let error = store("/nowhere/at/all", "key", &mut artifact(b"x")).unwrap_err();
+        assert_eq!(error.to_string(), "folder '/nowhere/at/all' does not exist");
+        let error = store("/proc", "key", &mut artifact(b"x")).unwrap_err();
+        assert!(error.to_string().starts_with("can't write to the folder '/proc': "), "{error}");
+    }
+}
