@@ -259,8 +259,10 @@ impl Policy {
     /// The policy in force as a policy file, every limit written out. Read back, it is the
     /// same policy.
     pub fn to_yaml(&self) -> String {
-        let namespaces = flow_list(&self.all_protected());
-        let mut text = format!("protected:\n  namespaces: {namespaces}\nlimits: {}\n", self.limits());
+        let namespaces = flow_list(&self.protected_namespaces);
+        let own = self.own_namespace.as_deref().map(|own| format!("   # and {own}, where the host runs"));
+        let own = own.unwrap_or_default();
+        let mut text = format!("protected:\n  namespaces: {namespaces}{own}\nlimits: {}\n", self.limits());
         if self.entries.is_empty() {
             return text;
         }
@@ -277,12 +279,6 @@ impl Policy {
 
     fn limits(&self) -> Limits {
         self.limits.over(&Limits::default())
-    }
-
-    fn all_protected(&self) -> Vec<Pattern> {
-        let none = Grants::none(String::new());
-        let protected_namespaces = self.protected_namespaces.as_slice().into();
-        Grants { protected_namespaces, own_namespace: self.own_namespace.clone(), ..none }.all_protected()
     }
 }
 

@@ -206,6 +206,9 @@ fn least_grant(targets: &Targets, request: &KubernetesRequest<'_>) -> Option<Kub
     write_address(&mut address, request.group, request.resource, request.subresource).ok()?;
     // A resource that no policy can name, such as `pods/exec`, has no line.
     let resource: ResourceName = address.parse().ok()?;
+    if resource.subresource.as_deref() == Some("exec") && request.verb != Verb::Create {
+        return None;
+    }
     let is_target =
         request.name.is_some_and(|name| targets.contains(request.group, request.resource, request.namespace, name));
     let exactly = |name: Option<&str>| -> Vec<Pattern> {
@@ -215,6 +218,11 @@ fn least_grant(targets: &Targets, request: &KubernetesRequest<'_>) -> Option<Kub
     let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
     let (scope, namespaces, names) = if is_target {
         (Scope::EventTarget, Vec::new(), Vec::new())
+    } else if request
+        .name
+        .is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name))
+    {
+        (Scope::EventNode, Vec::new(), Vec::new())
     } else if in_event_namespace {
         (Scope::EventNamespace, Vec::new(), exactly(request.name))
     } else {
