@@ -37,6 +37,7 @@ mod limits;
 mod parse;
 #[cfg(test)]
 mod properties;
+pub mod rbac;
 pub(crate) mod resource;
 #[cfg(test)]
 mod tests;
