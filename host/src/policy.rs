@@ -44,7 +44,7 @@ mod tests;
 mod yaml;
 
 pub use field::{FieldPath, Segment};
-pub use functions::{Addition, Import, MissingGrant, is_known, least_privilege_entry};
+pub use functions::{Addition, Import, MissingGrant, is_known, is_wasi, least_privilege_entry};
 use grant::flow_list;
 pub use grant::{KubernetesGrant, Pattern, Scope, Verb};
 pub use limits::Limits;

@@ -193,6 +193,9 @@ const GATES: &[Gate] = &[
 /// Interfaces that need no grant: words for the log, and types.
 const FREE: [&str; 2] = ["log", "types"];
 
+/// The interfaces of WASI. What they give is empty, so that they need no grant.
+const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
 /// Functions that need no grant in interfaces whose others do: what every identity of the
 /// cluster may read, and what is done with an artifact that there is only by a grant.
 const FREE_FUNCTIONS: [(&str, &str); 2] = [(READ, "discover"), (ARTIFACTS, "[method]artifact.write")];
@@ -200,6 +203,11 @@ const FREE_FUNCTIONS: [(&str, &str); 2] = [(READ, "discover"), (ARTIFACTS, "[met
 /// Whether the contract has such a function, with a gate or free.
 pub fn is_known(interface: &str, function: &str) -> bool {
     is_free(interface, function) || gate(interface, function).is_some()
+}
+
+/// Whether an import, by its whole name, is of the WASI that every component may have.
+pub fn is_wasi(import: &str) -> bool {
+    WASI.iter().any(|interface| import.starts_with(interface))
 }
 
 fn is_free(interface: &str, function: &str) -> bool {
@@ -240,7 +248,7 @@ pub(super) fn missing(actionner: &str, granted: &Granted, imports: &[Import]) ->
     let mut missing = Vec::new();
     for import in imports {
         let interface = import.own_interface();
-        if interface.is_some_and(|interface| is_free(interface, &import.function)) {
+        if is_wasi(&import.interface) || interface.is_some_and(|interface| is_free(interface, &import.function)) {
             continue;
         }
         let gate = interface.and_then(|interface| gate(interface, &import.function));

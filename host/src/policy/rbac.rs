@@ -314,6 +314,13 @@ mod tests {
                   - {kind: ServiceAccount, namespace: falco, name: talon}
             "#]],
         );
-        check(None, "kubernetes: [{verbs: [get], resources: [pods], scope: host-namespace}]", None, &expect!["`acme:test` works in the namespace that the host runs in: set it in the environment, as NAMESPACE=falco-talon"]);
+        check(
+            None,
+            "kubernetes: [{verbs: [get], resources: [pods], scope: host-namespace}]",
+            None,
+            &expect![
+                "`acme:test` works in the namespace that the host runs in: set it in the environment, as NAMESPACE=falco-talon"
+            ],
+        );
     }
 }

@@ -59,7 +59,8 @@ fn an_unknown_function_is_missing_and_a_free_one_never() {
     assert!(missing("falco-talon:actionner/kubernetes-read@0.1.0", "get"));
     assert!(missing("kubernetes-read", "watch"));
     assert!(missing("kubernetes-exec", "exec"));
-    assert!(missing("wasi:cli/environment@0.2.0", "get-environment"));
+    assert!(!missing("wasi:cli/environment@0.2.0", "get-environment"));
+    assert!(missing("wasi:http/outgoing-handler@0.2.0", "handle"));
     assert!(missing("wasi:logging/log@0.1.0", "write"));
 }
 
