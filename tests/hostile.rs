@@ -137,7 +137,9 @@ async fn one_that_hoards_handles() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_looks_for_files_network_and_environment_in_wasi() {
-    let expected = expect!["success: variables: 0, arguments: 0, directory: None, folders: 0, connect: denied, listen: denied, udp: denied, resolve: permanent-resolver-failure"];
+    let expected = expect![
+        "success: variables: 0, arguments: 0, directory: None, folders: 0, connect: denied, listen: denied, udp: denied, resolve: permanent-resolver-failure"
+    ];
     let lines = check("hostile:wasi", guest!("wasi"), "    limits: {cpu: 1s}\n", &expected).await;
     let words = lines.iter().filter(|line| line["message"] == "actionner");
     let words: Vec<_> = words.map(|line| format!("{}: {}", text(line, "level"), text(line, "output"))).collect();
@@ -145,7 +147,8 @@ async fn one_that_looks_for_files_network_and_environment_in_wasi() {
         info: words
         info: and mo
         info: re words
-        warn: a [31mcomplaint"#]].assert_eq(&words.join("\n"));
+        warn: a [31mcomplaint"#]]
+    .assert_eq(&words.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 //! value, or not at all: a reload that fails changes nothing, and events that are on their
 //! way finish with what they began with.
 
+mod inline;
 mod problem;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,8 @@ pub struct Generation {
     pub actionners: BTreeMap<String, Arc<Actionner>>,
     /// The clients that those actionners need.
     pub clients: Clients,
+    /// The files that the rules themselves name.
+    pub files: Vec<PathBuf>,
 }
 
 /// Where a generation is read from, and what it is built with.
@@ -114,7 +117,7 @@ impl Loader {
             (inspections, warnings) = self.inspect(|_| true).await;
         }
         let catalogue = catalogue(&inspections);
-        let (rules, rule_warnings) = match document.check(&catalogue) {
+        let (mut rules, rule_warnings) = match document.check(&catalogue) {
             Ok(checked) => checked,
             Err(diagnostics) => {
                 // A component that was refused explains why its name is unknown.
@@ -122,6 +125,7 @@ impl Loader {
             }
         };
         warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        let files = inline::inline(&mut rules, &inspections)?;
         warnings.extend(without_effect(&rules, &inspections));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
@@ -144,7 +148,7 @@ impl Loader {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Loaded { generation: Generation { rules, actionners, clients }, warnings })
+        Ok(Loaded { generation: Generation { rules, actionners, clients, files }, warnings })
     }
 
     /// The rules as written, merged.
