@@ -97,9 +97,7 @@ impl Conclusion {
         }
     }
 
-    pub(crate) fn outcome(mut self, node: Node<'_>, ignore_errors: bool) -> Result<Outcome, Failure> {
-        // What went wrong is told first.
-        self.stays.sort_by_key(|stay| stay.why.is_ignored());
+    pub(crate) fn outcome(&self, node: Node<'_>, ignore_errors: bool) -> Result<Outcome, Failure> {
         let count = |is: fn(&Why) -> bool| self.stays.iter().filter(|stay| is(&stay.why)).count();
         let ignored = count(Why::is_ignored);
         let evictions = count(|why| matches!(why, Why::Eviction(_)));
@@ -123,10 +121,11 @@ impl Conclusion {
     }
 }
 
-/// The pods that stay and why, as the end of a sentence.
+/// The pods that stay and why, as the end of a sentence; what went wrong comes first.
 fn told(stays: &[Stay]) -> String {
+    let ignored = |is: bool| stays.iter().filter(move |stay| stay.why.is_ignored() == is);
     let mut text = String::new();
-    for Stay { pod, why } in stays.iter().take(STAYS_TOLD_MAX) {
+    for Stay { pod, why } in ignored(false).chain(ignored(true)).take(STAYS_TOLD_MAX) {
         // To write to a text never fails.
         let _ = write!(text, "; {pod} {}", why.text());
     }
@@ -162,7 +161,7 @@ mod tests {
         candidates(&[pod], Pod { namespace: "shop", name }).remove(0)
     }
 
-    fn message(conclusion: Conclusion, ignore_errors: bool) -> Result<String, String> {
+    fn message(conclusion: &Conclusion, ignore_errors: bool) -> Result<String, String> {
         match conclusion.outcome(NODE, ignore_errors) {
             Ok(Outcome::Done(report)) => {
                 assert_eq!(report.objects, [("node".to_owned(), "node-1".to_owned())]);
@@ -185,7 +184,7 @@ mod tests {
         conclusion.waited(&[&candidate("b", "ReplicaSet")], Ok(vec![true]));
         let expected = "the node 'node-1' has been drained: 2 evicted pods, 1 ignored pods; \
                         the pod 'a' belongs to a DaemonSet";
-        assert_eq!(message(conclusion, false), Ok(expected.to_owned()));
+        assert_eq!(message(&conclusion, false), Ok(expected.to_owned()));
     }
 
     fn with_errors() -> Conclusion {
@@ -207,9 +206,9 @@ mod tests {
                       the pod 'c' in the namespace 'shop' did not terminate within the max_wait_period; \
                       the pod 'a' belongs to a DaemonSet";
         let expected = format!("the node 'node-1' has not been fully drained: 1 pods ignored, {counts}");
-        assert_eq!(message(with_errors(), false), Err(expected));
+        assert_eq!(message(&with_errors(), false), Err(expected));
         let expected = format!("the node 'node-1' has been drained, errors are ignored: 1 ignored pods, {counts}");
-        assert_eq!(message(with_errors(), true), Ok(expected));
+        assert_eq!(message(&with_errors(), true), Ok(expected));
     }
 
     #[test]
@@ -218,7 +217,7 @@ mod tests {
             let mut conclusion = Conclusion::new(Vec::new());
             let denied = Error::Denied("`kube-system` is protected;\nadd this line".to_owned());
             assert!(!conclusion.evicted(&candidate("a", owner), Err(denied)));
-            let message = message(conclusion, false);
+            let message = message(&conclusion, false);
             let (Ok(text) | Err(text)) = &message;
             let (_, told) = text.split_once("; the pod 'a' in the namespace 'shop' ").unwrap();
             assert_eq!(&message.as_ref().map(|_| told).map_err(|_| told), expected);
@@ -234,7 +233,7 @@ mod tests {
         let pods = [candidate("a", "ReplicaSet"), candidate("b", "ReplicaSet")];
         let mut conclusion = Conclusion::new(Vec::new());
         conclusion.waited(&pods.each_ref(), Err(Error::Unavailable("busy".to_owned())));
-        let text = message(conclusion, false).unwrap_err();
+        let text = message(&conclusion, false).unwrap_err();
         assert!(text.contains("2 other errors"), "{text}");
         assert!(text.ends_with("'b' in the namespace 'shop' was evicted, and can't be waited for: busy"), "{text}");
     }
@@ -246,7 +245,7 @@ mod tests {
         for index in 0..25 {
             conclusion.evicted(&candidate(&format!("web-{index}"), "ReplicaSet"), Err(long.clone()));
         }
-        let text = message(conclusion, false).unwrap_err();
+        let text = message(&conclusion, false).unwrap_err();
         assert!(text.contains("25 eviction errors"), "{text}");
         assert!(text.ends_with("é…; and 5 more"), "{text}");
         assert!(text.chars().count() < 6_000, "{}", text.len());

@@ -57,7 +57,9 @@ impl Candidate {
 /// suspicious one that should.
 pub(crate) fn candidates(pods: &[Value], first: Pod<'_>) -> Vec<Candidate> {
     let mut candidates: Vec<_> = pods.iter().filter_map(Candidate::of).collect();
-    candidates.sort_by_key(|it| it.pod() != first);
+    if let Some(index) = candidates.iter().position(|it| it.pod() == first) {
+        candidates[..=index].rotate_right(1);
+    }
     candidates
 }
 
