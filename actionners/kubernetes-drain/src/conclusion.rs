@@ -136,7 +136,7 @@ fn told(stays: &[Stay]) -> String {
 }
 
 /// The first line of an error, cut: the rest is how to grant what was denied.
-fn reason(doing: &str, error: &Error) -> String {
+pub(crate) fn reason(doing: &str, error: &Error) -> String {
     let message = Failure::from_error(doing, error).message;
     let line = message.lines().next().unwrap_or_default();
     match line.char_indices().nth(REASON_CHARS_MAX) {

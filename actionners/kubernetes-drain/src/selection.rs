@@ -5,10 +5,10 @@
 
 use falco_talon_sdk::kubernetes::{Error, Object};
 use falco_talon_sdk::replicas::{MinHealthy, Sparing, Verdict};
-use falco_talon_sdk::{Failure, Owner, Pod};
+use falco_talon_sdk::{Owner, Pod};
 use serde_json::Value;
 
-use crate::conclusion::{Stay, Why};
+use crate::conclusion::{Stay, Why, reason};
 
 /// By this annotation the API server shows pods that a node runs on its own account.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -140,7 +140,7 @@ impl Workloads<'_> {
         let Workload { address, object, taken } = &mut self.known[index];
         let object = object.as_ref().map_err(|error| {
             let doing = format!("stays since the {} '{}' can't be read", address.resource, address.name);
-            Why::Other(Failure::from_error(doing, error).message)
+            Why::Other(reason(&doing, error))
         })?;
         let holds = min_healthy.holds(object, *taken);
         if holds && candidate.is_ready {
