@@ -12,7 +12,7 @@ use crate::selection::Candidate;
 /// A message names this many pods that stay; the rest is counted.
 const STAYS_TOLD_MAX: usize = 20;
 /// Reasons that the host gives can be long: its log has them whole.
-const REASON_CHARS_MAX: usize = 200;
+const REASON_CHARS_MAX: usize = 400;
 
 /// A pod that stays on the node.
 #[derive(Debug, PartialEq)]
@@ -248,6 +248,6 @@ mod tests {
         let text = message(&conclusion, false).unwrap_err();
         assert!(text.contains("25 eviction errors"), "{text}");
         assert!(text.ends_with("é…; and 5 more"), "{text}");
-        assert!(text.chars().count() < 6_000, "{}", text.len());
+        assert!(text.chars().count() < 10_000, "{}", text.len());
     }
 }
