@@ -84,7 +84,7 @@ fn mark(pod: Pod<'_>) -> Result<Selection, Failure> {
 }
 
 fn find_workload(pod: Pod<'_>) -> Result<Selection, Failure> {
-    let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
+    let object = pod.read()?;
     let workload = match Owner::of(&object).map(|owner| selection::address(pod, &owner)) {
         None => None,
         Some(address) => {

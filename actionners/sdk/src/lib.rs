@@ -67,10 +67,13 @@ pub mod functions;
 pub mod http;
 pub mod kubernetes;
 pub mod log;
+pub mod metadata;
 pub mod names;
+mod node;
 pub mod objects;
 mod owner;
 mod pod;
+pub mod replicas;
 pub mod schema;
 
 #[doc(hidden)]
@@ -80,5 +83,6 @@ pub use actionner::{Actionner, Context, Description};
 pub use bindings::export;
 pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
 pub use event::Event;
+pub use node::Node;
 pub use owner::Owner;
 pub use pod::Pod;
