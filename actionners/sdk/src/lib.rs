@@ -65,11 +65,13 @@ pub mod exec;
 mod failure;
 pub mod functions;
 pub mod http;
+pub mod isolation;
 pub mod kubernetes;
 pub mod log;
 pub mod names;
 pub mod objects;
 mod owner;
+pub mod payload;
 mod pod;
 pub mod schema;
 
