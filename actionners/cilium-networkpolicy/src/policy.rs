@@ -48,10 +48,13 @@ impl Rules {
             cidrs.push(denied.to_owned());
         }
         // Without a source, Cilium takes what is before the first dot of a key for one.
-        let labels: Map<_, _> = labels.iter().map(|(key, value)| (format!("k8s:{key}"), value.clone())).collect();
+        let mut sourced = Map::new();
+        for (key, value) in labels {
+            sourced.insert(format!("k8s:{key}"), value.clone());
+        }
         let mut spec = json!({
             "description": "Denies addresses that Falco has reported; made by Falco Talon",
-            "endpointSelector": { "matchLabels": labels },
+            "endpointSelector": { "matchLabels": sourced },
             "egressDeny": [{ "toCIDR": cidrs }],
         });
         match self {

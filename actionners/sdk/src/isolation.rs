@@ -106,7 +106,7 @@ impl PolicyKind {
                 Err(error) => return Err(self.failure("read", pod, selection, &error)),
             };
             let version = existing["metadata"]["resourceVersion"].as_str().unwrap_or(NO_VERSION);
-            let error = match self.apply_onto(&object, self.body(pod, selection, spec(&existing)), version) {
+            let error = match apply_onto(&object, &self.body(pod, selection, spec(&existing)), version) {
                 Ok(applied) => return self.settle(pod, selection, &applied),
                 Err(error) => error,
             };
@@ -116,20 +116,6 @@ impl PolicyKind {
                 return Err(self.failure("apply", pod, selection, &error));
             }
             read_before = Some(version.to_owned());
-        }
-    }
-
-    fn apply_onto(&self, object: &Object, mut body: Value, version: &str) -> Result<Applied, Error> {
-        body["metadata"]["resourceVersion"] = version.into();
-        match kubernetes::apply(object, &body) {
-            // An API server of Calico's own refuses to create what has a version.
-            Err(Error::Invalid(_) | Error::Unavailable(_)) if version == NO_VERSION => {
-                if let Some(metadata) = body["metadata"].as_object_mut() {
-                    metadata.remove("resourceVersion");
-                }
-                kubernetes::apply(object, &body)
-            }
-            result => result,
         }
     }
 
@@ -184,6 +170,16 @@ impl PolicyKind {
             _ => Failure::from_error(format_args!("can't {verb} {what}"), error),
         };
         pod.concerned(failure).object(self.noun, &selection.policy)
+    }
+}
+
+fn apply_onto(object: &Object, body: &Value, version: &str) -> Result<Applied, Error> {
+    let mut versioned = body.clone();
+    versioned["metadata"]["resourceVersion"] = version.into();
+    match kubernetes::apply(object, &versioned) {
+        // An API server of Calico's own does not create what has a version.
+        Err(Error::Invalid(_) | Error::Unavailable(_)) if version == NO_VERSION => kubernetes::apply(object, body),
+        result => result,
     }
 }
 

@@ -27,8 +27,8 @@ pub fn of(event: &Event, context: &Context) -> Vec<u8> {
         [] => Value::Null,
         tags => tags.iter().map(String::as_str).collect(),
     };
-    let known = context.values.iter().filter(|(_, value)| !value.is_null() && *value != "");
-    let known: Map<_, _> = known.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut known = context.values.clone();
+    known.retain(|_, value| !value.is_null() && *value != "");
     let text = |text: &str| Value::from(text).to_string();
     let members = [
         ("trace_id", text(&context.trace_id)),

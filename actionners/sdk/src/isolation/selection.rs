@@ -67,10 +67,12 @@ impl Selection {
         check_network(object)?;
         let mark = shortened(pod.name, LABEL_VALUE_BYTES_MAX);
         let is_marked = object["metadata"]["labels"][MARK] == mark.as_str();
+        let mut labels = Map::new();
+        labels.insert(MARK.to_owned(), mark.into());
         Ok(Self {
             policy: policy_name(pod.name),
-            mark: (!is_marked).then(|| json!({ "metadata": { "labels": { MARK: &mark } } })),
-            labels: [(MARK.to_owned(), Value::String(mark))].into_iter().collect(),
+            mark: (!is_marked).then(|| json!({ "metadata": { "labels": &labels } })),
+            labels,
             owner: Owner::from_object(object, "v1", "Pod"),
         })
     }
@@ -88,13 +90,17 @@ impl Selection {
                 (&workload["spec"]["selector"]["matchLabels"], above.or_else(|| Owner::of(object)))
             }
         };
-        let mut labels = labels.as_object().cloned().unwrap_or_default();
-        labels.retain(|key, _| !OF_GENERATIONS.contains(&key.as_str()) && key != MARK);
+        let mut selecting = Map::new();
+        for (key, value) in labels.as_object().into_iter().flatten() {
+            if !OF_GENERATIONS.contains(&key.as_str()) && key != MARK {
+                selecting.insert(key.clone(), value.clone());
+            }
+        }
         match owner {
-            Some(owner) if !labels.is_empty() => {
+            Some(owner) if !selecting.is_empty() => {
                 // No pod's name begins with a dash, so this is never the policy of one pod.
                 let policy = policy_name(&format!("-{}-{}", owner.kind.to_ascii_lowercase(), owner.name));
-                Ok(Self { policy, labels, owner: Some(owner), mark: None })
+                Ok(Self { policy, labels: selecting, owner: Some(owner), mark: None })
             }
             _ => Err(Unselectable::NoWorkload),
         }
