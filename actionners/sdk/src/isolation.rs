@@ -20,8 +20,9 @@ pub use selection::Selection;
 /// The label that Kubernetes itself puts on every namespace.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
-/// How often a policy is read again after another host has changed it meanwhile.
-const ATTEMPTS_MAX: usize = 5;
+/// How often a policy is tried that others change meanwhile. One of them gets through each time,
+/// so this is also how many may extend one policy at once without any having to pause.
+const ATTEMPTS_MAX: usize = 16;
 
 /// The version that an apply carries where it must find nothing. The API server does not look at
 /// it where it creates, and it is never the version of an object, so that what has come into
@@ -97,26 +98,25 @@ impl PolicyKind {
     ) -> Result<Outcome, Failure> {
         let object = self.object(pod, selection);
         let mut read_before = None;
-        let mut attempts_left = ATTEMPTS_MAX;
-        loop {
-            attempts_left -= 1;
+        for _ in 0..ATTEMPTS_MAX {
             let existing = match kubernetes::get(&object) {
                 Ok(existing) => existing,
                 Err(Error::NotFound) => Value::Null,
                 Err(error) => return Err(self.failure("read", pod, selection, &error)),
             };
             let version = existing["metadata"]["resourceVersion"].as_str().unwrap_or(NO_VERSION);
-            let error = match apply_onto(&object, &self.body(pod, selection, spec(&existing)), version) {
+            match apply_onto(&object, &self.body(pod, selection, spec(&existing)), version) {
                 Ok(applied) => return self.settle(pod, selection, &applied),
-                Err(error) => error,
-            };
-            // A conflict over what no one has changed meanwhile is one over who holds the fields.
-            let changed = read_before.as_deref() != Some(version);
-            if attempts_left == 0 || !changed || !matches!(error, Error::Conflict(_)) {
-                return Err(self.failure("apply", pod, selection, &error));
+                // Where nothing has changed since the last try, it is about who holds the fields.
+                Err(Error::Conflict(_)) if read_before.as_deref() != Some(version) => {
+                    read_before = Some(version.to_owned());
+                }
+                Err(error) => return Err(self.failure("apply", pod, selection, &error)),
             }
-            read_before = Some(version.to_owned());
         }
+        // The host pauses before it tries again.
+        let busy = Error::Unavailable("others change it all the time".to_owned());
+        Err(self.failure("apply", pod, selection, &busy))
     }
 
     /// Marks the pod, where it is to be and is not yet, and reports.
