@@ -15,13 +15,14 @@ pub const LABEL_VALUE_BYTES_MAX: usize = 63;
 /// or a `-`.
 #[must_use]
 pub fn shortened(name: &str, bytes_max: usize) -> String {
-    if name.len() <= bytes_max {
-        return name.to_owned();
-    }
-    let hash = format!("-{:016x}", fnv1a(name.as_bytes()));
-    let room = name.floor_char_boundary(bytes_max.saturating_sub(hash.len()));
-    let beginning = name[..room].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-    format!("{beginning}{hash}")
+    if name.len() <= bytes_max { name.to_owned() } else { hashed(name, name, bytes_max) }
+}
+
+/// The same for where a `.` has a meaning of its own: it becomes a `-`, and the hash keeps what
+/// was different apart.
+#[must_use]
+pub fn without_dots(name: &str, bytes_max: usize) -> String {
+    if name.contains('.') { hashed(&name.replace('.', "-"), name, bytes_max) } else { shortened(name, bytes_max) }
 }
 
 /// Whether `name` is an RFC 1123 label, as the name of a namespace must be.
@@ -29,6 +30,14 @@ pub fn shortened(name: &str, bytes_max: usize) -> String {
 pub fn is_dns_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     name.len() <= 63 && name.bytes().all(inner) && !name.is_empty() && !name.starts_with('-') && !name.ends_with('-')
+}
+
+/// As much of `shown` as fits before the hash of `name`.
+fn hashed(shown: &str, name: &str, bytes_max: usize) -> String {
+    let hash = format!("-{:016x}", fnv1a(name.as_bytes()));
+    let room = shown.floor_char_boundary(bytes_max.saturating_sub(hash.len()));
+    let beginning = shown[..room].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    format!("{beginning}{hash}")
 }
 
 /// FNV-1a: written out since the standard library promises no hash that stays the same from
@@ -53,6 +62,18 @@ mod tests {
         // The cut falls behind the dash, which may not end a name.
         let long = "abc-defghijklmnopqrstuvwxyz";
         check(long, 21, &format!("abc-{:016x}", fnv1a(long.as_bytes())));
+    }
+
+    #[test]
+    fn dots_are_replaced_and_names_stay_apart() {
+        fn check(name: &str, bytes_max: usize, expected: &str) {
+            assert_eq!(without_dots(name, bytes_max), expected);
+            assert!(expected.len() <= bytes_max);
+        }
+        check("web-0", 63, "web-0");
+        check("web.0", 63, &format!("web-0-{:016x}", fnv1a(b"web.0")));
+        check("web.0.a", 21, &format!("web-{:016x}", fnv1a(b"web.0.a")));
+        check(&"a".repeat(64), 63, &shortened(&"a".repeat(64), 63));
     }
 
     #[test]
