@@ -60,6 +60,8 @@
 
 mod actionner;
 pub mod artifacts;
+pub mod command;
+pub mod container;
 mod event;
 pub mod exec;
 mod failure;
@@ -72,6 +74,8 @@ pub mod objects;
 mod owner;
 mod pod;
 pub mod schema;
+pub mod text;
+pub mod variables;
 
 #[doc(hidden)]
 pub mod bindings;
@@ -79,6 +83,8 @@ pub mod bindings;
 pub use actionner::{Actionner, Context, Description};
 pub use bindings::export;
 pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
+pub use container::Containers;
 pub use event::Event;
 pub use owner::Owner;
 pub use pod::Pod;
+pub use variables::Variables;
