@@ -46,6 +46,18 @@ impl Command {
         Ok(Self { arguments, stdin })
     }
 
+    /// The program and its arguments.
+    #[must_use]
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// What the program reads from its standard input.
+    #[must_use]
+    pub fn stdin(&self) -> &str {
+        &self.stdin
+    }
+
     /// Runs it in one container after the other, also where it failed in one, and tells what
     /// became of it: what it printed, or the failure.
     pub fn run(&self, pod: Pod<'_>, containers: &[&str], dry_run: bool) -> Result<Outcome, Failure> {

@@ -5,8 +5,6 @@
 //! Nothing of the host's own environment is here, and nothing of other events. Does not know
 //! shells.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::{Context, Event, Failure};
@@ -15,8 +13,10 @@ use crate::{Context, Event, Failure};
 const RESERVED: [&str; 5] = ["LD_", "GLIBC_", "GCONV_", "MALLOC_", "BASH_"];
 
 /// The values of one event under the names that rules know them by.
+///
+/// A list, since there are few and a map would be a tenth of a small component's code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variables(BTreeMap<String, String>);
+pub struct Variables(Vec<(String, String)>);
 
 impl Variables {
     /// The event's output fields whose key has a `.`, as all of Falco's have; over them the
@@ -29,18 +29,17 @@ impl Variables {
     pub fn of(event: &Event, context: &Context) -> Self {
         let mut variables = Self::default();
         for (key, value) in event.output_fields.iter().filter(|(key, _)| key.contains('.')) {
-            let value = text(value);
             // Two keys can make one name. The order of the keys decides, so that it is always
             // the same one that wins; but what is empty never hides a value.
             if let Some(name) = name(key)
                 && variables.get(&name).is_none_or(str::is_empty)
             {
-                variables.0.insert(name, value);
+                variables.set(name, text(value));
             }
         }
         for (key, value) in &context.values {
             if let Some(name) = name(&key.replace('-', "_")) {
-                variables.0.insert(name, text(value));
+                variables.set(name, text(value));
             }
         }
         let tags = event.tags.join(",");
@@ -51,14 +50,23 @@ impl Variables {
             ("SOURCE", &event.source),
             ("TAGS", &tags),
         ];
-        variables.0.extend(fixed.map(|(name, value)| (name.to_owned(), value.clone())));
+        for (name, value) in fixed {
+            variables.set(name.to_owned(), value.clone());
+        }
         variables
     }
 
     /// The value under a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn set(&mut self, name: String, value: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some(variable) => variable.1 = value,
+            None => self.0.push((name, value)),
+        }
     }
 
     /// `NAME=value` for each variable that a text refers to, as arguments of `env`.
@@ -67,11 +75,8 @@ impl Variables {
     /// (`$FD_NAME`, `${FD_NAME:-none}`, `$((FD_RPORT + 1))`) and other interpreters
     /// (`os.environ["FD_NAME"]`) have in common. A word too much does no harm.
     pub fn assignments(&self, text: &str) -> Result<Vec<String>, Failure> {
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let mut words: Vec<_> = text.split(|c| !word(c)).collect();
-        words.sort_unstable();
-        words.dedup();
-        let found = words.into_iter().filter_map(|word| self.0.get_key_value(word));
+        let named = |name: &str| text.split(|c| !is_inner(c)).any(|word| word == name);
+        let found = self.0.iter().filter(|(name, _)| named(name));
         found.map(|(name, value)| Ok(format!("{name}={}", passable(name, value)?))).collect()
     }
 
@@ -113,7 +118,10 @@ pub fn respelled(text: &str) -> String {
 
 /// The name of the variable for a key, where it is one.
 fn name(key: &str) -> Option<String> {
-    let name = key.to_ascii_uppercase().replace(['.', '['], "_").replace(']', "");
+    let mut name = String::with_capacity(key.len());
+    for c in key.chars().filter(|c| *c != ']') {
+        name.push(if matches!(c, '.' | '[') { '_' } else { c.to_ascii_uppercase() });
+    }
     let valid = name.chars().all(is_inner) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty();
     let reserved = RESERVED.iter().any(|prefix| name.starts_with(prefix));
     (valid && !reserved).then_some(name)
