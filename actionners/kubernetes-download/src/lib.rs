@@ -78,7 +78,9 @@ fn order<'a>(containers: Containers<'a>, parameters: &Parameters, event: &Event)
 
 /// Fills one artifact from the first container that has the file, and tells which it was.
 fn download<'a>(pod: Pod<'_>, file: &str, order: &[&'a str]) -> Result<&'a str, Failure> {
-    let artifact = Artifact::create(file, media_type::of(file))
+    // A path may hold any character, what it is stored as must not.
+    let name: String = file.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
+    let artifact = Artifact::create(&name, media_type::of(file))
         .map_err(|error| Failure::from_error(format_args!("can't store the file '{file}'"), &error))?;
     // After two dashes a path that begins with one is a path, too.
     let command = ["cat", "--", file].map(str::to_owned);

@@ -123,10 +123,12 @@ fn container(parameters: &Parameters, lifetime_s: u32) -> Value {
     })
 }
 
-/// The ids are part of a filter's text, so that only what is an id may be among them.
+/// The ids are part of a filter's text, so that only what can be no other word of it may be
+/// among them.
 fn filter(ids: &[&str]) -> Option<String> {
     let short = ids.iter().filter_map(|id| id.get(..ID_CHARS));
-    let short: Vec<_> = short.filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())).collect();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let short: Vec<_> = short.filter(|id| id.bytes().all(plain)).collect();
     (!short.is_empty()).then(|| format!("container.id in ({})", short.join(",")))
 }
 
@@ -375,6 +377,7 @@ mod tests {
                 },
                 "ttlSecondsAfterFinished": 60
               }
-            }"#]].assert_eq(&format!("{body:#}"));
+            }"#]]
+        .assert_eq(&format!("{body:#}"));
     }
 }

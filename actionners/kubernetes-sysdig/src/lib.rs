@@ -104,7 +104,7 @@ fn own_namespace(context: &Context) -> Result<&str, Failure> {
     context.text("falco-talon.namespace").ok_or_else(|| {
         Failure::rejected(
             "the namespace that Falco Talon runs in is not known, which is where the job of the sysdig capture has to \
-             run: set the environment variable POD_NAMESPACE, or run Falco Talon in a pod",
+             run: set the environment variable NAMESPACE, or run Falco Talon in a pod",
         )
     })
 }

@@ -82,7 +82,7 @@ impl<'a> Containers<'a> {
     }
 
     fn with_id(&self, short: &str) -> Option<&'a str> {
-        if short.len() < ID_CHARS_MIN || !short.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if short.len() < ID_CHARS_MIN {
             return None;
         }
         let mut statuses = self.statuses();
