@@ -60,6 +60,8 @@
 
 mod actionner;
 pub mod artifacts;
+pub mod command;
+pub mod container;
 mod event;
 pub mod exec;
 mod failure;
@@ -77,6 +79,8 @@ pub mod payload;
 mod pod;
 pub mod replicas;
 pub mod schema;
+pub mod text;
+pub mod variables;
 
 #[doc(hidden)]
 pub mod bindings;
@@ -84,7 +88,9 @@ pub mod bindings;
 pub use actionner::{Actionner, Context, Description};
 pub use bindings::export;
 pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
+pub use container::Containers;
 pub use event::Event;
 pub use node::Node;
 pub use owner::Owner;
 pub use pod::Pod;
+pub use variables::Variables;

@@ -8,6 +8,9 @@ pub const NAME_BYTES_MAX: usize = 253;
 /// The longest value of a label.
 pub const LABEL_VALUE_BYTES_MAX: usize = 63;
 
+/// As many as Kubernetes itself adds to the names that it makes.
+const SUFFIX_CHARS: usize = 5;
+
 /// `name` as it is where it fits, else its beginning and a hash of the whole.
 ///
 /// The same name always gives the same result, so what it names is found again, and two long
@@ -23,6 +26,17 @@ pub fn shortened(name: &str, bytes_max: usize) -> String {
 #[must_use]
 pub fn without_dots(name: &str, bytes_max: usize) -> String {
     if name.contains('.') { hashed(&name.replace('.', "-"), name, bytes_max) } else { shortened(name, bytes_max) }
+}
+
+/// Five characters for the end of the name of what one action makes for one event.
+///
+/// The same parts always give the same ones, so that a second attempt finds what the first has
+/// made; another action, or another event, gives others.
+#[must_use]
+pub fn suffix(parts: &[&str]) -> String {
+    let hash = format!("{:016x}", fnv1a(parts.join("\n").as_bytes()));
+    // The last ones: the first hardly differ where only the last part does.
+    hash[hash.len() - SUFFIX_CHARS..].to_owned()
 }
 
 /// Whether `name` is an RFC 1123 label, as the name of a namespace must be.
@@ -81,6 +95,14 @@ mod tests {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn suffixes_are_the_same_for_the_same_parts() {
+        assert_eq!(suffix(&["foobar"]), "967e8");
+        assert_eq!(suffix(&["a", "b"]), suffix(&["a", "b"]));
+        assert_ne!(suffix(&["a", "b"]), suffix(&["ab", ""]));
+        assert_ne!(suffix(&["a", "b"]), suffix(&["b", "a"]));
     }
 
     #[test]
