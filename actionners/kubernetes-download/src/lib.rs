@@ -7,7 +7,7 @@ mod media_type;
 
 use falco_talon_sdk::artifacts::Artifact;
 use falco_talon_sdk::exec::{Container, Exit, exec_into};
-use falco_talon_sdk::kubernetes::{self, Error};
+use falco_talon_sdk::kubernetes::Error;
 use falco_talon_sdk::{
     Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, Variables, text,
 };
@@ -47,7 +47,7 @@ impl Actionner for Download {
         let pod = event.pod()?;
         let file = plan(event, parameters, context).map_err(|failure| pod.concerned(failure))?;
         let concerned = |failure: Failure| failure.object("file", &file);
-        let object = kubernetes::get(&pod.object()).map_err(|error| concerned(pod.failure("read", &error)))?;
+        let object = pod.read().map_err(concerned)?;
         let containers = Containers::of(pod, &object);
         let order = order(containers, parameters, event).map_err(concerned)?;
         let container = download(pod, &file, &order).map_err(|failure| concerned(pod.concerned(failure)))?;

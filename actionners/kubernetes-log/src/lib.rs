@@ -56,7 +56,7 @@ impl Actionner for Log {
 
     fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
-        let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
+        let object = pod.read()?;
         let containers = Containers::of(pod, &object);
         let chosen = containers.choose(Some(&parameters.container), event)?;
         // The only container of a pod needs no mark: there is nothing to tell it from.

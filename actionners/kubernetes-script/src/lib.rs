@@ -6,7 +6,7 @@
 
 use falco_talon_sdk::command::Command;
 use falco_talon_sdk::{
-    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables, kubernetes,
+    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables,
 };
 use serde::Deserialize;
 
@@ -48,7 +48,7 @@ impl Actionner for Script {
     fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
         let command = plan(event, parameters, context).map_err(|failure| pod.concerned(failure))?;
-        let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
+        let object = pod.read()?;
         let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
         command.run(pod, &containers, context.is_dry_run())
     }

@@ -89,7 +89,7 @@ impl Actionner for Sysdig {
     fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
         let namespace = own_namespace(context).map_err(|failure| pod.concerned(failure))?;
-        let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
+        let object = pod.read()?;
         let plan = Plan::of(pod, &object, parameters)?;
         let job = Job { pod, namespace, name: job_name(context) };
         job.create(&plan, parameters).map_err(|failure| job.concerned(failure))?;

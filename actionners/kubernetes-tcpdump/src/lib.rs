@@ -73,7 +73,7 @@ impl Actionner for Tcpdump {
 
     fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
-        let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
+        let object = pod.read()?;
         let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
         capture::check_network(pod, &object)?;
         let name = container_name(context);

@@ -61,7 +61,7 @@ impl PolicyKind {
     ///
     /// Reads the pod, and its workload where the level asks for it.
     pub fn select(&self, pod: Pod<'_>, level: Level) -> Result<Selection, Failure> {
-        let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
+        let object = pod.read()?;
         let selection = match level {
             Level::Pod => Selection::of_pod(pod, &object),
             Level::Workload => {

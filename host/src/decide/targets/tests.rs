@@ -49,9 +49,7 @@ fn an_audit_record_names_its_object() {
 
 #[test]
 fn the_path_of_a_request_names_the_group() {
-    let audit = |resource: &str, uri: &str| {
-        json!({"ka.target.resource": resource, "ka.target.name": "web", "ka.target.namespace": "shop", "ka.uri": uri})
-    };
+    let audit = |resource: &str, uri: &str| json!({"ka.target.resource": resource, "ka.target.name": "web", "ka.target.namespace": "shop", "ka.uri": uri});
     let rollout = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web?dryRun=All";
     check(audit("rollouts", rollout), &["argoproj.io/rollouts shop/web"]);
     check(audit("deployments", "/apis/apps/v1/namespaces/shop/deployments/web"), &["apps/deployments shop/web"]);
