@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rules::{ActionnerSpec, Catalogue, Document, RuleSet, Source};
+use rules::{Action, ActionnerSpec, Catalogue, Document, RuleSet, Source};
 
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
 use crate::capability::{Call, Clients, Kubernetes, Reporting};
@@ -304,6 +304,9 @@ fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
             problems.push(format!("'notifiers' of the rule '{}'", rule.name));
         }
         for action in &rule.actions {
+            for name in deprecated(action, inspections) {
+                problems.push(format!("the parameter '{name}' of the action '{}'", action.name));
+            }
             let reads_context = |inspection: &Inspection| {
                 inspection.description.name == action.actionner && inspection.description.use_context
             };
@@ -318,6 +321,15 @@ fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
         }
     }
     problems.into_iter().map(Problem::NoEffect).collect()
+}
+
+/// The parameters of an action that its actionner only accepts because old rules have them.
+fn deprecated<'a>(action: &'a Action, inspections: &'a [Inspection]) -> impl Iterator<Item = &'a str> {
+    let inspection = inspections.iter().find(|inspection| inspection.description.name == action.actionner);
+    let given = action.parameters.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    given.filter(move |name| {
+        inspection.is_some_and(|it| it.description.parameters["properties"][name]["deprecated"] == true)
+    })
 }
 
 /// How many rules came into force, in the original's words.

@@ -13,6 +13,7 @@ use falco_talon_sdk::kubernetes::{self, Collection, Departure, Eviction};
 use falco_talon_sdk::replicas::{MinHealthy, Sparing};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, OutputUse, Pod};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use conclusion::Conclusion;
 use selection::{Candidate, Selection, candidates};
@@ -46,6 +47,9 @@ struct Parameters {
     max_wait_period: u32,
     #[serde(default)]
     wait_period_excluded_namespaces: Vec<String>,
+    /// Published rules have it, where it does nothing.
+    #[serde(rename = "force")]
+    _force: Option<IgnoredAny>,
 }
 
 impl Actionner for Drain {

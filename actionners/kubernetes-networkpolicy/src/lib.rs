@@ -15,6 +15,7 @@ mod policy;
 use falco_talon_sdk::isolation::{Level, PolicyKind};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The resource of Kubernetes itself.
 const KIND: PolicyKind = PolicyKind {
@@ -40,6 +41,9 @@ struct Parameters {
     allow_namespaces: Vec<String>,
     #[serde(default)]
     allow_dns: bool,
+    /// Published rules have it, where it does nothing.
+    #[serde(rename = "allow")]
+    _allow: Option<IgnoredAny>,
 }
 
 impl Actionner for NetworkPolicy {
