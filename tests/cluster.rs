@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use crate::processes;
+
 /// Where the real API server is found, and what keeps it running.
 struct Cluster {
     kubeconfig: PathBuf,
@@ -43,6 +45,7 @@ fn variable(name: &str) -> Option<String> {
 
 fn start(command: &str) -> Cluster {
     let mut shell = Command::new("sh");
+    shell.env("PATH", processes::path());
     shell.args(["-c", &format!("exec {command}")]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = shell.spawn().expect("sh can be started");
     let output = BufReader::new(process.stdout.take().expect("its standard output is ours"));

@@ -19,3 +19,4 @@ mod running;
 mod world;
 
 mod cluster;
+mod processes;

@@ -3,8 +3,9 @@
 //! It stands behind a real [`kube::Client`] as a service for HTTP requests, and answers as a real API server does: the same status
 //! codes, reasons and messages, the same merging of patches and applied objects, the same conflicts. Where the two differ, a test that
 //! plays the same requests against both says so. It is not a cluster: nothing schedules pods, runs them or replaces them; of the
-//! controllers it has only what takes away the dependents of a deleted object. It knows no users and no permissions, and serves no
-//! watches.
+//! controllers it has only what makes the pod of a job and what takes away the dependents of a deleted object. What containers log is
+//! what annotations of their pod say, and commands in them are run by whoever makes the simulation, or not at all. It knows no users
+//! and no permissions, and serves no watches.
 
 mod apply;
 mod body;
@@ -15,10 +16,15 @@ mod clock;
 mod decode;
 mod defaults;
 mod delete;
+mod discovery;
+mod ephemeral;
+mod exec;
 mod failure;
+mod job;
 mod managed;
 mod merge;
 mod normalise;
+mod pod;
 mod read;
 mod resource;
 mod schema;
@@ -39,11 +45,13 @@ use serde_json::{Value, json};
 
 use body::Body;
 use call::{Call, Subresource, Unaddressed, Verb};
+use exec::{Commands, Session};
 use failure::Failures;
 use seed::Seed;
 use status::Refusal;
 use store::{Key, Store};
 
+pub use exec::Execution;
 pub use failure::{Failure, Matcher};
 pub use normalise::normalise;
 pub use seed::{SEED_MANAGER, SimulationError};
@@ -61,6 +69,7 @@ struct State {
     failures: Failures,
     latency: Duration,
     requests: Vec<RecordedRequest>,
+    commands: Commands,
 }
 
 /// A request that came in.
@@ -146,6 +155,15 @@ impl Simulation {
         self.state().latency = latency;
     }
 
+    /// Let commands in containers be run so: to their exit code, or to the reason why they can't be started. Without it every command
+    /// fails with the reason that nothing is run in a simulation.
+    pub fn set_commands<F>(&self, run: impl Fn(Execution) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<i32, String>> + Send + 'static,
+    {
+        self.state().commands = Commands::new(run);
+    }
+
     /// Do the kubelet's part: take away the pods that are terminating.
     pub fn finish_terminations(&self) {
         delete::expire(&mut self.state().store, &clock::now(), true);
@@ -171,13 +189,26 @@ struct Answer {
     warnings: Vec<String>,
 }
 
+/// The ways in which a request is answered.
+#[derive(Debug)]
+enum Reply {
+    Object(Answer),
+    /// None where there can't be a log yet.
+    Log(Option<String>),
+    Session(Session),
+}
+
 /// Carry out a request.
-fn answer(store: &mut Store, parts: &http::request::Parts, bytes: &[u8]) -> Result<Answer, Unaddressed> {
+fn reply(store: &mut Store, parts: &http::request::Parts, bytes: &[u8]) -> Result<Reply, Unaddressed> {
     let now = clock::now();
     delete::expire(store, &now, false);
     let call = Call::parse(parts)?;
     let body = Body { bytes };
     let answer = match call.verb {
+        Verb::Get if call.subresource == Some(Subresource::Exec) => {
+            return Ok(Reply::Session(exec::exec(store, &call, parts)?));
+        }
+        Verb::Get if call.subresource == Some(Subresource::Log) => return Ok(Reply::Log(pod::log(store, &call)?)),
         Verb::Get => read::get(store, &call),
         Verb::List => read::list(store, &call),
         Verb::Create if call.subresource == Some(Subresource::Eviction) => delete::evict(store, &call, &body, &now),
@@ -185,11 +216,11 @@ fn answer(store: &mut Store, parts: &http::request::Parts, bytes: &[u8]) -> Resu
         Verb::Update => write::update(store, &call, &body, &now),
         Verb::Patch => write::patch(store, &call, &body, &now),
         Verb::Delete => {
-            delete::Options::parse(&call, &body).and_then(|options| delete::delete(store, &call, &options, &now))
+            delete::Options::parse(&call, &body).and_then(|options| delete::delete(store, &call, options, &now))
         }
         Verb::DeleteCollection => delete_collection(store, &call, &body, &now),
     };
-    Ok(answer?)
+    Ok(Reply::Object(answer?))
 }
 
 fn delete_collection(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {

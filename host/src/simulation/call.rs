@@ -40,6 +40,22 @@ pub(super) enum Verb {
 pub(super) enum Subresource {
     Status,
     Eviction,
+    EphemeralContainers,
+    Exec,
+    Log,
+}
+
+impl Subresource {
+    /// As an address, and the managed fields of an object, name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Subresource::Status => "status",
+            Subresource::Eviction => "eviction",
+            Subresource::EphemeralContainers => "ephemeralcontainers",
+            Subresource::Exec => "exec",
+            Subresource::Log => "log",
+        }
+    }
 }
 
 /// What the query says.
@@ -57,6 +73,13 @@ pub(super) struct Query {
     pub(super) continue_from: Option<String>,
     pub(super) grace_period_s: Option<i64>,
     pub(super) propagation: Option<String>,
+    /// Of a pod; empty where none is named.
+    pub(super) container: String,
+    pub(super) command: Vec<String>,
+    pub(super) stdin: bool,
+    pub(super) tail_lines: Option<i64>,
+    pub(super) limit_bytes: Option<usize>,
+    pub(super) previous: bool,
 }
 
 /// Why a request has no answer from a resource.
@@ -120,14 +143,22 @@ fn object<'a>(resource: &Resource, rest: &[&'a str]) -> Result<(&'a str, Option<
         [] => Ok(("", None)),
         [name] => Ok((name, None)),
         [name, "status"] if resource.has_status => Ok((name, Some(Subresource::Status))),
-        [name, "eviction"] if resource.kind == "Pod" => Ok((name, Some(Subresource::Eviction))),
+        [name, part] if resource.kind == "Pod" => {
+            let parts = [Subresource::Eviction, Subresource::EphemeralContainers, Subresource::Exec, Subresource::Log];
+            let found = parts.into_iter().find(|subresource| subresource.name() == *part);
+            Ok((name, Some(found.ok_or_else(Refusal::unknown_resource)?)))
+        }
         _ => Err(Refusal::unknown_resource()),
     }
 }
 
 fn verb(method: &Method, name: &str, subresource: Option<Subresource>) -> Option<Verb> {
-    if subresource == Some(Subresource::Eviction) {
-        return (method == Method::POST).then_some(Verb::Create);
+    match subresource {
+        Some(Subresource::Eviction) => return (method == Method::POST).then_some(Verb::Create),
+        Some(Subresource::Log) => return (method == Method::GET).then_some(Verb::Get),
+        // Whatever the method, a command is as much asked for as created.
+        Some(Subresource::Exec) => return matches!(*method, Method::GET | Method::POST).then_some(Verb::Get),
+        Some(Subresource::Status | Subresource::EphemeralContainers) | None => {}
     }
     match (method.as_str(), name.is_empty()) {
         ("GET", true) => Some(Verb::List),
@@ -169,6 +200,12 @@ impl Query {
                 "continue" if !value.is_empty() => query.continue_from = Some(value.into_owned()),
                 "gracePeriodSeconds" => query.grace_period_s = Some(number()?),
                 "propagationPolicy" => query.propagation = Some(value.into_owned()),
+                "container" => query.container = value.into_owned(),
+                "command" => query.command.push(value.into_owned()),
+                "stdin" => query.stdin = matches!(&*value, "true" | "1"),
+                "tailLines" => query.tail_lines = Some(number()?),
+                "limitBytes" => query.limit_bytes = usize::try_from(number()?).ok(),
+                "previous" => query.previous = matches!(&*value, "true" | "1"),
                 "watch" if matches!(&*value, "true" | "1") => {
                     let message = "the simulation does not serve watches";
                     return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message, Value::Null));

@@ -5,9 +5,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, Subresource};
-use super::status::Refusal;
+use super::status::{Cause, Refusal};
 use super::store::{Key, Store};
-use super::{defaults, delete, managed, resource, seed, validation};
+use super::{defaults, delete, ephemeral, job, managed, pod, resource, seed, validation};
 
 /// Whether who holds what is still to be found out.
 #[derive(PartialEq, Clone, Copy)]
@@ -28,7 +28,10 @@ pub(super) fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Va
     check_place(store, call, &object, &name)?;
     identify(store, call, &mut object, now);
     complete(call, &mut object);
-    let causes = validation::object(resource, &object);
+    let mut causes = validation::object(resource, &object);
+    if resource.kind == "Pod" && !object["spec"]["ephemeralContainers"].is_null() {
+        causes = vec![Cause::forbidden("spec.ephemeralContainers", "cannot be set on create")];
+    }
     if !causes.is_empty() {
         return Err(Refusal::invalid(resource, &name, &causes));
     }
@@ -51,6 +54,8 @@ pub(super) fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Va
         let mut running = object.clone();
         seed::settle(resource, &mut running);
         store.put(key, running);
+    } else if resource.kind == "Job" {
+        job::run(store, &key, now);
     }
     Ok(object)
 }
@@ -82,6 +87,9 @@ fn identify(store: &mut Store, call: &Call, object: &mut Value, now: &Value) {
     metadata["creationTimestamp"] = now.clone();
     if resource.has_generation {
         metadata["generation"] = json!(1);
+    }
+    if resource.kind == "Job" {
+        job::identify(object);
     }
     if resource.has_status {
         remove(object, "status");
@@ -118,12 +126,16 @@ pub(super) fn replace(
         new["metadata"]["generation"] = json!(generation + changed);
     }
     let mut causes = validation::object(resource, &new);
-    causes.extend(validation::change(resource, old, &new));
+    causes.extend(if call.subresource == Some(Subresource::EphemeralContainers) {
+        ephemeral::change(old, &new)
+    } else {
+        validation::change(resource, old, &new)
+    });
     if !causes.is_empty() {
         return Err(Refusal::invalid(resource, &call.name, &causes));
     }
     if tracking == Tracking::Update {
-        let subresource = if call.subresource.is_some() { "status" } else { "" };
+        let subresource = call.subresource.map_or("", Subresource::name);
         managed::track_update(resource, subresource, old, &mut new, &call.manager, now);
     }
     // The same state again is no change: the version stays.
@@ -137,7 +149,14 @@ pub(super) fn replace(
         delete::finish(store, &key(call), now);
         return Ok(new);
     }
-    Ok(store.put(key(call), new))
+    let new = store.put(key(call), new);
+    if call.subresource == Some(Subresource::EphemeralContainers) && new["status"]["phase"] == "Running" {
+        // As with a new pod, the answer comes before the kubelet.
+        let mut running = new.clone();
+        pod::run_ephemeral(&mut running);
+        store.put(key(call), running);
+    }
+    Ok(new)
 }
 
 /// A version in the body must be the one that is stored.
@@ -183,7 +202,8 @@ fn keep_other_part(call: &Call, old: &Value, new: &mut Value) {
                 remove(&mut new["metadata"], "ownerReferences");
             }
         }
-        None | Some(Subresource::Eviction) => {}
+        Some(Subresource::EphemeralContainers) => *new = ephemeral::keep_rest(old, new),
+        None | Some(Subresource::Eviction | Subresource::Exec | Subresource::Log) => {}
     }
 }
 

@@ -55,19 +55,30 @@ pub(super) fn remove(name: &str, value: &mut Value) {
             }
         }
         let mut bare = object.clone();
-        for field in ["imagePullPolicy", "policyTypes", "targetPort"] {
-            bare.remove(field);
+        for (_, field) in COMPUTED.iter().filter(|(owner, _)| *owner == name) {
+            bare.remove(*field);
         }
         fill_computed(name, &mut bare);
         object.retain(|field, value| !COMPUTED.contains(&(name, field.as_str())) || bare.get(field) != Some(value));
     });
 }
 
-const COMPUTED: [(&str, &str); 3] =
-    [("Container", "imagePullPolicy"), ("NetworkPolicySpec", "policyTypes"), ("ServicePort", "targetPort")];
+const COMPUTED: [(&str, &str); 5] = [
+    ("JobSpec", "completions"),
+    ("JobSpec", "parallelism"),
+    ("Container", "imagePullPolicy"),
+    ("NetworkPolicySpec", "policyTypes"),
+    ("ServicePort", "targetPort"),
+];
 
 /// Defaults that depend on other fields.
 fn fill_computed(name: &str, object: &mut Map<String, Value>) {
+    if name == "JobSpec" && !object.contains_key("parallelism") {
+        if !object.contains_key("completions") {
+            object.insert("completions".to_owned(), json!(1));
+        }
+        object.insert("parallelism".to_owned(), json!(1));
+    }
     let (field, value) = match name {
         "Container" => {
             let image = object.get("image").and_then(Value::as_str).unwrap_or_default();
@@ -91,7 +102,8 @@ fn each(name: &str, value: &mut Value, visit: &mut impl FnMut(&str, &mut Map<Str
     let Some(object) = value.as_object_mut() else {
         return;
     };
-    visit(name, object);
+    // What an ephemeral container leaves out becomes what it would for another.
+    visit(if name == "EphemeralContainer" { "Container" } else { name }, object);
     for (field, value) in object {
         if let Some(ty) = structure(name).field(field) {
             each_of(ty, value, visit);
@@ -158,6 +170,11 @@ static TABLE: LazyLock<Vec<(&'static str, &'static str, Value)>> = LazyLock::new
             "updateStrategy",
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}),
         ),
+        ("JobSpec", "backoffLimit", json!(6)),
+        ("JobSpec", "completionMode", json!("NonIndexed")),
+        ("JobSpec", "suspend", json!(false)),
+        ("JobSpec", "manualSelector", json!(false)),
+        ("JobSpec", "podReplacementPolicy", json!("TerminatingOrFailed")),
         ("NetworkPolicyPort", "protocol", json!("TCP")),
         ("ServiceSpec", "type", json!("ClusterIP")),
         ("ServiceSpec", "sessionAffinity", json!("None")),

@@ -13,6 +13,10 @@ use super::status::{self, Cause, Refusal};
 use super::store::{Key, Store};
 use super::{Answer, budget, call, clock};
 
+/// Said where a job is deleted without a word about its pods.
+const PODS_STAY: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them \
+    or set propagationPolicy=Orphan to suppress this warning";
+
 /// How to delete, from the body or, where there is none, from the query.
 #[derive(Debug, Default)]
 pub(super) struct Options {
@@ -22,6 +26,7 @@ pub(super) struct Options {
     version: Option<String>,
     orphan: bool,
     foreground: bool,
+    has_policy: bool,
 }
 
 impl Options {
@@ -58,6 +63,7 @@ impl Options {
     }
 
     fn with_policy(mut self, policy: Option<&str>) -> Result<Options, Refusal> {
+        self.has_policy = policy.is_some();
         match policy {
             None | Some("Background") => {}
             Some("Foreground") => self.foreground = true,
@@ -97,13 +103,18 @@ impl Options {
 }
 
 /// Delete one object.
-pub(super) fn delete(store: &mut Store, call: &Call, options: &Options, now: &Value) -> Result<Answer, Refusal> {
+pub(super) fn delete(store: &mut Store, call: &Call, mut options: Options, now: &Value) -> Result<Answer, Refusal> {
     let key = Key::new(call.resource, call.namespace.as_deref(), &call.name);
     let object = store.get(&key).cloned().ok_or_else(|| Refusal::not_found(call.resource, &call.name))?;
     options.check(call.resource, &object)?;
-    let (object, gone) = remove(store, &key, object, call.resource, options, now);
+    let mut warnings = Vec::new();
+    if call.resource.kind == "Job" && !options.has_policy {
+        options.orphan = true;
+        warnings.push(PODS_STAY.to_owned());
+    }
+    let (object, gone) = remove(store, &key, object, call.resource, &options, now);
     let body = if !gone || call.resource.answers_deleted { object } else { success(call.resource, &object) };
-    Ok(Answer { code: StatusCode::OK, body, warnings: Vec::new() })
+    Ok(Answer { code: StatusCode::OK, body, warnings })
 }
 
 /// Delete all objects that `selected` names, and answer with the list of them.

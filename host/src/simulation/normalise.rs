@@ -29,6 +29,8 @@ pub fn normalise(object: &Value) -> Value {
         for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
             remove(owner, "uid");
         }
+        // The job controller's, by which it counts the pods that have ended.
+        retain(metadata.get_mut("finalizers"), |finalizer| finalizer != "batch.kubernetes.io/job-tracking");
         if let Some(annotations) = metadata.get_mut("annotations") {
             remove(annotations, "deployment.kubernetes.io/revision");
         }

@@ -5,7 +5,7 @@ use serde_saphyr::Spanned;
 
 use super::resource::{self, Resource};
 use super::store::{Key, Store};
-use super::{clock, decode, defaults, managed, validation};
+use super::{clock, decode, defaults, managed, pod, validation};
 
 /// The field manager that holds the fields of the objects at the beginning.
 pub const SEED_MANAGER: &str = "falco-talon-simulation";
@@ -175,9 +175,7 @@ pub(super) fn settle(resource: &Resource, object: &mut Value) {
     let replicas = object["spec"]["replicas"].clone();
     let generation = object["metadata"]["generation"].clone();
     object["status"] = match resource.kind {
-        "Pod" => json!({"phase": "Running", "conditions": [
-            {"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"}, {"type": "PodScheduled", "status": "True"},
-        ]}),
+        "Pod" => pod::running(object),
         "Namespace" => json!({"phase": "Active"}),
         "Node" => {
             json!({"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]})

@@ -13,8 +13,9 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::call::Unaddressed;
+use super::exec::Session;
 use super::failure::Failure;
-use super::{RecordedRequest, Simulation};
+use super::{RecordedRequest, Reply, Simulation, discovery};
 
 impl Simulation {
     /// A client of this cluster, whose default namespace is `default`.
@@ -35,7 +36,7 @@ impl Simulation {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        let response = match failure {
+        let mut response = match failure {
             Some(Failure::Status { code, retry_after_s }) => refused(code, retry_after_s),
             Some(Failure::Disconnect) => return Err(broken()),
             Some(Failure::Silence) => std::future::pending().await,
@@ -53,6 +54,10 @@ impl Simulation {
         if let Some(request) = self.state().requests.get_mut(number) {
             request.status = Some(response.code.as_u16());
         }
+        if let Some(session) = response.session.take() {
+            let commands = self.state().commands.clone();
+            return session.open(parts, commands).await;
+        }
         Ok(response.into_http())
     }
 
@@ -67,11 +72,15 @@ impl Simulation {
             "/livez" | "/readyz" | "/healthz" => return Sent::text(StatusCode::OK, "ok"),
             _ => {}
         }
-        match super::answer(&mut self.state().store, parts, body) {
-            Ok(answer) => {
-                let mut sent = Sent::json(answer.code, &answer.body);
-                sent.warnings = answer.warnings;
-                sent
+        if let Some(list) = discovery::list(parts.uri.path(), &parts.headers) {
+            return Sent { content_type: discovery::AGGREGATED, ..Sent::json(StatusCode::OK, &list) };
+        }
+        match super::reply(&mut self.state().store, parts, body) {
+            Ok(Reply::Object(answer)) => Sent { warnings: answer.warnings, ..Sent::json(answer.code, &answer.body) },
+            Ok(Reply::Log(Some(text))) => Sent { content_type: "text/plain", ..Sent::text(StatusCode::OK, &text) },
+            Ok(Reply::Log(None)) => Sent { content_type: "", ..Sent::text(StatusCode::NO_CONTENT, "") },
+            Ok(Reply::Session(session)) => {
+                Sent { session: Some(session), ..Sent::text(StatusCode::SWITCHING_PROTOCOLS, "") }
             }
             Err(Unaddressed::Refusal(refusal)) => Sent::json(refusal.code, &refusal.body()),
             Err(Unaddressed::PageNotFound) => Sent::text(StatusCode::NOT_FOUND, "404 page not found\n"),
@@ -86,6 +95,8 @@ struct Sent {
     body: String,
     warnings: Vec<String>,
     retry_after_s: Option<u32>,
+    /// A command to be run once the connection is upgraded.
+    session: Option<Session>,
 }
 
 impl Sent {
@@ -96,6 +107,7 @@ impl Sent {
             body: body.to_string(),
             warnings: Vec::new(),
             retry_after_s: None,
+            session: None,
         }
     }
 
@@ -106,6 +118,7 @@ impl Sent {
             body: body.to_owned(),
             warnings: Vec::new(),
             retry_after_s: None,
+            session: None,
         }
     }
 
@@ -113,7 +126,9 @@ impl Sent {
         let mut response = Response::new(Full::from(self.body));
         *response.status_mut() = self.code;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if !self.content_type.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
         for text in self.warnings {
             if let Ok(value) = HeaderValue::from_str(&format!("299 - {text:?}")) {
                 headers.append(WARNING, value);

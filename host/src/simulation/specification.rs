@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::ephemeral;
 use super::resource::Resource;
 use super::selector::LabelSelector;
 use super::status::Cause;
@@ -16,7 +17,11 @@ pub(super) fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let spec = &object["spec"];
     match resource.kind {
-        "Pod" => causes.extend(pod_spec("spec", spec)),
+        "Pod" => {
+            causes.extend(pod_spec("spec", spec));
+            causes.extend(ephemeral::object(spec));
+        }
+        "Job" => causes.extend(job(&spec["template"]["spec"])),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => causes.extend(workload(spec)),
         "NetworkPolicy" if !resource.custom => causes.extend(network_policy(spec)),
         _ => {}
@@ -61,6 +66,16 @@ fn pod_spec(field: &str, spec: &Value) -> Vec<Cause> {
                 causes.push(Cause::required(format!("{field}.containers[{index}].{part}"), ""));
             }
         }
+    }
+    causes
+}
+
+fn job(pod: &Value) -> Vec<Cause> {
+    let field = "spec.template.spec";
+    let mut causes = pod_spec(field, pod);
+    if pod["restartPolicy"] == "Always" {
+        let text = "valid values: \"OnFailure\", \"Never\"";
+        causes.push(Cause::required(format!("{field}.restartPolicy"), text));
     }
     causes
 }

@@ -47,6 +47,16 @@ impl Cause {
         Cause { reason: "FieldValueNotSupported", field: field.into(), message }
     }
 
+    /// The value is that of another item too.
+    pub(super) fn duplicate(field: impl Into<String>, value: &Value) -> Cause {
+        Cause { reason: "FieldValueDuplicate", field: field.into(), message: format!("Duplicate value: {value}") }
+    }
+
+    /// The value names something that is not there.
+    pub(super) fn not_found(field: impl Into<String>, value: &Value) -> Cause {
+        Cause { reason: "FieldValueNotFound", field: field.into(), message: format!("Not found: {value}") }
+    }
+
     /// Another manager holds the field.
     pub(super) fn held(manager: &str, field: String) -> Cause {
         Cause { reason: "FieldManagerConflict", field, message: format!("conflict with {manager}") }

@@ -81,6 +81,18 @@ fn is_dns_label(text: &str) -> bool {
     ends.iter().all(|end| end.is_some_and(lower)) && bytes.iter().all(|byte| lower(byte) || *byte == b'-')
 }
 
+/// What is wrong with the name of a container, among others.
+pub(super) fn dns_label(text: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    if text.len() > LABEL_BYTES_MAX {
+        texts.push(format!("must be no more than {LABEL_BYTES_MAX} bytes"));
+    }
+    if !is_dns_label(text) {
+        texts.push(DNS_LABEL.to_owned());
+    }
+    texts
+}
+
 fn subdomain(text: &str) -> Vec<String> {
     let mut texts = Vec::new();
     if text.len() > SUBDOMAIN_BYTES_MAX {
@@ -102,14 +114,7 @@ fn object_name(resource: &Resource, name: &str) -> Vec<String> {
     if !matches!(resource.kind, "Namespace" | "Service") {
         return subdomain(name);
     }
-    let mut texts = Vec::new();
-    if name.len() > LABEL_BYTES_MAX {
-        texts.push(format!("must be no more than {LABEL_BYTES_MAX} bytes"));
-    }
-    if !is_dns_label(name) {
-        texts.push(DNS_LABEL.to_owned());
-    }
-    texts
+    dns_label(name)
 }
 
 /// What is wrong with an object that is to be stored.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::apply::Applier;
 use super::body::{self, Body};
-use super::call::{self, Call, Verb};
+use super::call::{self, Call, Subresource, Verb};
 use super::change::{self, Tracking, key, remove};
 use super::managed;
 use super::status::{Cause, Refusal};
@@ -114,7 +114,7 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
     };
     let declared = body.declared()?;
     check_declared(call, &declared)?;
-    let subresource = if call.subresource.is_some() { "status" } else { "" };
+    let subresource = call.subresource.map_or("", Subresource::name);
     let force = call.query.force.unwrap_or_default();
     let applier = Applier { resource: call.resource, subresource, manager, force, now };
     let old = store.get(&key(call)).cloned();
@@ -215,7 +215,8 @@ fn check_address(call: &Call, object: &Value) -> Result<(), Refusal> {
     }
 }
 
-fn stored<'a>(store: &'a Store, call: &Call) -> Result<&'a Value, Refusal> {
+/// The object that a call is about.
+pub(super) fn stored<'a>(store: &'a Store, call: &Call) -> Result<&'a Value, Refusal> {
     store.get(&key(call)).ok_or_else(|| Refusal::not_found(call.resource, &call.name))
 }
 

@@ -12,7 +12,7 @@ use kube::client::Body;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::{cluster, custom_resources};
+use crate::{cluster, commands, custom_resources, discovery, processes};
 
 const REQUESTS: &str = include_str!("requests.http");
 const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulation/answers.txt");
@@ -41,6 +41,7 @@ struct Step {
     method: String,
     path: String,
     content_type: String,
+    accept: Option<String>,
     /// Ask again until the answer has this text: something in a real cluster is done later.
     until: Option<String>,
     /// What later steps call the uid of the answered object.
@@ -57,6 +58,7 @@ async fn the_simulation_answers_as_the_real_api_server() {
         expect_test::expect_file!["./answers.txt"].assert_eq(&answers);
     }
     let simulation = Simulation::from_yaml(NODE).expect("a cluster");
+    processes::run_commands(&simulation);
     let answers = play(&simulation.client(), "talon-0", false).await;
     let real = std::fs::read_to_string(ANSWERS).expect("answers.txt");
     assert_eq!(blocks(&real).count(), blocks(&answers).count());
@@ -77,10 +79,11 @@ fn steps() -> impl Iterator<Item = Step> {
         let mut option =
             |name: &str| lines.next_if(|line| line.starts_with(name)).map(|line| line[name.len()..].trim().to_owned());
         let content_type = option("content-type:").unwrap_or_else(|| "application/json".to_owned());
+        let accept = option("accept:");
         let until = option("until:");
         let uid_as = option("uid-as:");
         let body = lines.collect::<Vec<_>>().join("\n");
-        Step { title, method: method.to_owned(), path: path.to_owned(), content_type, until, uid_as, body }
+        Step { title, method: method.to_owned(), path: path.to_owned(), content_type, accept, until, uid_as, body }
     })
 }
 
@@ -107,15 +110,21 @@ async fn play(client: &kube::Client, namespace: &str, waits: bool) -> String {
             let object: Value = serde_json::from_str(&body).expect("an object");
             names.push((name, object["metadata"]["uid"].as_str().expect("a uid").to_owned()));
         }
-        answers.push_str(&format!("### {}\n{head}\n{}\n\n", step.title, show(&body, namespace)));
+        answers.push_str(&format!("### {}\n{head}\n{}\n\n", step.title, show(&body, namespace).await));
     }
     answers
 }
 
 async fn send(client: &kube::Client, step: &Step) -> (String, String) {
+    if step.method == "EXEC" {
+        return commands::exec(client, &step.path, &step.body).await;
+    }
     let mut request = http::Request::builder().method(step.method.as_str()).uri(&step.path);
     if !step.content_type.is_empty() && (!step.body.is_empty() || step.method != "GET") {
         request = request.header("content-type", &step.content_type);
+    }
+    if let Some(accept) = &step.accept {
+        request = request.header("accept", accept);
     }
     let request = request.body(Body::from(step.body.clone().into_bytes())).expect("a request");
     let response = client.send(request).await.expect("an answer");
@@ -128,7 +137,7 @@ async fn send(client: &kube::Client, step: &Step) -> (String, String) {
 }
 
 /// An answer without what differs from run to run.
-fn show(body: &str, namespace: &str) -> String {
+async fn show(body: &str, namespace: &str) -> String {
     let Ok(mut answer) = serde_json::from_str::<Value>(body) else {
         return body.trim().to_owned();
     };
@@ -139,6 +148,10 @@ fn show(body: &str, namespace: &str) -> String {
             causes.sort_by_key(ToString::to_string);
             causes.dedup();
         }
+    } else if kind == "Exit" {
+        // Nothing of it differs from run to run.
+    } else if kind == "APIGroupDiscoveryList" {
+        return discovery::known(&answer).await;
     } else if let Some(item_kind) = kind.strip_suffix("List") {
         let (version, more) = (
             answer["apiVersion"].clone(),
@@ -174,7 +187,7 @@ fn scrub(text: &str, namespace: &str) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let rules = [
             (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
-            (r"\b(gen|talon)-[a-z0-9]{5}\b", "$1-SUFFIX"),
+            (r"\b(gen|talon|task)-[a-z0-9]{5}\b", "$1-SUFFIX"),
             // The whole object, with its managed fields.
             (r#"Invalid value: \\"\{.*\}\\":"#, "Invalid value: OBJECT:"),
             // The difference as Go prints it, of structures that are its own.

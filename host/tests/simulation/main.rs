@@ -2,6 +2,11 @@
 
 #[path = "../../../tests/cluster.rs"]
 mod cluster;
+mod commands;
+mod containers;
 mod custom_resources;
 mod differential;
+mod discovery;
 mod harness;
+#[path = "../../../tests/processes.rs"]
+mod processes;
