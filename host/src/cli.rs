@@ -5,6 +5,7 @@
 //! in files, and 2 for a mistake in the arguments.
 
 mod actionners;
+pub mod catalogue;
 mod context;
 mod demo;
 mod policy;

@@ -289,21 +289,27 @@ fn entry_yaml(grants: &Grants) -> String {
     if let Some(digest) = &grants.digest {
         text.push_str(&format!("    digest: {digest}\n"));
     }
-    let Granted { kubernetes, artifacts } = &grants.granted;
-    push_list(&mut text, "kubernetes", kubernetes);
-    if *artifacts {
-        text.push_str("    artifacts: true\n");
-    }
+    text.push_str(&grants.granted.to_yaml("    "));
     text.push_str(&format!("    limits: {}\n", grants.limits));
     text
 }
 
-fn push_list(text: &mut String, key: &str, grants: &[impl std::fmt::Display]) {
+impl Granted {
+    /// The keys of an entry, each line after `indent`.
+    pub fn to_yaml(&self, indent: &str) -> String {
+        let Granted { kubernetes, artifacts } = self;
+        let mut text = list_yaml(indent, "kubernetes", kubernetes);
+        if *artifacts {
+            text.push_str(&format!("{indent}artifacts: true\n"));
+        }
+        text
+    }
+}
+
+fn list_yaml(indent: &str, key: &str, grants: &[impl std::fmt::Display]) -> String {
     if grants.is_empty() {
-        return;
+        return String::new();
     }
-    text.push_str(&format!("    {key}:\n"));
-    for grant in grants {
-        text.push_str(&format!("      - {grant}\n"));
-    }
+    let lines: String = grants.iter().map(|grant| format!("{indent}  - {grant}\n")).collect();
+    format!("{indent}{key}:\n{lines}")
 }
