@@ -80,9 +80,18 @@ fn check_requests(simulation: &Simulation) {
 
 /// Published rules that Falco Talon takes and this host does not, each for a mistake that it names.
 const REFUSED: [(&str, &str); 3] = [
-    ("docs-2024-06-actionners-intro.yaml", "unknown key 'contexts' in an action block; did you mean 'additional_contexts'?"),
-    ("docs-actionners-intro-contexts-key.yaml", "unknown key 'contexts' in an action block; did you mean 'additional_contexts'?"),
-    ("docs-rules-example-camelcase-params.yaml", "unknown parameter 'ignoreDaemonsets'; did you mean 'ignore_daemonsets'?"),
+    (
+        "docs-2024-06-actionners-intro.yaml",
+        "unknown key 'contexts' in an action block; did you mean 'additional_contexts'?",
+    ),
+    (
+        "docs-actionners-intro-contexts-key.yaml",
+        "unknown key 'contexts' in an action block; did you mean 'additional_contexts'?",
+    ),
+    (
+        "docs-rules-example-camelcase-params.yaml",
+        "unknown parameter 'ignoreDaemonsets'; did you mean 'ignore_daemonsets'?",
+    ),
 ];
 
 #[tokio::test]

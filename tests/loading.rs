@@ -109,7 +109,7 @@ async fn interfaces_of_others_are_refused_and_named() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "wasi-escape:actionner/kubernetes-read");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports wasi-escape:actionner/kubernetes-read@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ only file="actionners/guest.wasm"
+        error actionners: the component imports wasi-escape:actionner/kubernetes-read@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -119,7 +119,7 @@ async fn functions_that_do_not_exist_are_refused() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "falco-talon:actionner/kubernetes-root");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports falco-talon:actionner/kubernetes-root@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ only file="actionners/guest.wasm"
+        error actionners: the component imports falco-talon:actionner/kubernetes-root@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
     "#]]).await;
 }
 

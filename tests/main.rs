@@ -14,6 +14,7 @@ mod reload;
 
 mod arrows;
 mod data;
+mod readme;
 
 mod running;
 mod world;

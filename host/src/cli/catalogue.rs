@@ -82,7 +82,11 @@ fn parameters(schema: &Value) -> String {
 
 fn type_of(property: &Value) -> String {
     if let Some(values) = property["enum"].as_array() {
-        return values.iter().map(|value| format!("`{}`", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(", ");
+        return values
+            .iter()
+            .map(|value| format!("`{}`", value.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     match &property["type"] {
         Value::String(name) => name.clone(),

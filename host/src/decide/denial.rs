@@ -218,6 +218,8 @@ fn least_grant(targets: &Targets, request: &KubernetesRequest<'_>) -> Option<Kub
     let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
     let (scope, namespaces, names) = if is_target {
         (Scope::EventTarget, Vec::new(), Vec::new())
+    } else if request.node.is_some_and(|node| targets.contains("", "nodes", None, node)) {
+        (Scope::EventNode, Vec::new(), Vec::new())
     } else if request
         .name
         .is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name))
