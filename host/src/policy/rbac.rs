@@ -42,8 +42,23 @@ impl std::str::FromStr for ServiceAccount {
 /// Where a rule of RBAC holds: everywhere, or in one namespace.
 type Place = Option<String>;
 
-/// What rules of one place are about: a resource, and the names of its objects, none for all.
-type About = (String, String, Vec<String>);
+/// What a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct About {
+    group: String,
+    /// With its subresource.
+    resource: String,
+    /// Of the objects; none for all.
+    names: Vec<String>,
+}
+
+/// One rule of a role.
+struct Rule {
+    group: String,
+    resources: Vec<String>,
+    names: Vec<String>,
+    verbs: Vec<&'static str>,
+}
 
 /// The manifests of the least that these grants need: a ClusterRole, and a Role for each
 /// namespace to which a grant is narrowed. With an account, their bindings too.
@@ -111,7 +126,7 @@ fn rules_of(grant: &KubernetesGrant) -> Vec<(About, &'static str)> {
             // A prefix among the names can't be said, and neither can the name of what is yet to be.
             let can_be_named = names.len() == grant.names.len() && !matches!(verb, Verb::Create | Verb::List);
             let names = if can_be_named { names.clone() } else { Vec::new() };
-            let about = (group.clone(), plural.clone(), names);
+            let about = About { group: group.clone(), resource: plural.clone(), names };
             // A command is run over a WebSocket, which begins with a GET.
             if resource.is("", "pods", Some("exec")) {
                 rules.push((about.clone(), Verb::Get.name()));
@@ -123,26 +138,28 @@ fn rules_of(grant: &KubernetesGrant) -> Vec<(About, &'static str)> {
 }
 
 /// Resources of one group with the same verbs and names stand in one rule.
-fn merged(
-    rules: &BTreeMap<About, BTreeSet<&'static str>>,
-) -> Vec<(String, Vec<String>, Vec<String>, Vec<&'static str>)> {
-    let mut merged: Vec<(String, Vec<String>, Vec<String>, Vec<&'static str>)> = Vec::new();
-    for ((group, resource, names), verbs) in rules {
+fn merged(rules: &BTreeMap<About, BTreeSet<&'static str>>) -> Vec<Rule> {
+    let mut merged: Vec<Rule> = Vec::new();
+    for (About { group, resource, names }, verbs) in rules {
         let verbs: Vec<&'static str> = verbs.iter().copied().collect();
-        let same =
-            merged.iter_mut().find(|(known, _, named, allowed)| known == group && named == names && *allowed == verbs);
-        match same {
-            Some((_, resources, _, _)) => resources.push(resource.clone()),
-            None => merged.push((group.clone(), vec![resource.clone()], names.clone(), verbs)),
+        let same = |rule: &&mut Rule| rule.group == *group && rule.names == *names && rule.verbs == verbs;
+        match merged.iter_mut().find(same) {
+            Some(rule) => rule.resources.push(resource.clone()),
+            None => merged.push(Rule {
+                group: group.clone(),
+                resources: vec![resource.clone()],
+                names: names.clone(),
+                verbs,
+            }),
         }
     }
     merged
 }
 
-fn role(namespace: Option<&str>, rules: &[(String, Vec<String>, Vec<String>, Vec<&'static str>)]) -> String {
+fn role(namespace: Option<&str>, rules: &[Rule]) -> String {
     let mut text = head(if namespace.is_some() { "Role" } else { "ClusterRole" }, namespace);
     text.push_str("rules:\n");
-    for (group, resources, names, verbs) in rules {
+    for Rule { group, resources, names, verbs } in rules {
         text.push_str(&format!("  - apiGroups: {}\n    resources: {}\n", flow_list(&[group]), flow_list(resources)));
         if !names.is_empty() {
             text.push_str(&format!("    resourceNames: {}\n", flow_list(names)));
