@@ -18,5 +18,8 @@ mod data;
 mod running;
 mod world;
 
+mod real;
+
 mod cluster;
+mod custom_resources;
 mod processes;
