@@ -1,33 +1,49 @@
 //! Each folder of `cases/` is a test: rules, a cluster and events in, actions and changes out.
 //!
-//! `rules.yaml`, and `policy.yaml`, `config.yaml` and `cluster.yaml` where there is something
-//! to say; `event.json`, or `event-1.json` and so on, sent in this order; `expected.yaml`. A
-//! folder with `error.txt` instead holds what a host says that does not start. Every case runs
-//! against the simulation and, where the environment names one, against a real API server.
-//! `UPDATE_EXPECT=1` rewrites what is expected, from the simulation.
+//! `rules.yaml`, and `policy.yaml`, `config.yaml`, `environment.yaml` (the host's variables) and
+//! `cluster.yaml` where there is something to say; `event.json`, or `event-1.json` and so on, sent
+//! in this order; `expected.yaml`. A folder with `error.txt` instead holds what a host says that
+//! does not start. Every case runs against the simulation and, where the environment names one,
+//! against a real API server. `UPDATE_EXPECT=1` rewrites what is expected, from the simulation.
+//!
+//! The namespace `shop` and the node `node-1` of all texts belong to the case alone. A pod with a
+//! node and a `command` runs: on the real server its containers are processes of this machine, in
+//! the simulation only what is run in them is. Both have the programs of `programs/` in their path.
+//! What a container logs, the annotation `simulation.falco-talon.org/log.<container>` must say too.
+//!
+//! `/tmp/falco-talon-cases` in any text stands for a folder of the case's own. Its files whose name
+//! begins with `evidence` lie there at the start; what else is there in the end, `expected.yaml`
+//! tells under `files`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use crate::cluster;
+use crate::custom_resources::install_custom_resources;
 use crate::running::{Host, config, text, told};
 use crate::world::{World, changes};
 
 /// What a line of an action says beside what happened.
 const VOLATILE: [&str; 5] = ["level", "time", "message", "trace_id", "event"];
 
+/// Stands for a folder of the case.
+const FOLDER: &str = "/tmp/falco-talon-cases";
+
+/// What is longer is told by its size.
+const TOLD_BYTES_MAX: usize = 1_000;
+
+/// More hosts at once only wait for each other.
+const AT_ONCE_MAX: usize = 8;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cases_against_the_simulation() {
-    let mut wrong = Vec::new();
-    for case in cases() {
-        let manifests = read(&case, "cluster.yaml").unwrap_or_default();
-        wrong.extend(run(&case, &World::simulated(&manifests)).await);
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    run_all(async |case: PathBuf| World::simulated(&read(&case, "cluster.yaml").unwrap_or_default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,27 +56,50 @@ async fn cases_against_a_real_api_server() {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         return;
     }
-    let worlds = cases().into_iter().map(|case| {
+    install_custom_resources(&client).await;
+    run_all(move |case: PathBuf| {
         let client = client.clone();
-        tokio::spawn(async move {
+        async move {
             let manifests = read(&case, "cluster.yaml").unwrap_or_default();
-            run(&case, &World::real(client, &name(&case), &manifests).await).await
+            World::real(client, &name(&case), &manifests).await
+        }
+    })
+    .await;
+}
+
+/// Run all cases, each in its world.
+async fn run_all<F>(world: impl Fn(PathBuf) -> F)
+where
+    F: Future<Output = World> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
+    let runs = cases().into_iter().map(|case| {
+        let (world, places) = (world(case.clone()), places.clone());
+        tokio::spawn(async move {
+            let _place = places.acquire_owned().await.unwrap();
+            run(&case, &world.await).await
         })
     });
     let mut wrong = Vec::new();
-    for case in worlds.collect::<Vec<_>>() {
-        wrong.extend(case.await.unwrap());
+    for run in runs.collect::<Vec<_>>() {
+        wrong.extend(run.await.unwrap());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Run one case; what is wrong with it, if anything.
 async fn run(case: &Path, world: &World) -> Option<String> {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, evidence) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let evidence = evidence.path().display().to_string();
     let mut events = BTreeMap::new();
     for entry in fs::read_dir(case).unwrap() {
         let path = entry.unwrap().path();
-        let (name, text) = (name(&path), world.write(&fs::read_to_string(&path).unwrap()));
+        let name = name(&path);
+        if name.starts_with("evidence") {
+            fs::copy(&path, Path::new(&evidence).join(name)).unwrap();
+            continue;
+        }
+        let text = world.write(&fs::read_to_string(&path).unwrap()).replace(FOLDER, &evidence);
         if name.starts_with("event") {
             events.insert(name, text);
         } else {
@@ -71,9 +110,13 @@ async fn run(case: &Path, world: &World) -> Option<String> {
     let before = world.objects().await;
     let place = format!("{}/", folder.path().display());
     let digest = Regex::new("this component is sha256:[0-9a-f]{64}").unwrap();
+    let time = Regex::new(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ").unwrap();
     let stable = |text: &str| {
-        let text = world.read(text).replace(&place, "");
-        digest.replace_all(&text, "this component is DIGEST").into_owned()
+        // The names of artifacts have it without its slashes.
+        let text = text.replace(&place, "").replace(&evidence, FOLDER);
+        let text = world.read(&text.replace(&evidence.replace('/', "_"), &FOLDER.replace('/', "_")));
+        let text = digest.replace_all(&text, "this component is DIGEST");
+        time.replace_all(&text, "TIME").into_owned()
     };
     let (file, result) = match Host::start(config(folder.path()), client).await {
         Ok(host) => {
@@ -82,7 +125,10 @@ async fn run(case: &Path, world: &World) -> Option<String> {
             }
             let lines = host.stop().await;
             let changes = changes(&before, &world.objects().await);
-            let expected = expected(&lines, &requests.all(), &changes);
+            let mut expected = expected(&lines, &requests.all(), &changes);
+            if case_speaks_of_its_folder(case) {
+                expected["files"] = files(Path::new(&evidence));
+            }
             // Before it is written as YAML, where lines break by their length.
             let expected: Value = serde_json::from_str(&stable(&expected.to_string())).unwrap();
             ("expected.yaml", serde_saphyr::to_string(&expected).unwrap())
@@ -111,6 +157,28 @@ fn expected(lines: &[Value], requests: &[Value], changes: &BTreeMap<String, Valu
         "requests": requests,
         "changes": changes,
     })
+}
+
+fn case_speaks_of_its_folder(case: &Path) -> bool {
+    read(case, "rules.yaml").is_some_and(|rules| rules.contains(FOLDER))
+}
+
+/// What has arrived in a folder: texts where they are short, sizes where not.
+fn files(folder: &Path) -> Value {
+    let mut files = Map::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let content = fs::read(&path).unwrap();
+        let told = match String::from_utf8(content) {
+            Ok(text) if text.len() <= TOLD_BYTES_MAX => text,
+            Ok(text) => format!("{} bytes", text.len()),
+            Err(error) => format!("{} bytes", error.as_bytes().len()),
+        };
+        if !name(&path).starts_with("evidence") {
+            files.insert(name(&path), json!(told));
+        }
+    }
+    files.into()
 }
 
 fn compare(path: &Path, result: &str) -> Option<String> {

@@ -19,5 +19,8 @@ mod readme;
 mod running;
 mod world;
 
+mod real;
+
 mod cluster;
+mod custom_resources;
 mod processes;

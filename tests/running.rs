@@ -3,6 +3,7 @@
 //! Nothing here waits for a time: a test waits for what it wants to see, and the test runner
 //! ends one that waits in vain.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -37,19 +38,24 @@ pub(crate) struct Log(Arc<watch::Sender<Vec<Value>>>);
 /// Takes the lines, each of which is written whole.
 struct Lines(Log);
 
-/// The configuration of a host whose files lie in `folder`: `rules.yaml`, and `config.yaml`
-/// and `policy.yaml` where there are any.
+/// The configuration of a host whose files lie in `folder`: `rules.yaml`, and `config.yaml`,
+/// `policy.yaml` and the variables of `environment.yaml` where there are any.
 pub(crate) fn config(folder: &Path) -> Config {
     let existing = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
     let file = existing("config.yaml");
     let read = |path: &Path| std::fs::read_to_string(path);
-    let loaded = Config::load(file.as_deref(), &[folder.join("rules.yaml")], |_| None, read);
+    let environment: BTreeMap<String, String> = existing("environment.yaml")
+        .map(|path| serde_saphyr::from_str(&read(&path).unwrap()).unwrap())
+        .unwrap_or_default();
+    let variable = |name: &str| environment.get(name).cloned();
+    let loaded = Config::load(file.as_deref(), &[folder.join("rules.yaml")], variable, read);
     let (mut config, _) = loaded.unwrap();
     config.policy_file = existing("policy.yaml");
     config.actionners_dir = existing("actionners");
     config.cache_dir = Some(cache_dir());
     config.watch_rules = false;
-    config.own_namespace = None;
+    // Where these tests themselves run is of no interest.
+    config.own_namespace = environment.get("NAMESPACE").cloned();
     // Address space for the calls of a busy host is more than many hosts at once need.
     config.concurrency_events_max = 4;
     config

@@ -4,6 +4,7 @@
 mod cluster;
 mod commands;
 mod containers;
+#[path = "../../../tests/custom_resources.rs"]
 mod custom_resources;
 mod differential;
 mod discovery;
