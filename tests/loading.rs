@@ -96,10 +96,10 @@ async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
 async fn imports_beyond_the_grants_are_refused_and_named() {
     check_refused("hostile:names", guest!("names"), None, &expect![[r#"
         error actionners: 'hostile:names' imports more than the policy grants it:
-          `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to the entry of `hostile:names` in the policy (with what it really needs): `kubernetes:`
-          - {verbs: [get], resources: [pods], scope: event-target}
-          `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to the entry of `hostile:names` in the policy (with what it really needs): `kubernetes:`
-          - {verbs: [delete], resources: [pods], scope: event-target} file="actionners/guest.wasm"
+          `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
+          kubernetes: [{verbs: [get], resources: [pods], scope: event-target}]
+          `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
+          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}] file="actionners/guest.wasm"
     "#]]).await;
 }
 

@@ -82,7 +82,7 @@ impl<'a> Plan<'a> {
                         // The node may be cordoned or worse: that is where the suspect is.
                         "tolerations": [{ "operator": "Exists" }],
                         "containers": [container(parameters, parameters.start_timeout + capture_s)],
-                        "volumes": [{ "name": "host", "hostPath": { "path": "/" } }],
+                        "volumes": [{ "name": "host", "hostPath": { "path": "/", "type": "Directory" } }],
                     },
                 },
             },

@@ -57,9 +57,7 @@ fn afterwards(description: &Description) -> &'static str {
 
 /// Functions as the contract's documentation names them; handles come and go with them.
 fn shown_import(import: &Import) -> Option<String> {
-    let text = import.to_string();
-    let text = text.replace("[static]", "").replace("[method]", "");
-    (!text.contains("[resource-drop]")).then(|| format!("`{text}`"))
+    (!import.function.starts_with("[resource-drop]")).then(|| format!("`{import}`"))
 }
 
 fn parameters(schema: &Value) -> String {

@@ -20,7 +20,7 @@ pub struct Import {
     /// `kubernetes-write`, or with its package and version as a component names it:
     /// `falco-talon:actionner/kubernetes-write@0.1.0`.
     pub interface: String,
-    /// `patch`.
+    /// `patch`; of a resource, as components spell it: `[static]artifact.create`.
     pub function: String,
 }
 
@@ -39,7 +39,8 @@ impl Import {
 impl fmt::Display for Import {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let interface = self.own_interface().unwrap_or(&self.interface);
-        write!(formatter, "{interface}.{}", self.function)
+        let function = self.function.rsplit_once(']').map_or(self.function.as_str(), |(_, function)| function);
+        write!(formatter, "{interface}.{function}")
     }
 }
 
@@ -65,9 +66,10 @@ pub struct Addition {
 }
 
 impl Addition {
-    /// As it stands in an entry, after the name of the key.
-    fn in_list(&self) -> String {
-        if self.key == ARTIFACTS { format!(" {}", self.line) } else { format!("\n  - {}", self.line) }
+    /// As it stands in an entry.
+    fn in_entry(&self) -> String {
+        let Addition { key, line } = self;
+        if *key == ARTIFACTS { format!("{key}: {line}") } else { format!("{key}: [{line}]") }
     }
 }
 
@@ -80,9 +82,8 @@ impl fmt::Display for MissingGrant {
         write!(
             formatter,
             "`{actionner}` imports `{import}`, and nothing that it is granted could allow it; to allow it, \
-             add to the entry of `{actionner}` in the policy (with what it really needs): `{}:`{}",
-            addition.key,
-            addition.in_list()
+             add to its entry in the policy (with what it really needs):\n  {}",
+            addition.in_entry()
         )
     }
 }

@@ -28,6 +28,11 @@ pub(super) fn judge(validator: &Validator, schema: &Value, converted: &mut Conve
             Kind::OneOfMultipleValid { .. } if pointer.is_empty() => {
                 one_of(schema, "'", "' and '", "' parameters can't be set at the same time")
             }
+            Kind::AnyOf { .. } => {
+                let about =
+                    schema["properties"][name]["description"].as_str().unwrap_or("it is none of what is allowed");
+                Some(format!("parameter '{name}' can't be '{}': {about}", plain(error.instance())))
+            }
             _ => None,
         }
         .unwrap_or_else(|| message(&error, name));
