@@ -14,6 +14,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::cluster;
+use crate::outside::Outside;
 use crate::running::{Host, config, text, told};
 use crate::world::{World, changes};
 
@@ -57,10 +58,17 @@ async fn cases_against_a_real_api_server() {
 /// Run one case; what is wrong with it, if anything.
 async fn run(case: &Path, world: &World) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
+    let outside = Outside::start().await;
     let mut events = BTreeMap::new();
     for entry in fs::read_dir(case).unwrap() {
         let path = entry.unwrap().path();
         let (name, text) = (name(&path), world.write(&fs::read_to_string(&path).unwrap()));
+        for (component, bytes) in Outside::components(&text) {
+            let actionners = folder.path().join("actionners");
+            fs::create_dir_all(&actionners).unwrap();
+            fs::write(actionners.join(format!("{component}.wasm")), bytes).unwrap();
+        }
+        let text = outside.write(&text);
         if name.starts_with("event") {
             events.insert(name, text);
         } else {
@@ -72,17 +80,23 @@ async fn run(case: &Path, world: &World) -> Option<String> {
     let place = format!("{}/", folder.path().display());
     let digest = Regex::new("this component is sha256:[0-9a-f]{64}").unwrap();
     let stable = |text: &str| {
-        let text = world.read(text).replace(&place, "");
+        let text = outside.read(&world.read(text)).replace(&place, "");
         digest.replace_all(&text, "this component is DIGEST").into_owned()
     };
-    let (file, result) = match Host::start(config(folder.path()), client).await {
+    let mut config = config(folder.path());
+    config.clouds = outside.config();
+    let (file, result) = match Host::start(config, client).await {
         Ok(host) => {
             for event in events.values() {
                 host.post(event).await;
             }
             let lines = host.stop().await;
             let changes = changes(&before, &world.objects().await);
-            let expected = expected(&lines, &requests.all(), &changes);
+            let mut expected = expected(&lines, &requests.all(), &changes);
+            let heard = outside.heard();
+            if !heard.is_empty() {
+                expected["outside"] = heard.into();
+            }
             // Before it is written as YAML, where lines break by their length.
             let expected: Value = serde_json::from_str(&stable(&expected.to_string())).unwrap();
             ("expected.yaml", serde_saphyr::to_string(&expected).unwrap())

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use rules::{ActionnerSpec, Catalogue, Document, RuleSet, Source};
 
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
-use crate::capability::{Call, Clients, Kubernetes, Reporting};
+use crate::capability::{Call, ClientError, Clients, Clouds, HttpClient, Kubernetes, Reporting};
 use crate::config::Config;
 use crate::decide::Targets;
-use crate::policy::{Grants, OperatorPolicy, Policy, PolicyError};
+use crate::policy::{Grants, ObjectTarget, OperatorPolicy, Policy, PolicyError};
 
 pub use problem::Problem;
 
@@ -44,6 +44,8 @@ pub struct Loader {
     pub default_notifiers: Vec<String>,
     /// How to reach the cluster; asked the first time that a rule needs it.
     pub cluster: Cluster,
+    /// How to reach clouds; each is asked the first time that a rule needs it.
+    pub clouds: Clouds,
     /// The engine that compiles and runs components.
     pub engine: Engine,
     /// Where compiled components are kept.
@@ -83,6 +85,7 @@ impl Loader {
             own_namespace: config.own_namespace.clone(),
             default_notifiers: config.default_notifiers.clone(),
             cluster,
+            clouds: Clouds::new(config.clouds.clone()),
             engine,
             cache,
             reporting,
@@ -136,8 +139,8 @@ impl Loader {
         }
         let clients = match self.clients(&actionners).await {
             Ok(clients) => clients,
-            Err(problem) => {
-                problems.push(problem);
+            Err(of_clients) => {
+                problems.extend(of_clients);
                 Clients::default()
             }
         };
@@ -256,15 +259,41 @@ impl Loader {
         (files, problems)
     }
 
-    async fn clients(&self, actionners: &BTreeMap<String, Arc<Actionner>>) -> Result<Clients, Problem> {
-        let needs_kubernetes = |actionner: &Arc<Actionner>| {
-            actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-"))
-        };
-        if !actionners.values().any(needs_kubernetes) {
-            return Ok(Clients::default());
+    /// The clients that these actionners need, and no others.
+    async fn clients(&self, actionners: &BTreeMap<String, Arc<Actionner>>) -> Result<Clients, Vec<Problem>> {
+        let mut clients = Clients::default();
+        // Commands that only look at files have neither credentials nor secrets.
+        if matches!(self.cluster, Cluster::None) {
+            return Ok(clients);
         }
-        let kubernetes = self.cluster.connect().await?.map(Kubernetes::new);
-        Ok(Clients { kubernetes })
+        let mut problems = Vec::new();
+        let needs = |imports: fn(&Actionner) -> bool| actionners.values().any(|actionner| imports(actionner));
+        if needs(|it| it.imports.iter().any(|import| import.interface.starts_with("kubernetes-"))) {
+            let client = kept(self.cluster.connect().await, &mut problems);
+            clients.kubernetes = client.flatten().map(Kubernetes::new);
+        }
+        let refuse = |category| move |error: ClientError| Problem::Client { category, error };
+        if needs(|it| it.calls("functions", "invoke-lambda") || it.stores_in(ObjectTarget::AwsS3)) {
+            clients.aws = kept(self.clouds.aws().await.map_err(refuse("aws")), &mut problems);
+        }
+        if needs(|it| it.calls("functions", "invoke-google")) {
+            clients.google = kept(self.clouds.google().await.map_err(refuse("gcp")), &mut problems);
+        }
+        if needs(|it| it.stores_in(ObjectTarget::MinioS3)) {
+            clients.minio = kept(self.clouds.minio().await.map_err(refuse("minio")), &mut problems);
+        }
+        let mut http = BTreeMap::new();
+        for (name, actionner) in actionners.iter().filter(|(_, actionner)| actionner.calls("http", "send")) {
+            match HttpClient::new(actionner.grants(), |variable| std::env::var(variable).ok()) {
+                Ok(client) => drop(http.insert(name.clone(), client)),
+                Err(errors) => {
+                    let of = |error| Problem::Secret { actionner: name.clone(), error };
+                    problems.extend(errors.into_iter().map(of));
+                }
+            }
+        }
+        clients.http = Arc::new(http);
+        if problems.is_empty() { Ok(clients) } else { Err(problems) }
     }
 
     fn unknown_notifiers(&self) -> Vec<Problem> {
@@ -290,6 +319,11 @@ impl Cluster {
         config.default_retry = false;
         kube::Client::try_from(config).map(Some).map_err(|error| refuse(&error))
     }
+}
+
+/// What there is, and where there is nothing, why.
+fn kept<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
 }
 
 /// What rules ask for and nobody does: silence would look as if it were done.
