@@ -2,7 +2,7 @@
 //! protocols.
 
 use expect_test::expect;
-use host::config::clouds::{Keys, Role};
+use host::config::clouds::Role;
 use host::simulation::Simulation;
 use serde_json::{Value, json};
 
@@ -28,13 +28,25 @@ async fn lambda_answers_as_it_does() {
     check(json!({"name": "echo", "invocation_type": "Event"}), expect!["success: 202: "]).await;
     check(json!({"name": "echo", "invocation_type": "DryRun"}), expect!["success: 204: "]).await;
     check(json!({"name": "echo", "qualifier": "prod"}), expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
-    check(json!({"name": "raises"}), expect![[r#"success: 200 (Unhandled): {"errorMessage":"boom","errorType":"Error"}"#]]).await;
+    check(
+        json!({"name": "raises"}),
+        expect![[r#"success: 200 (Unhandled): {"errorMessage":"boom","errorType":"Error"}"#]],
+    )
+    .await;
     check(json!({"name": "missing"}), expect!["failure: can't call 'missing': it doesn't exist"]).await;
     check(json!({"name": "busy"}), expect!["failure: can't call 'busy': Rate Exceeded."]).await;
-    check(json!({"name": "forbidden"}), expect!["failure: can't call 'forbidden': AWS forbids it to the host: AccessDeniedException"]).await;
+    check(
+        json!({"name": "forbidden"}),
+        expect!["failure: can't call 'forbidden': AWS forbids it to the host: AccessDeniedException"],
+    )
+    .await;
     check(json!({"name": "a/b"}), expect!["failure: can't call 'a/b': `a/b`: a function of Lambda is a name or an ARN: letters, digits, `-`, `_`, `.` and `:` only"]).await;
-    check(json!({"name": "echo", "qualifier": "../x"}), expect!["failure: can't call 'echo': a version or an alias is written as `$LATEST`, `7` or `prod`"]).await;
-    let heard = outside.heard();
+    check(
+        json!({"name": "echo", "qualifier": "../x"}),
+        expect!["failure: can't call 'echo': a version or an alias is written as `$LATEST`, `7` or `prod`"],
+    )
+    .await;
+    let heard: Vec<_> = outside.heard().into_iter().filter(|line| line != "google access token").collect();
     assert_eq!(heard[0], r#"lambda RequestResponse echo Qualifier=%24LATEST {"rule":"shell"}"#);
     assert_eq!(heard[4], r#"lambda RequestResponse echo Qualifier=prod {"rule":"shell"}"#);
     assert_eq!(heard.len(), 9, "{heard:#?}");
@@ -44,7 +56,13 @@ async fn lambda_answers_as_it_does() {
 async fn an_answer_of_lambda_past_the_limit_is_cut_off() {
     let outside = Outside::start().await;
     let guest = probe(&format!("{GRANTS}    limits: {{response_bytes: 64Ki}}\n"));
-    guest.check(&outside, &json!({"name": "endless"}), &expect!["failure: can't call 'endless': the answer is too large"]).await;
+    guest
+        .check(
+            &outside,
+            &json!({"name": "endless"}),
+            &expect!["failure: can't call 'endless': the answer is too large"],
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -58,11 +76,30 @@ async fn google_functions_answer_as_they_do() {
     check("raises", expect!["success: 500: boom"]).await;
     check("moved", expect!["success: 302: "]).await;
     check("missing", expect!["failure: can't call 'missing': it doesn't exist"]).await;
-    check("forbidden", expect!["failure: can't call 'forbidden': Google forbids it to the host: Permission denied"]).await;
-    check("triggered", expect!["failure: can't call 'triggered': the function triggered has no address: it takes no HTTP"]).await;
+    check("forbidden", expect!["failure: can't call 'forbidden': Google forbids it to the host: Permission denied"])
+        .await;
+    check(
+        "triggered",
+        expect!["failure: can't call 'triggered': the function triggered has no address: it takes no HTTP"],
+    )
+    .await;
     let silent = json!({"name": "silent", "location": "europe-west1", "timeout_ms": 100});
-    guest.check(&outside, &silent, &expect!["failure: can't call 'silent': the deadline has passed, it may or may not have been carried out"]).await;
-    assert_eq!(outside.heard()[..4], ["google access token", "google describe echo", "google identity token", r#"google call echo {"rule":"shell"}"#]);
+    guest
+        .check(
+            &outside,
+            &silent,
+            &expect!["failure: can't call 'silent': the deadline has passed, it may or may not have been carried out"],
+        )
+        .await;
+    assert_eq!(
+        outside.heard()[..4],
+        [
+            "google access token",
+            "google describe echo",
+            "google identity token",
+            r#"google call echo {"rule":"shell"}"#
+        ]
+    );
 }
 
 #[tokio::test]
@@ -112,16 +149,40 @@ async fn start(outside: &Outside, grants: &str, clouds: host::config::clouds::Cl
 async fn credentials_are_looked_at_before_the_first_event() {
     let outside = Outside::start().await;
     let lines = start(&outside, GRANTS, outside.config()).await.unwrap();
-    let init = |category: &str| lines.iter().any(|line| text(line, "category") == category && line["status"] == "success");
+    let init =
+        |category: &str| lines.iter().any(|line| text(line, "category") == category && line["status"] == "success");
     assert!(init("aws") && init("gcp") && !init("minio") && !init("kubernetes"), "{lines:#?}");
 
     let mut clouds = outside.config();
     clouds.google.credentials_path = Some("/nonexistent/key.json".into());
-    clouds.aws.role = Some(Role { arn: "arn:aws:iam::123456789012:role/talon".to_owned(), external_id: None });
-    clouds.aws.keys = Some(Keys::default());
-    let said = start(&outside, GRANTS, clouds).await.unwrap_err();
-    assert!(said.contains("/nonexistent/key.json: No such file"), "{said}");
-    assert!(said.contains(r#"category="gcp" status="failure""#), "{said}");
+    clouds.aws.role = Some(role(None));
+    expect![[r#"
+        error init: no credentials: an error occurred while loading credentials: service error: unhandled error (AccessDenied): Error { code: "AccessDenied", message: "not authorized to perform: sts:AssumeRole" } category="aws" status="failure"
+        error init: /nonexistent/key.json: No such file or directory (os error 2) category="gcp" status="failure"
+    "#]].assert_eq(&start(&outside, GRANTS, clouds).await.unwrap_err());
+}
+
+fn role(external_id: Option<&str>) -> Role {
+    let external_id = external_id.map(str::to_owned);
+    Role { arn: "arn:aws:iam::123456789012:role/talon".to_owned(), external_id }
+}
+
+#[tokio::test]
+async fn a_role_is_taken_on() {
+    let outside = Outside::start().await;
+    let mut clouds = outside.config();
+    clouds.aws.role = Some(role(Some("of-acme")));
+    let guest = probe(GRANTS);
+    let folder = guest.folder(&outside, &json!({"name": "echo"}));
+    let mut config = config(folder.path());
+    config.clouds = clouds;
+    let host = Host::start(config, Simulation::new(Vec::new()).unwrap().client()).await;
+    let host = host.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
+    host.post(event("shell", "web-0")).await;
+    let lines = host.stop().await;
+    let line = lines.iter().find(|line| line["message"] == "action").unwrap();
+    assert_eq!(text(line, "output"), r#"200: {"rule":"shell"}"#, "{lines:#?}");
+    assert_eq!(outside.heard()[0], "sts AssumeRole arn:aws:iam::123456789012:role/talon of-acme");
 }
 
 #[tokio::test]
@@ -136,9 +197,17 @@ async fn a_key_that_google_does_not_know_ends_the_start() {
         let said = start(&outside, GRANTS, clouds).await.unwrap_err();
         said.replace(&folder.path().display().to_string(), "KEYS")
     };
-    expect![[r#""#]].assert_eq(&refused("not json, but a s3cret").await);
-    expect![[r#""#]].assert_eq(&refused(r#"{"type": "authorized_user", "refresh_token": "s3cret"}"#).await);
-    expect![[r#""#]].assert_eq(&refused(r#"{"type": "service_account", "private_key": "s3cret"}"#).await);
+    expect![[r#"
+        error init: KEYS/key.json: not a key file of a service account (line 1) category="gcp" status="failure"
+    "#]]
+    .assert_eq(&refused("not json, but a s3cret").await);
+    expect![[r#"
+        error init: KEYS/key.json: credentials of the type 'authorized_user' can't call functions: a key of a 'service_account' is needed category="gcp" status="failure"
+    "#]].assert_eq(&refused(r#"{"type": "authorized_user", "refresh_token": "s3cret"}"#).await);
+    expect![[r#"
+        error init: KEYS/key.json: its 'private_key' is not an RSA key in PEM category="gcp" status="failure"
+    "#]]
+    .assert_eq(&refused(r#"{"type": "service_account", "private_key": "s3cret"}"#).await);
 }
 
 #[tokio::test]

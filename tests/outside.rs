@@ -84,7 +84,9 @@ impl Outside {
                 keys: Some(keys.clone()),
                 region: Some(REGION.to_owned()),
                 role: None,
-                lambda_endpoint: Some(format!("http://{}", self.lambda)),
+                // That of Lambda knows roles, too.
+                endpoint: Some(format!("http://{}", self.lambda)),
+                lambda_endpoint: None,
                 s3_endpoint: Some(format!("http://{}", self.storage)),
             },
             google: Google {
@@ -100,11 +102,6 @@ impl Outside {
     /// What the servers were asked.
     pub(crate) fn heard(&self) -> Vec<Value> {
         self.heard.all()
-    }
-
-    /// The host and port of the server of the web.
-    pub(crate) fn web(&self) -> &str {
-        &self.web
     }
 
     /// The content of an object, none where there is no such.

@@ -4,6 +4,7 @@
 //! value, or not at all: a reload that fails changes nothing, and events that are on their
 //! way finish with what they began with.
 
+mod clients;
 mod problem;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +14,10 @@ use std::sync::Arc;
 use rules::{ActionnerSpec, Catalogue, Document, RuleSet, Source};
 
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
-use crate::capability::{Call, ClientError, Clients, Clouds, HttpClient, Kubernetes, Reporting};
+use crate::capability::{Call, Clients, Clouds, Reporting};
 use crate::config::Config;
 use crate::decide::Targets;
-use crate::policy::{Grants, ObjectTarget, OperatorPolicy, Policy, PolicyError};
+use crate::policy::{Grants, OperatorPolicy, Policy, PolicyError};
 
 pub use problem::Problem;
 
@@ -259,43 +260,6 @@ impl Loader {
         (files, problems)
     }
 
-    /// The clients that these actionners need, and no others.
-    async fn clients(&self, actionners: &BTreeMap<String, Arc<Actionner>>) -> Result<Clients, Vec<Problem>> {
-        let mut clients = Clients::default();
-        // Commands that only look at files have neither credentials nor secrets.
-        if matches!(self.cluster, Cluster::None) {
-            return Ok(clients);
-        }
-        let mut problems = Vec::new();
-        let needs = |imports: fn(&Actionner) -> bool| actionners.values().any(|actionner| imports(actionner));
-        if needs(|it| it.imports.iter().any(|import| import.interface.starts_with("kubernetes-"))) {
-            let client = kept(self.cluster.connect().await, &mut problems);
-            clients.kubernetes = client.flatten().map(Kubernetes::new);
-        }
-        let refuse = |category| move |error: ClientError| Problem::Client { category, error };
-        if needs(|it| it.calls("functions", "invoke-lambda") || it.stores_in(ObjectTarget::AwsS3)) {
-            clients.aws = kept(self.clouds.aws().await.map_err(refuse("aws")), &mut problems);
-        }
-        if needs(|it| it.calls("functions", "invoke-google")) {
-            clients.google = kept(self.clouds.google().await.map_err(refuse("gcp")), &mut problems);
-        }
-        if needs(|it| it.stores_in(ObjectTarget::MinioS3)) {
-            clients.minio = kept(self.clouds.minio().await.map_err(refuse("minio")), &mut problems);
-        }
-        let mut http = BTreeMap::new();
-        for (name, actionner) in actionners.iter().filter(|(_, actionner)| actionner.calls("http", "send")) {
-            match HttpClient::new(actionner.grants(), |variable| std::env::var(variable).ok()) {
-                Ok(client) => drop(http.insert(name.clone(), client)),
-                Err(errors) => {
-                    let of = |error| Problem::Secret { actionner: name.clone(), error };
-                    problems.extend(errors.into_iter().map(of));
-                }
-            }
-        }
-        clients.http = Arc::new(http);
-        if problems.is_empty() { Ok(clients) } else { Err(problems) }
-    }
-
     fn unknown_notifiers(&self) -> Vec<Problem> {
         let known = |name: &&String| notifiers::Notifier::ALL.iter().any(|notifier| notifier.name() == name.as_str());
         self.default_notifiers.iter().filter(|name| !known(name)).cloned().map(Problem::Notifier).collect()
@@ -319,11 +283,6 @@ impl Cluster {
         config.default_retry = false;
         kube::Client::try_from(config).map(Some).map_err(|error| refuse(&error))
     }
-}
-
-/// What there is, and where there is nothing, why.
-fn kept<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    result.map_err(|problem| problems.push(problem)).ok()
 }
 
 /// What rules ask for and nobody does: silence would look as if it were done.

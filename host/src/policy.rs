@@ -169,13 +169,13 @@ struct EntryAsWritten {
 
 #[derive(Debug, Clone)]
 enum Body {
-    Granted { digest: Option<String>, granted: Granted, limits: NamedLimits },
+    Granted { digest: Option<String>, granted: Box<Granted>, limits: NamedLimits },
     Forbidden,
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Body::Granted { digest: None, granted: Granted::default(), limits: NamedLimits::default() }
+        Body::Granted { digest: None, granted: Box::default(), limits: NamedLimits::default() }
     }
 }
 
@@ -251,7 +251,7 @@ impl Policy {
             Some(Body::Granted { digest, granted, limits }) => Entry::Granted(Arc::new(Grants {
                 actionner: actionner.to_owned(),
                 digest: digest.clone(),
-                granted: granted.clone(),
+                granted: Granted::clone(granted),
                 limits: limits.over(&self.limits()),
                 protected_namespaces: self.protected_namespaces.as_slice().into(),
                 own_namespace: self.own_namespace.clone(),

@@ -90,7 +90,11 @@ fn verified(token: &str) -> Option<Value> {
 fn identity(audience: &str) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let end = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 3_600;
-    format!("{}.{}.c2ln", encode(&json!({"alg": "RS256"})), encode(&json!({"aud": audience, "email": EMAIL, "exp": end})))
+    format!(
+        "{}.{}.c2ln",
+        encode(&json!({"alg": "RS256"})),
+        encode(&json!({"aud": audience, "email": EMAIL, "exp": end}))
+    )
 }
 
 async fn describe(State(server): State<Server>, Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {

@@ -17,13 +17,7 @@ pub(super) async fn start(heard: Heard) -> String {
     serve(Router::new().fallback(take).with_state(heard)).await
 }
 
-async fn take(
-    State(heard): State<Heard>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
+async fn take(State(heard): State<Heard>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let of = |name: &&str| Some(format!(" {name}={}", headers.get(*name)?.to_str().unwrap()));
     let told: String = TOLD.iter().filter_map(of).collect();
     heard.add(format!("web {method} {uri}{told} {}", String::from_utf8_lossy(&body)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_lambda::config::Intercept;
 use aws_sdk_lambda::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_lambda::config::{ConfigBag, RuntimeComponents};
-use aws_sdk_lambda::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::{Blob, SdkBody};
 use aws_sdk_lambda::types as lambda;
@@ -16,7 +16,7 @@ use http_body_util::{LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
 use super::bindings::falco_talon::actionner::functions::{Answer, Host, InvocationType};
-use super::clients::web::causes;
+use super::clients::web::{causes, with_causes};
 use super::{Aws, Call, CapabilityError, Google};
 use crate::decide::{FunctionRequest, Request};
 
@@ -50,7 +50,7 @@ impl Host for Call {
             match sent.map_err(|_| CapabilityError::Timeout)? {
                 Ok(output) => Ok(convert_output(output)),
                 Err(error) => {
-                    self.explain(CAPABILITY, &DisplayErrorContext(&error));
+                    self.explain(CAPABILITY, &with_causes(&error));
                     Err(convert_error(&error, bytes_max))
                 }
             }
@@ -140,7 +140,7 @@ fn convert_output(output: InvokeOutput) -> Answer {
 
 /// The only table from Lambda's answers to an error of the contract.
 fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> CapabilityError {
-    if causes(error).any(|cause| cause.is::<LengthLimitError>()) {
+    if causes(error).any(<dyn std::error::Error>::is::<LengthLimitError>) {
         return CapabilityError::TooLarge { bytes_max: bytes_max as u64 };
     }
     let (Some(error), Some(response)) = (error.as_service_error(), error.raw_response()) else {
@@ -154,7 +154,9 @@ fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> CapabilityE
     match response.status().as_u16() {
         404 => CapabilityError::NotFound,
         409 => CapabilityError::Conflict(message()),
-        401 | 403 => CapabilityError::Other(format!("AWS forbids it to the host: {}", error.code().unwrap_or_default())),
+        401 | 403 => {
+            CapabilityError::Other(format!("AWS forbids it to the host: {}", error.code().unwrap_or_default()))
+        }
         429 | 500.. => CapabilityError::Unavailable(message()),
         _ => CapabilityError::Invalid(message()),
     }

@@ -15,8 +15,8 @@ use super::{Call, CapabilityError};
 use crate::decide::{Denial, HttpRequest, Request, WebAddress};
 use crate::policy::{Method, is_of_the_connection};
 
-pub use client::{HttpClient, SecretError};
 use client::Refused;
+pub use client::{HttpClient, SecretError};
 
 /// What a guest hears of a write that is only rehearsed.
 const ACCEPTED: u16 = 202;
@@ -78,15 +78,15 @@ fn check_headers(headers: Vec<(String, String)>) -> Result<HeaderMap, String> {
 
 async fn read(response: reqwest::Response, method: Method, bytes_max: usize) -> Result<Response, CapabilityError> {
     let status = response.status().as_u16();
-    let text = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-    };
+    let text =
+        |(name, value): (&HeaderName, &HeaderValue)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()));
     let headers: Vec<_> = response.headers().iter().filter_map(text).collect();
     let head: usize = headers.iter().map(|(name, value): &(String, String)| name.len() + value.len()).sum();
     let too_large = || CapabilityError::TooLarge { bytes_max: bytes_max as u64 };
     let left = bytes_max.checked_sub(head).ok_or_else(too_large)?;
     let body = web::read(response, left, |error| broken(&error, method)).await;
-    let body = body.map_err(|error| if matches!(error, CapabilityError::TooLarge { .. }) { too_large() } else { error })?;
+    let body =
+        body.map_err(|error| if matches!(error, CapabilityError::TooLarge { .. }) { too_large() } else { error })?;
     Ok(Response { status, headers, body })
 }
 

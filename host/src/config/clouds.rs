@@ -28,9 +28,11 @@ pub struct Aws {
     pub region: Option<String>,
     /// A role to take on with those keys.
     pub role: Option<Role>,
-    /// Where Lambda is, as `AWS_ENDPOINT_URL_LAMBDA` or `AWS_ENDPOINT_URL` say.
+    /// Where all of its services are, as `AWS_ENDPOINT_URL` says.
+    pub endpoint: Option<String>,
+    /// Where Lambda is, as `AWS_ENDPOINT_URL_LAMBDA` says.
     pub lambda_endpoint: Option<String>,
-    /// Where S3 is, as `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` say.
+    /// Where S3 is, as `AWS_ENDPOINT_URL_S3` says.
     pub s3_endpoint: Option<String>,
 }
 
@@ -89,11 +91,12 @@ impl fmt::Debug for Secret {
 
 /// Read the keys of the clouds, and the variables that their own tools read.
 pub(super) fn clouds(reader: &mut Reader, environment: &impl Fn(&str) -> Option<String>) -> Clouds {
-    let set = |names: &[&str]| names.iter().find_map(|name| environment(name).filter(|value| !value.is_empty()));
+    let set = |name| environment(name).filter(|value| !value.is_empty());
     let (access_key, secret_key) = (reader.text("aws.access_key"), reader.text("aws.secret_key"));
     if access_key.is_empty() != secret_key.is_empty() {
         // Half of it would be as good as none, and other credentials be used in its place.
-        let [given, missing] = if access_key.is_empty() { ["secret_key", "access_key"] } else { ["access_key", "secret_key"] };
+        let [given, missing] =
+            if access_key.is_empty() { ["secret_key", "access_key"] } else { ["access_key", "secret_key"] };
         let key = if access_key.is_empty() { "aws.secret_key" } else { "aws.access_key" };
         reader.problem(key, format!("'aws.{given}' needs 'aws.{missing}'"));
     }
@@ -105,16 +108,17 @@ pub(super) fn clouds(reader: &mut Reader, environment: &impl Fn(&str) -> Option<
         keys: some(access_key).map(|access_key| Keys { access_key, secret_key: Secret(secret_key) }),
         region: some(reader.text("aws.region")),
         role: some(arn).map(|arn| Role { arn, external_id }),
-        lambda_endpoint: set(&["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"]),
-        s3_endpoint: set(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]),
+        endpoint: set("AWS_ENDPOINT_URL"),
+        lambda_endpoint: set("AWS_ENDPOINT_URL_LAMBDA"),
+        s3_endpoint: set("AWS_ENDPOINT_URL_S3"),
     };
     let google = Google {
         credentials_path: some(reader.text("gcp.credentials_path"))
-            .or_else(|| set(&["GOOGLE_APPLICATION_CREDENTIALS"]))
+            .or_else(|| set("GOOGLE_APPLICATION_CREDENTIALS"))
             .map(PathBuf::from),
-        project: set(&["GOOGLE_CLOUD_PROJECT"]),
-        functions_endpoint: set(&["CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS"]),
-        metadata_host: set(&["GCE_METADATA_HOST"]),
+        project: set("GOOGLE_CLOUD_PROJECT"),
+        functions_endpoint: set("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS"),
+        metadata_host: set("GCE_METADATA_HOST"),
     };
     Clouds { aws, google, minio: minio(reader) }
 }
@@ -126,7 +130,8 @@ fn minio(reader: &mut Reader) -> Minio {
         let message = format!("'minio.endpoint' is host:port, without a scheme or a path, got '{endpoint}'");
         reader.problem("minio.endpoint", message);
     }
-    let keys = Keys { access_key: reader.text("minio.access_key"), secret_key: Secret(reader.text("minio.secret_key")) };
+    let keys =
+        Keys { access_key: reader.text("minio.access_key"), secret_key: Secret(reader.text("minio.secret_key")) };
     Minio { endpoint, keys, use_ssl: reader.switch("minio.use_ssl") }
 }
 

@@ -155,9 +155,10 @@ impl Denial {
         reason: DenialReason,
     ) -> Self {
         let line = match reason {
-            DenialReason::Address(_) | DenialReason::Protected(_) | DenialReason::Ungranted | DenialReason::Place(_) => {
-                None
-            }
+            DenialReason::Address(_)
+            | DenialReason::Protected(_)
+            | DenialReason::Ungranted
+            | DenialReason::Place(_) => None,
             DenialReason::Resource
             | DenialReason::Verb(_)
             | DenialReason::Scope(_)

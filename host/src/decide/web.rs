@@ -39,7 +39,9 @@ pub enum WebAddressError {
     #[error("an address must not end with a fragment (`#…`)")]
     Fragment,
     /// A path with dots, or one that hides them.
-    #[error("the path `{0}` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\\` and `%`")]
+    #[error(
+        "the path `{0}` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\\` and `%`"
+    )]
     Path(String),
 }
 
@@ -102,7 +104,8 @@ impl WebAddress {
     /// Whether `other` has the same scheme, host and port, and a path that is this one or goes
     /// on after it at the end of a segment.
     pub fn covers(&self, other: &WebAddress) -> bool {
-        let origin = |url: &Url| (url.scheme().to_owned(), url.host().map(|it| it.to_owned()), url.port_or_known_default());
+        let origin =
+            |url: &Url| (url.scheme().to_owned(), url.host().map(|it| it.to_owned()), url.port_or_known_default());
         let below = |prefix: &str| match other.0.path().strip_prefix(prefix) {
             Some(rest) => rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/'),
             None => false,

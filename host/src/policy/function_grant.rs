@@ -66,7 +66,9 @@ impl Provider {
         let begins = name.starts_with(|first: char| first.is_ascii_alphanumeric());
         match self {
             _ if fits && begins && name.len() <= FunctionPattern::BYTES_MAX => Ok(()),
-            Provider::Aws => Err("a function of Lambda is a name or an ARN: letters, digits, `-`, `_`, `.` and `:` only"),
+            Provider::Aws => {
+                Err("a function of Lambda is a name or an ARN: letters, digits, `-`, `_`, `.` and `:` only")
+            }
             Provider::Gcp => Err("a function of Google is named by letters, digits, `-` and `_` only"),
         }
     }

@@ -9,12 +9,12 @@ mod tests;
 
 use std::fmt;
 
+use super::Granted;
 use super::function_grant::Provider;
 use super::grant::{KubernetesGrant, Verb};
 use super::limits::Limits;
 use super::object_grant::ObjectVerb;
 use super::resource::ResourceName;
-use super::Granted;
 
 /// A function that a component imports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

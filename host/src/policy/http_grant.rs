@@ -69,8 +69,7 @@ pub fn is_of_the_connection(name: &str) -> bool {
 
 impl Method {
     /// Every method, reads first.
-    pub const ALL: [Method; 6] =
-        [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete];
+    pub const ALL: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete];
 
     /// As it is sent, and as the policy writes it.
     pub fn name(self) -> &'static str {
@@ -152,7 +151,9 @@ mod tests {
 
     #[test]
     fn headers_of_the_connection_are_known_in_any_case() {
-        for name in ["Host", "CONNECTION", "Transfer-Encoding", "content-length", "TE", "Proxy-Authorization", "Upgrade"] {
+        for name in
+            ["Host", "CONNECTION", "Transfer-Encoding", "content-length", "TE", "Proxy-Authorization", "Upgrade"]
+        {
             assert!(is_of_the_connection(name), "{name}");
         }
         for name in ["Authorization", "X-Host", "Content-Type", "Team"] {

@@ -87,7 +87,11 @@ impl ObjectGrant {
 pub fn check_label(label: &str) -> Result<(), &'static str> {
     let fits = label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let is_label = fits && label.starts_with(|first: char| first.is_ascii_lowercase()) && label.len() <= 63;
-    if is_label { Ok(()) } else { Err("a label is made of lower-case letters, digits and `-`, and begins with a letter") }
+    if is_label {
+        Ok(())
+    } else {
+        Err("a label is made of lower-case letters, digits and `-`, and begins with a letter")
+    }
 }
 
 /// Whether a text can be the name of a bucket; those of S3, as they have been since 2018.

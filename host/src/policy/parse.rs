@@ -142,7 +142,7 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
         }
     }
     let Some(forbidden) = forbidden else {
-        return Some(Body::Granted { digest, granted, limits: named });
+        return Some(Body::Granted { digest, granted: Box::new(granted), limits: named });
     };
     if !matches!(forbidden.value, Value::Bool(true)) {
         reader.problem(

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_lambda::config::retry::RetryConfig;
-use aws_sdk_lambda::config::{Credentials, ProvideCredentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
-use aws_sdk_lambda::error::DisplayErrorContext;
+use aws_sdk_lambda::config::{
+    Credentials, ProvideCredentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
+};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, tls};
 
-use super::{ClientError, Storage};
+use super::{ClientError, Storage, web};
 use crate::config::clouds as config;
 
 /// How the host calls itself where it takes on a role.
@@ -38,10 +39,13 @@ impl Aws {
         let none = || ClientError::Credentials("set 'aws.access_key' and 'aws.secret_key'".to_owned());
         let provider = sdk.credentials_provider().ok_or_else(none)?;
         let found = provider.provide_credentials().await;
-        found.map_err(|error| ClientError::Credentials(DisplayErrorContext(error).to_string()))?;
+        found.map_err(|error| ClientError::Credentials(web::with_causes(&error)))?;
         let mut lambda = aws_sdk_lambda::config::Builder::from(&sdk);
-        lambda.set_endpoint_url(config.lambda_endpoint.clone().or_else(|| sdk.endpoint_url().map(str::to_owned)));
-        let storage = Storage::aws(provider, region.as_ref(), config.s3_endpoint.as_deref())?;
+        if let Some(endpoint) = &config.lambda_endpoint {
+            lambda = lambda.endpoint_url(endpoint);
+        }
+        let endpoint = config.s3_endpoint.as_deref().or(config.endpoint.as_deref());
+        let storage = Storage::aws(provider, region.as_ref(), endpoint)?;
         let lambda = aws_sdk_lambda::Client::from_conf(lambda.build());
         Ok(Self(Arc::new(Inner { lambda, storage })))
     }
@@ -66,6 +70,9 @@ async fn load(config: &config::Aws) -> SdkConfig {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(region) = &config.region {
         loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(endpoint) = &config.endpoint {
+        loader = loader.endpoint_url(endpoint);
     }
     if let Some(config::Keys { access_key, secret_key }) = &config.keys {
         loader = loader.credentials_provider(Credentials::new(access_key, &secret_key.0, None, None, NAME));

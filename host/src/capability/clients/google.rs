@@ -130,7 +130,9 @@ impl TokenError {
     fn into_capability(self) -> CapabilityError {
         match self {
             TokenError::Refused(_) => CapabilityError::Other("Google refuses the host's credentials".to_owned()),
-            TokenError::Unreachable(_) => CapabilityError::Unavailable("the host can't authenticate to Google".to_owned()),
+            TokenError::Unreachable(_) => {
+                CapabilityError::Unavailable("the host can't authenticate to Google".to_owned())
+            }
         }
     }
 }

@@ -43,7 +43,9 @@ impl Storage {
     /// A server of the operator's own.
     pub(super) fn minio(config: &config::Minio) -> Result<Self, ClientError> {
         let config::Minio { endpoint, keys, use_ssl } = config;
-        for (key, value) in [("endpoint", endpoint), ("access_key", &keys.access_key), ("secret_key", &keys.secret_key.0)] {
+        for (key, value) in
+            [("endpoint", endpoint), ("access_key", &keys.access_key), ("secret_key", &keys.secret_key.0)]
+        {
             if value.is_empty() {
                 return Err(ClientError::Configuration(format!("'minio.{key}' is not set")));
             }

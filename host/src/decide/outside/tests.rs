@@ -41,20 +41,36 @@ fn functions_are_granted_by_provider_name_and_location() {
     check(entry, aws("respond"), &expect!["allowed by 1"]);
     check(entry, aws("team-a"), &expect!["allowed by 1"]);
     check(entry, gcp("respond", "us-east1"), &expect!["allowed by 0"]);
-    check(entry, aws("other"), &expect![[r#"
+    check(
+        entry,
+        aws("other"),
+        &expect![[r#"
         `acme:test` may not call the function other of aws: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: aws, names: [other]}"#]]);
-    check(entry, gcp("respond", "asia-east1"), &expect![[r#"
+          - {provider: aws, names: [other]}"#]],
+    );
+    check(
+        entry,
+        gcp("respond", "asia-east1"),
+        &expect![[r#"
         `acme:test` may not call the function respond of gcp in asia-east1: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: gcp, names: [respond], locations: [asia-east1]}"#]]);
+          - {provider: gcp, names: [respond], locations: [asia-east1]}"#]],
+    );
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:respond";
-    check(entry, aws(arn), &expect![[r#"
+    check(
+        entry,
+        aws(arn),
+        &expect![[r#"
         `acme:test` may not call the function arn:aws:lambda:eu-west-1:123456789012:function:respond of aws: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: aws, names: [arn:aws:lambda:eu-west-1:123456789012:function:respond]}"#]]);
+          - {provider: aws, names: [arn:aws:lambda:eu-west-1:123456789012:function:respond]}"#]],
+    );
     check("functions: [{provider: aws}]", aws(arn), &expect!["allowed by 0"]);
-    check("functions: [{provider: aws}]", gcp("a", "b"), &expect![[r#"
+    check(
+        "functions: [{provider: aws}]",
+        gcp("a", "b"),
+        &expect![[r#"
         `acme:test` may not call the function a of gcp in b: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: gcp, names: [a], locations: [b]}"#]]);
+          - {provider: gcp, names: [a], locations: [b]}"#]],
+    );
 }
 
 #[test]
@@ -65,18 +81,48 @@ fn addresses_are_granted_by_prefix_and_method() {
         check(entry, Request::Http(HttpRequest::new(method, &url).unwrap()), expected);
     };
     check("POST", "https://hooks.acme.example/falco/a?token=x", &expect!["allowed by 0"]);
-    check("GET", "https://hooks.acme.example/falco/a?token=x", &expect![[r#"
+    check(
+        "GET",
+        "https://hooks.acme.example/falco/a?token=x",
+        &expect![[r#"
         `acme:test` may not GET https://hooks.acme.example/falco/a?…: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
-          - {url: https://hooks.acme.example/falco/a, methods: [GET]}"#]]);
-    check("POST", "https://hooks.acme.example:8443/falco/", &expect![[r#"
+          - {url: https://hooks.acme.example/falco/a, methods: [GET]}"#]],
+    );
+    check(
+        "POST",
+        "https://hooks.acme.example:8443/falco/",
+        &expect![[r#"
         `acme:test` may not POST https://hooks.acme.example:8443/falco/: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
-          - {url: https://hooks.acme.example:8443/falco/, methods: [POST]}"#]]);
-    check("POST", "http://[::ffff:169.254.169.254]/latest/", &expect!["`acme:test` may not POST http://[::ffff:a9fe:a9fe]/latest/: it leads to an IPv4 address in disguise, which no grant can allow"]);
-    check("GET", "http://169.254.169.254/latest/", &expect!["`acme:test` may not GET http://169.254.169.254/latest/: it leads to where a cloud tells its machines their credentials, which no grant can allow"]);
-    check("POST", "http://localhost:1/", &expect!["`acme:test` may not POST http://localhost:1/: it leads to an address of this machine, which no grant can allow"]);
-    check("POST", "http://127.0.0.1:1/", &expect![[r#"
+          - {url: https://hooks.acme.example:8443/falco/, methods: [POST]}"#]],
+    );
+    check(
+        "POST",
+        "http://[::ffff:169.254.169.254]/latest/",
+        &expect![
+            "`acme:test` may not POST http://[::ffff:a9fe:a9fe]/latest/: it leads to an IPv4 address in disguise, which no grant can allow"
+        ],
+    );
+    check(
+        "GET",
+        "http://169.254.169.254/latest/",
+        &expect![
+            "`acme:test` may not GET http://169.254.169.254/latest/: it leads to where a cloud tells its machines their credentials, which no grant can allow"
+        ],
+    );
+    check(
+        "POST",
+        "http://localhost:1/",
+        &expect![
+            "`acme:test` may not POST http://localhost:1/: it leads to an address of this machine, which no grant can allow"
+        ],
+    );
+    check(
+        "POST",
+        "http://127.0.0.1:1/",
+        &expect![[r#"
         `acme:test` may not POST http://127.0.0.1:1/: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
-          - {url: http://127.0.0.1:1/, methods: [POST]}"#]]);
+          - {url: http://127.0.0.1:1/, methods: [POST]}"#]],
+    );
 }
 
 #[test]
@@ -84,12 +130,20 @@ fn objects_are_granted_by_label_and_verb() {
     let entry = "objects: [{label: evidence, target: minio:s3, bucket: acme-evidence, prefix: falco/, verbs: [put]}]";
     let object = |verb, label, key| Request::Object(ObjectRequest::new(verb, label, key).unwrap());
     check(entry, object(ObjectVerb::Put, "evidence", "a/b"), &expect!["allowed by 0"]);
-    check(entry, object(ObjectVerb::Get, "evidence", "a/b"), &expect![[r#"
+    check(
+        entry,
+        object(ObjectVerb::Get, "evidence", "a/b"),
+        &expect![[r#"
         `acme:test` may not get a/b in evidence: it has no grant for this; to allow it, add under `objects:` of `acme:test` in the policy:
-          - {label: evidence, target: minio:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}"#]]);
-    check(entry, object(ObjectVerb::Put, "acme-evidence", "a"), &expect![[r#"
+          - {label: evidence, target: minio:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}"#]],
+    );
+    check(
+        entry,
+        object(ObjectVerb::Put, "acme-evidence", "a"),
+        &expect![[r#"
         `acme:test` may not put a in acme-evidence: it has no grant for this; to allow it, add under `objects:` of `acme:test` in the policy:
-          - {label: acme-evidence, target: aws:s3, bucket: the-bucket, verbs: [put]}"#]]);
+          - {label: acme-evidence, target: aws:s3, bucket: the-bucket, verbs: [put]}"#]],
+    );
 }
 
 #[test]

@@ -29,10 +29,14 @@ fn what_can_be_read_in_two_ways_is_refused() {
     for text in ["", "acme.example", "/a", "//acme.example/", "ftp://acme.example/", "file:///etc/passwd", "http://"] {
         check(text, Err("not an absolute address"));
     }
-    for text in ["http:///acme.example/", "http://?a", "http://acme.example:99999/", "http://a b/".trim_start_matches(' ')] {
+    for text in
+        ["http:///acme.example/", "http://?a", "http://acme.example:99999/", "http://a b/".trim_start_matches(' ')]
+    {
         assert!(WebAddress::parse(text).is_err(), "{text}");
     }
-    for text in ["http://acme.example\\@evil/", "http://acme.example/a\tb", "http://acme.example/\n", "http://аcme.example/"] {
+    for text in
+        ["http://acme.example\\@evil/", "http://acme.example/a\tb", "http://acme.example/\n", "http://аcme.example/"]
+    {
         check(text, Err("must be percent-encoded"));
     }
     for text in ["http://user@acme.example/", "http://a:b@acme.example/", "http://acme.example@evil.example/"] {
@@ -40,8 +44,23 @@ fn what_can_be_read_in_two_ways_is_refused() {
     }
     check("http://acme.example/a#b", Err("fragment"));
     for path in [
-        "/a/../b", "/..", "/./a", "/a/.", "/%2e%2e/a", "/%2E./a", "/a%2fb", "/a%5cb", "/a%2eb", "/%252e%252e/a", "/a%00b",
-        "/a%", "/a%zz", "/a/..;/b", "/a/.;x=y", "/a\"b", "/<a>",
+        "/a/../b",
+        "/..",
+        "/./a",
+        "/a/.",
+        "/%2e%2e/a",
+        "/%2E./a",
+        "/a%2fb",
+        "/a%5cb",
+        "/a%2eb",
+        "/%252e%252e/a",
+        "/a%00b",
+        "/a%",
+        "/a%zz",
+        "/a/..;/b",
+        "/a/.;x=y",
+        "/a\"b",
+        "/<a>",
     ] {
         check(&format!("http://acme.example{path}"), Err("more than one way"));
     }
@@ -105,8 +124,33 @@ fn this_machine_is_named_by_its_address_and_metadata_never() {
 /// Parts that make an address come near to another one.
 fn near() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
-        "falco", "..", ".", "/", "//", "%2e", "%2f", "%5c", "%25", "%", "\\", ";", "?", "#", "@", ":", "a", "A", ".:", "\t",
-        "..;", "acme.example", "evil.example", "[", "]", ":443", ":80",
+        "falco",
+        "..",
+        ".",
+        "/",
+        "//",
+        "%2e",
+        "%2f",
+        "%5c",
+        "%25",
+        "%",
+        "\\",
+        ";",
+        "?",
+        "#",
+        "@",
+        ":",
+        "a",
+        "A",
+        ".:",
+        "\t",
+        "..;",
+        "acme.example",
+        "evil.example",
+        "[",
+        "]",
+        ":443",
+        ":80",
     ]);
     prop::collection::vec(part, 0..10).prop_map(|parts| parts.concat())
 }

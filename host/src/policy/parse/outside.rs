@@ -156,6 +156,10 @@ fn header(reader: &mut Reader, name: &Spanned<String>, node: Node) -> Option<Hea
     }
     let place = node.referenced;
     let mut sources = Vec::new();
+    if !matches!(node.value, Value::Map(_)) {
+        reader.problem(place, format!("{what} is a text in quotes, `{{env: NAME}}` or `{{file: /path}}`"));
+        return None;
+    }
     for (key, value) in reader.map(node, &what)? {
         match key.value.as_str() {
             "env" => sources.extend(reader.text(value, "env").map(|(name, _)| HeaderSource::Env(name))),
@@ -194,8 +198,12 @@ fn object(reader: &mut Reader, node: Node) -> Option<ObjectGrant> {
             _ => unknown_key(reader, &key, &["label", "target", "bucket", "prefix", "verbs"]),
         }
     }
-    let keys =
-        [("label", label.is_none()), ("target", target.is_none()), ("bucket", bucket.is_none()), ("verbs", verbs.is_none())];
+    let keys = [
+        ("label", label.is_none()),
+        ("target", target.is_none()),
+        ("bucket", bucket.is_none()),
+        ("verbs", verbs.is_none()),
+    ];
     missing(reader, place, &keys);
     Some(ObjectGrant { label: label??, target: target??, bucket: bucket??, prefix, verbs: verbs? })
 }

@@ -126,7 +126,8 @@ impl Credentials {
     pub(super) async fn project_of_the_machine(&self) -> Result<String, TokenError> {
         match self {
             Self::Key(_) => Err(TokenError::Refused(
-                "the key file has no 'project_id': name the project in the environment, as GOOGLE_CLOUD_PROJECT".to_owned(),
+                "the key file has no 'project_id': name the project in the environment, as GOOGLE_CLOUD_PROJECT"
+                    .to_owned(),
             )),
             Self::Machine { metadata, http } => ask_machine(http, metadata, "project/project-id").await,
         }
@@ -145,7 +146,9 @@ impl ServiceAccount {
     fn read(file: KeyFile) -> Result<Self, String> {
         if file.kind != "service_account" {
             let kind = &file.kind;
-            return Err(format!("credentials of the type '{kind}' can't call functions: a key of a 'service_account' is needed"));
+            return Err(format!(
+                "credentials of the type '{kind}' can't call functions: a key of a 'service_account' is needed"
+            ));
         }
         let unreadable = "its 'private_key' is not an RSA key in PEM";
         let key = match PrivateKeyDer::from_pem_slice(file.private_key.as_bytes()) {
@@ -224,8 +227,7 @@ async fn ask_machine(http: &reqwest::Client, metadata: &str, path: &str) -> Resu
 }
 
 async fn ask(request: reqwest::RequestBuilder) -> Result<Value, TokenError> {
-    let response =
-        request.send().await.map_err(|error| TokenError::Unreachable(web::with_causes(&error)))?;
+    let response = request.send().await.map_err(|error| TokenError::Unreachable(web::with_causes(&error)))?;
     let status = response.status();
     let answer: Value = serde_json::from_slice(&read(response).await?).unwrap_or_default();
     if status.is_success() {
