@@ -157,8 +157,10 @@ const ENTRY: &str = "actionners:
 #[test]
 fn grants_are_printed_in_one_form_with_the_places_of_secrets() {
     let printed = policy(ENTRY).to_yaml();
-    let begin = printed.find("    functions:").unwrap();
+    let begin = printed.find("actionners:").unwrap();
     expect![[r#"
+        actionners:
+          kubernetes:label:
             functions:
               - {provider: aws}
               - {provider: gcp, names: [respond, team-*], locations: [europe-west1]}
