@@ -5,8 +5,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     falco_talon_builder::build_script(
         &[
+            "aws-lambda",
             "calico-networkpolicy",
             "cilium-networkpolicy",
+            "gcp-function",
             "kubernetes-annotation",
             "kubernetes-cordon",
             "kubernetes-delete",

@@ -1,10 +1,12 @@
-//! Makes components of the hostile guests; `falco-talon-builder` says how.
+//! Makes components of the guests; `falco-talon-builder` says how.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     falco_talon_builder::build_script(
         &[
+            "guests/example-http",
+            "guests/example-objects",
             "guests/hostile-denials",
             "guests/hostile-handles",
             "guests/hostile-log",
@@ -14,6 +16,7 @@ fn main() -> ExitCode {
             "guests/hostile-spin",
             "guests/hostile-strings",
             "guests/hostile-trap",
+            "guests/probe-functions",
             "guests/hostile-wasi",
         ],
         &["guests/hostile.rs", "../actionners/sdk", "../wit", "../Cargo.lock"],

@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 
 use crate::cluster;
 use crate::custom_resources::install_custom_resources;
+use crate::outside::Outside;
 use crate::running::{Host, config, text, told};
 use crate::world::{World, changes};
 
@@ -91,6 +92,7 @@ where
 pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     let (folder, evidence) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let evidence = evidence.path().display().to_string();
+    let outside = Outside::start().await;
     let mut events = BTreeMap::new();
     for entry in fs::read_dir(case).unwrap() {
         let path = entry.unwrap().path();
@@ -100,6 +102,12 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
             continue;
         }
         let text = world.write(&fs::read_to_string(&path).unwrap()).replace(FOLDER, &evidence);
+        for (component, bytes) in Outside::components(&text) {
+            let actionners = folder.path().join("actionners");
+            fs::create_dir_all(&actionners).unwrap();
+            fs::write(actionners.join(format!("{component}.wasm")), bytes).unwrap();
+        }
+        let text = outside.write(&text);
         if name.starts_with("event") {
             events.insert(name, text);
         } else {
@@ -114,11 +122,13 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     let stable = |text: &str| {
         // The names of artifacts have it without its slashes.
         let text = text.replace(&place, "").replace(&evidence, FOLDER);
-        let text = world.read(&text.replace(&evidence.replace('/', "_"), &FOLDER.replace('/', "_")));
+        let text = outside.read(&world.read(&text.replace(&evidence.replace('/', "_"), &FOLDER.replace('/', "_"))));
         let text = digest.replace_all(&text, "this component is DIGEST");
         time.replace_all(&text, "TIME").into_owned()
     };
-    let (file, result) = match Host::start(config(folder.path()), client).await {
+    let mut config = config(folder.path());
+    config.clouds = outside.config();
+    let (file, result) = match Host::start(config, client).await {
         Ok(host) => {
             for event in events.values() {
                 host.post(event).await;
@@ -128,6 +138,10 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
             let mut expected = expected(&lines, &requests.all(), &changes);
             if case_speaks_of_its_folder(case) {
                 expected["files"] = files(Path::new(&evidence));
+            }
+            let heard = outside.heard();
+            if !heard.is_empty() {
+                expected["outside"] = heard.into();
             }
             // Before it is written as YAML, where lines break by their length.
             let expected: Value = serde_json::from_str(&stable(&expected.to_string())).unwrap();

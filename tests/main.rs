@@ -2,12 +2,16 @@
 //!
 //! `cases` are folders that are told about in `cases/`; the other modules hold what a folder
 //! can't say: guests that mean harm, files that change while the host runs, and data from
-//! elsewhere. `running` and `world` are what all of them start.
+//! elsewhere. `running`, `world` and `outside` are what all of them start.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something unexpected happens")]
 
 mod cases;
 mod rbac;
+
+mod functions;
+mod http;
+mod objects;
 
 mod hostile;
 mod loading;
@@ -17,6 +21,7 @@ mod arrows;
 mod data;
 mod readme;
 
+mod outside;
 mod running;
 mod world;
 

@@ -43,6 +43,8 @@ pub const BUNDLE: &[Bundled] = &[
     bundled!("kubernetes:download", "kubernetes-download"),
     bundled!("kubernetes:tcpdump", "kubernetes-tcpdump"),
     bundled!("kubernetes:sysdig", "kubernetes-sysdig"),
+    bundled!("aws:lambda", "aws-lambda"),
+    bundled!("gcp:function", "gcp-function"),
     bundled!("calico:networkpolicy", "calico-networkpolicy"),
     bundled!("cilium:networkpolicy", "cilium-networkpolicy"),
 ];

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::capability::{Call, ExportsPre};
-use crate::policy::{Entry, Grants, Import, Policy};
+use crate::policy::{Entry, Grants, Import, ObjectTarget, Policy};
 
 pub use cache::Cache;
 pub use component::{Description, Inspection, LoadError, Origin, OutputUse, digest};
@@ -72,6 +72,17 @@ impl Actionner {
             engine: engine.clone(),
             pre,
         })
+    }
+
+    /// Whether it can call this function of the contract.
+    pub fn calls(&self, interface: &str, function: &str) -> bool {
+        self.imports.iter().any(|import| import.interface == interface && import.function == function)
+    }
+
+    /// Whether it can reach a bucket of this storage.
+    pub fn stores_in(&self, target: ObjectTarget) -> bool {
+        let granted = self.grants.granted.objects.iter().any(|grant| grant.target == target);
+        granted && (self.calls("objects", "get") || self.calls("objects", "put"))
     }
 
     /// What the policy grants it.

@@ -25,6 +25,7 @@ pub struct Entry {
     /// None once written, and where no record is kept.
     line: Option<Pending>,
     capability: &'static str,
+    grant: Option<usize>,
     opened: Instant,
 }
 
@@ -51,10 +52,11 @@ impl Audit {
     /// Begin the line of a host call.
     pub fn open(&self, trace_id: &str, actionner: &str, capability: &'static str, requests: &[Request<'_>]) -> Entry {
         if !self.logger.enabled(self.level) {
-            return Entry { line: None, capability, opened: Instant::now() };
+            return Entry { line: None, capability, grant: None, opened: Instant::now() };
         }
         Entry {
             capability,
+            grant: None,
             opened: Instant::now(),
             line: Some(Pending {
                 audit: self.clone(),
@@ -74,6 +76,11 @@ impl Entry {
         self.capability
     }
 
+    /// The grant that allowed the call, if one did.
+    pub fn grant(&self) -> Option<usize> {
+        self.grant
+    }
+
     /// How long the call takes by now.
     pub fn elapsed(&self) -> Duration {
         self.opened.elapsed()
@@ -81,6 +88,7 @@ impl Entry {
 
     /// Note which grant of the actionner's entry allowed the call, counted from zero.
     pub fn allowed(mut self, grant: usize) -> Self {
+        self.grant = Some(grant);
         if let Some(line) = &mut self.line {
             line.grant = Some(grant);
         }

@@ -6,11 +6,15 @@
 
 mod artifacts;
 mod bindings;
+mod clients;
+mod functions;
+mod http;
 mod kubernetes;
 mod kubernetes_exec;
 mod kubernetes_read;
 mod kubernetes_write;
 mod log;
+mod objects;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,18 +31,13 @@ use crate::telemetry::metrics::Metrics;
 use artifacts::Artifacts;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
 pub(crate) use bindings::exports::falco_talon::actionner::action;
+pub use clients::{Aws, ClientError, Clients, Clouds, Google, Storage};
+pub use http::{HttpClient, SecretError};
 pub use kubernetes::Kubernetes;
 pub(crate) use log::GuestLog;
 
 /// The package whose interfaces are the capabilities, as a component's imports spell it.
 pub const PACKAGE: &str = "falco-talon:actionner/";
-
-/// The clients that capabilities use: built once, owned by the host, never seen by a guest.
-#[derive(Clone, Default)]
-pub struct Clients {
-    /// None where no rule in force needs Kubernetes.
-    pub kubernetes: Option<Kubernetes>,
-}
 
 /// Where a call reports to.
 #[derive(Clone)]
@@ -167,6 +166,18 @@ impl Call {
         Ok(())
     }
 
+    /// What a guest is not told, for who runs the host: addresses and names of accounts.
+    fn explain(&self, capability: &'static str, error: &dyn std::fmt::Display) {
+        self.reporting
+            .logger
+            .line(Level::Warn, "capability")
+            .field("actionner", &self.grants.actionner)
+            .field("capability", capability)
+            .error(error)
+            .field("trace_id", &self.trace_id)
+            .write();
+    }
+
     /// A denial is loud: the operator must learn of it even where the guest swallows it.
     fn denied(&self, capability: &'static str, denial: &str) {
         let actionner = &self.grants.actionner;
@@ -183,8 +194,17 @@ impl Call {
 }
 
 /// The interfaces that this host offers.
-pub const INTERFACES: [&str; 6] =
-    ["types", "log", "kubernetes-read", "kubernetes-write", "kubernetes-exec", "artifacts"];
+pub const INTERFACES: [&str; 9] = [
+    "types",
+    "log",
+    "kubernetes-read",
+    "kubernetes-write",
+    "kubernetes-exec",
+    "artifacts",
+    "functions",
+    "http",
+    "objects",
+];
 
 /// Link `interfaces`, and no others: what is not imported can't be called.
 ///
@@ -205,6 +225,9 @@ pub(crate) fn link<T: Send + 'static>(
             "kubernetes-write" => wit::kubernetes_write::add_to_linker::<T, Call>(linker, call)?,
             "kubernetes-exec" => wit::kubernetes_exec::add_to_linker::<T, Call>(linker, call)?,
             "artifacts" => wit::artifacts::add_to_linker::<T, Call>(linker, call)?,
+            "functions" => wit::functions::add_to_linker::<T, Call>(linker, call)?,
+            "http" => wit::http::add_to_linker::<T, Call>(linker, call)?,
+            "objects" => wit::objects::add_to_linker::<T, Call>(linker, call)?,
             // The component is refused when the linker does not find it.
             _ => {}
         }

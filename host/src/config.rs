@@ -3,6 +3,7 @@
 //! What is written ([`raw`]) becomes a [`Config`], checked before a port is bound; nothing else sees
 //! the former. Files and environment are passed in, so reading a configuration has no side effect.
 
+pub mod clouds;
 pub mod keys;
 mod parse;
 mod raw;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::telemetry::logs::{Format, Level};
+use clouds::Clouds;
 use parse::Node;
 pub use raw::{Origin, Problem, Warning};
 use raw::{RawConfig, Reader};
@@ -62,6 +64,8 @@ pub struct Config {
     pub retry: Retry,
     /// Series per metric.
     pub metrics_series_max: usize,
+    /// How clouds and object storage are reached.
+    pub clouds: Clouds,
     /// The namespace that this program runs in, which no actionner may touch.
     pub own_namespace: Option<String>,
 }
@@ -131,7 +135,7 @@ impl Config {
         }
         raw.add_environment(&environment);
         let mut reader = Reader::new(raw);
-        let mut config = Config::check(&mut reader);
+        let mut config = Config::check(&mut reader, &environment);
         if !rules_files.is_empty() {
             config.rules_files = rules_files.to_vec();
         }
@@ -147,7 +151,7 @@ impl Config {
         Ok((config, warnings))
     }
 
-    fn check(reader: &mut Reader) -> Config {
+    fn check(reader: &mut Reader, environment: &impl Fn(&str) -> Option<String>) -> Config {
         let path = |text: String| (!text.is_empty()).then(|| PathBuf::from(text));
         Config {
             listen_address: listen_address(&reader.text("listen_address")),
@@ -180,6 +184,7 @@ impl Config {
             shutdown_deadline: milliseconds(reader, "shutdown.deadline_ms"),
             retry: retry(reader),
             metrics_series_max: count(reader, "metrics.series_max"),
+            clouds: clouds::clouds(reader, environment),
             own_namespace: None,
         }
     }

@@ -9,19 +9,25 @@
 mod address;
 mod body;
 mod denial;
+mod outside;
+mod place;
 #[cfg(test)]
 mod properties;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod touched;
+mod web;
 
 pub use address::{Address, AddressError};
 pub(crate) use address::{NAMESPACE_BYTES_MAX, SHOWN_CHARS_MAX, check_name, check_resource, shown};
 pub use body::{BodyError, check_identity, name_in_body};
 pub use denial::{Denial, DenialReason};
+pub use outside::{FunctionRequest, HttpRequest, ObjectRequest, OutsideError};
+pub use place::Place;
 pub use targets::{Target, Targets};
 pub use touched::{PatchKind, touched_fields};
+pub use web::{WebAddress, WebAddressError};
 
 use crate::policy::{FieldPath, Grants, KubernetesGrant, Scope, Verb};
 
@@ -32,6 +38,12 @@ pub enum Request<'a> {
     Kubernetes(KubernetesRequest<'a>),
     /// A new artifact.
     Artifact,
+    /// A call of a cloud function.
+    Function(FunctionRequest<'a>),
+    /// A request to an address of the web.
+    Http(HttpRequest<'a>),
+    /// A read or a write of an object of a bucket.
+    Object(ObjectRequest<'a>),
 }
 
 /// A call of the Kubernetes API, as far as a grant speaks of it.
@@ -82,6 +94,9 @@ pub enum Decision {
 pub fn decide(grants: &Grants, targets: &Targets, request: &Request<'_>) -> Decision {
     match request {
         Request::Kubernetes(request) => decide_kubernetes(grants, targets, request),
+        Request::Function(request) => request.decide(grants),
+        Request::Http(request) => request.decide(grants),
+        Request::Object(request) => request.decide(grants),
         Request::Artifact if grants.granted.artifacts => Decision::Allowed { grant: 0 },
         Request::Artifact => {
             Decision::Denied(Denial::not_granted(grants, request.to_string(), "artifacts", Some("true".to_owned())))

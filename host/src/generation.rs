@@ -4,6 +4,7 @@
 //! value, or not at all: a reload that fails changes nothing, and events that are on their
 //! way finish with what they began with.
 
+mod clients;
 mod inline;
 mod problem;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use rules::{Action, ActionnerSpec, Catalogue, Document, RuleSet, Source};
 
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
-use crate::capability::{Call, Clients, Kubernetes, Reporting};
+use crate::capability::{Call, Clients, Clouds, Reporting};
 use crate::config::Config;
 use crate::decide::Targets;
 use crate::policy::{Grants, OperatorPolicy, Policy, PolicyError};
@@ -47,6 +48,8 @@ pub struct Loader {
     pub default_notifiers: Vec<String>,
     /// How to reach the cluster; asked the first time that a rule needs it.
     pub cluster: Cluster,
+    /// How to reach clouds; each is asked the first time that a rule needs it.
+    pub clouds: Clouds,
     /// The engine that compiles and runs components.
     pub engine: Engine,
     /// Where compiled components are kept.
@@ -86,6 +89,7 @@ impl Loader {
             own_namespace: config.own_namespace.clone(),
             default_notifiers: config.default_notifiers.clone(),
             cluster,
+            clouds: Clouds::new(config.clouds.clone()),
             engine,
             cache,
             reporting,
@@ -140,8 +144,8 @@ impl Loader {
         }
         let clients = match self.clients(&actionners).await {
             Ok(clients) => clients,
-            Err(problem) => {
-                problems.push(problem);
+            Err(of_clients) => {
+                problems.extend(of_clients);
                 Clients::default()
             }
         };
@@ -258,17 +262,6 @@ impl Loader {
             }
         }
         (files, problems)
-    }
-
-    async fn clients(&self, actionners: &BTreeMap<String, Arc<Actionner>>) -> Result<Clients, Problem> {
-        let needs_kubernetes = |actionner: &Arc<Actionner>| {
-            actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-"))
-        };
-        if !actionners.values().any(needs_kubernetes) {
-            return Ok(Clients::default());
-        }
-        let kubernetes = self.cluster.connect().await?.map(Kubernetes::new);
-        Ok(Clients { kubernetes })
     }
 
     fn unknown_notifiers(&self) -> Vec<Problem> {

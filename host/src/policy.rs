@@ -16,12 +16,18 @@
 //!     kubernetes:
 //!       - {verbs: [get], resources: [pods, apps/deployments], scope: event-target}
 //!       - {verbs: [patch], resources: [pods], fields: [metadata.labels]}
+//!     functions:
+//!       - {provider: gcp, names: [respond, team-*], locations: [europe-west1]}
+//!     http:
+//!       - {url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}
+//!     objects:
+//!       - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get, put]}
 //!     limits: {deadline: 5s}
 //! ```
 //!
 //! A limit comes from the actionner's entry, else from the file's `limits`, else from
-//! [`Limits::default`]. What the keys of a grant mean is said at [`KubernetesGrant`] and
-//! [`ResourceName`]; whether a request is allowed is decided in [`crate::decide`]. Nothing here
+//! [`Limits::default`]. What the keys of a grant mean is said at [`KubernetesGrant`] with
+//! [`ResourceName`], [`FunctionGrant`], [`HttpGrant`] and [`ObjectGrant`]; whether a request is allowed is decided in [`crate::decide`]. Nothing here
 //! reads a file, loads a component or knows a cluster.
 
 use std::collections::BTreeMap;
@@ -31,9 +37,12 @@ use rules::Position;
 
 pub mod explain;
 mod field;
+mod function_grant;
 mod functions;
 mod grant;
+mod http_grant;
 mod limits;
+mod object_grant;
 mod parse;
 #[cfg(test)]
 mod properties;
@@ -44,11 +53,14 @@ mod tests;
 mod yaml;
 
 pub use field::{FieldPath, Segment};
+pub use function_grant::{FunctionGrant, FunctionPattern, Provider};
 pub use functions::{Addition, Import, MissingGrant, is_known, is_wasi, least_privilege_entry};
 use grant::flow_list;
 pub use grant::{KubernetesGrant, Pattern, Scope, Verb};
+pub use http_grant::{HeaderSource, HttpGrant, Method, is_of_the_connection};
 pub use limits::Limits;
 use limits::NamedLimits;
+pub use object_grant::{ObjectGrant, ObjectTarget, ObjectVerb, check_key, check_label};
 pub use resource::ResourceName;
 
 /// No write and no exec in this namespace, unless the operator's file says otherwise.
@@ -101,6 +113,12 @@ pub struct Granted {
     pub kubernetes: Vec<KubernetesGrant>,
     /// Whether artifacts may be made.
     pub artifacts: bool,
+    /// Which cloud functions may be called.
+    pub functions: Vec<FunctionGrant>,
+    /// Which addresses of the web may be asked.
+    pub http: Vec<HttpGrant>,
+    /// Which objects of buckets may be read and stored.
+    pub objects: Vec<ObjectGrant>,
 }
 
 impl Grants {
@@ -151,13 +169,13 @@ struct EntryAsWritten {
 
 #[derive(Debug, Clone)]
 enum Body {
-    Granted { digest: Option<String>, granted: Granted, limits: NamedLimits },
+    Granted { digest: Option<String>, granted: Box<Granted>, limits: NamedLimits },
     Forbidden,
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Body::Granted { digest: None, granted: Granted::default(), limits: NamedLimits::default() }
+        Body::Granted { digest: None, granted: Box::default(), limits: NamedLimits::default() }
     }
 }
 
@@ -233,7 +251,7 @@ impl Policy {
             Some(Body::Granted { digest, granted, limits }) => Entry::Granted(Arc::new(Grants {
                 actionner: actionner.to_owned(),
                 digest: digest.clone(),
-                granted: granted.clone(),
+                granted: Granted::clone(granted),
                 limits: limits.over(&self.limits()),
                 protected_namespaces: self.protected_namespaces.as_slice().into(),
                 own_namespace: self.own_namespace.clone(),
@@ -297,11 +315,14 @@ fn entry_yaml(grants: &Grants) -> String {
 impl Granted {
     /// The keys of an entry, each line after `indent`.
     pub fn to_yaml(&self, indent: &str) -> String {
-        let Granted { kubernetes, artifacts } = self;
+        let Granted { kubernetes, artifacts, functions, http, objects } = self;
         let mut text = list_yaml(indent, "kubernetes", kubernetes);
         if *artifacts {
             text.push_str(&format!("{indent}artifacts: true\n"));
         }
+        text.push_str(&list_yaml(indent, "functions", functions));
+        text.push_str(&list_yaml(indent, "http", http));
+        text.push_str(&list_yaml(indent, "objects", objects));
         text
     }
 }

@@ -133,8 +133,8 @@ async fn load(loader: &Loader) -> Result<Generation, RunError> {
         warning.report(logger, Level::Warn);
     }
     let generation = loaded.generation;
-    if generation.clients.kubernetes.is_some() {
-        logger.line(Level::Info, "init").field("category", "kubernetes").field("status", "success").write();
+    for category in generation.clients.categories() {
+        logger.line(Level::Info, "init").field("category", category).field("status", "success").write();
     }
     let result = loaded_text(&generation);
     logger.line(Level::Info, "init").field("result", &result).write();

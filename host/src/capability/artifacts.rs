@@ -102,6 +102,11 @@ fn check(name: &str, media_type: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return Err(format!("an artifact's name has 1 to {NAME_BYTES_MAX} bytes, and no control characters"));
     }
+    check_media_type(media_type)
+}
+
+/// As it stands in a header.
+pub(super) fn check_media_type(media_type: &str) -> Result<(), String> {
     let is_word = |word: &str| {
         let mut bytes = word.bytes();
         !word.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))

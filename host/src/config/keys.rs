@@ -47,6 +47,12 @@ pub enum Asks {
 }
 
 impl Key {
+    /// Whether the environment counts only where the file has the key, be it empty. The names
+    /// are those of the clouds' own tools, and on a machine of theirs are set for others.
+    pub(super) fn is_shared_name(&self) -> bool {
+        ["aws.", "gcp.", "minio."].iter().any(|group| self.name.starts_with(group))
+    }
+
     /// The environment variable that overrides the file.
     pub fn environment(&self) -> String {
         self.name.replace('.', "_").to_uppercase()
@@ -134,17 +140,17 @@ pub const KEYS: &[Key] = &[
     inert("otel.collector_port", Asks::Never),
     inert("otel.timeout", Asks::Never),
     inert("otel.collector_use_insecure_grpc", Asks::Never),
-    inert("aws.access_key", Asks::WhenSet),
-    inert("aws.secret_key", Asks::WhenSet),
-    inert("aws.region", Asks::WhenSet),
-    inert("aws.role_arn", Asks::WhenSet),
-    inert("aws.external_id", Asks::WhenSet),
-    inert("gcp.credentials_path", Asks::WhenSet),
+    text("aws.access_key", "", "the host's own key for AWS; empty for what the SDK finds"),
+    text("aws.secret_key", "", "the secret of that key"),
+    text("aws.region", "", "region of AWS; empty for what the SDK finds"),
+    text("aws.role_arn", "", "role to take on with those credentials; empty for none"),
+    text("aws.external_id", "", "what the role's owner asks of those who take it on"),
+    text("gcp.credentials_path", "", "key file of a service account; empty for application default credentials"),
     inert("gcp.region", Asks::WhenSet),
-    inert("minio.endpoint", Asks::WhenSet),
-    inert("minio.access_key", Asks::WhenSet),
-    inert("minio.secret_key", Asks::WhenSet),
-    inert("minio.use_ssl", Asks::Never),
+    text("minio.endpoint", "", "host:port of a server that speaks S3's protocol"),
+    text("minio.access_key", "", "key for that server"),
+    text("minio.secret_key", "", "the secret of that key"),
+    switch("minio.use_ssl", "false", "whether that server speaks TLS"),
 ];
 
 /// The key of this name, which must be lower-case.

@@ -2,7 +2,7 @@
 //!
 //! It tells unknown keys, and reads numbers and switches, but doesn't know what they are for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -13,6 +13,8 @@ use super::parse::{LineColumn, Located, Node};
 #[derive(Debug, Default)]
 pub(super) struct RawConfig {
     written: BTreeMap<&'static str, Written>,
+    /// Keys that the file has without a value.
+    placeholders: BTreeSet<&'static str>,
     warnings: Vec<Warning>,
 }
 
@@ -81,9 +83,9 @@ impl RawConfig {
     /// Gathers what the environment overrides. Empty variables count as absent.
     pub(super) fn add_environment(&mut self, environment: impl Fn(&str) -> Option<String>) {
         for key in KEYS {
-            // The original reads these from the environment only to override a file; on a cloud
-            // machine they are set for others.
-            if matches!(key.kind, Kind::Inert(Asks::WhenSet | Asks::Never)) {
+            let in_file = self.written.contains_key(key.name) || self.placeholders.contains(key.name);
+            let is_others = key.is_shared_name() && !in_file;
+            if is_others || matches!(key.kind, Kind::Inert(Asks::WhenSet | Asks::Never)) {
                 continue;
             }
             let name = key.environment();
@@ -101,7 +103,10 @@ impl RawConfig {
         if let Some(key) = keys::find(path) {
             let value = match node.value {
                 // An empty entry is a placeholder, not a value.
-                Node::Null => return,
+                Node::Null => {
+                    self.placeholders.insert(key.name);
+                    return;
+                }
                 Node::Text(text) => Value::Text(text),
                 Node::List(items) => list_value(items),
                 Node::Map(_) => Value::Unfit("a map"),

@@ -141,7 +141,6 @@ fn keys_without_effect_are_told_when_they_ask_for_something() {
          notifiers:\n  slack:\n    webhook_url: https://x\n  smtp:\n    host_port: ''\n    tls: false\n",
         &[("OTEL_TRACES_ENABLED", "true"), ("AWS_REGION", "x")],
         &[
-            "c.yaml:2:11: 'aws.region' has no effect in this version",
             "c.yaml:6:20: 'otel.metrics_enabled' has no effect in this version",
             "c.yaml:9:20: 'deduplication.leader_election' has no effect in this version",
             "c.yaml:12:3: 'notifiers.slack' has no effect in this version",
@@ -150,6 +149,69 @@ fn keys_without_effect_are_told_when_they_ask_for_something() {
         ],
     );
     check_warnings("aws:\ngcp: {}\nminio: {use_ssl: true, endpoint: ''}\nnotifiers:\n", &[], &[]);
+}
+
+#[test]
+fn clouds_are_reached_as_written() {
+    let clouds = config(
+        "aws: {access_key: AKID, secret_key: s3cret, region: eu-west-1, role_arn: 'arn:r', external_id: e}\n\
+         gcp: {credentials_path: /key.json}\nminio: {endpoint: 'minio.acme.example:9000', access_key: a, secret_key: t0p, use_ssl: true}\n",
+        &[],
+    )
+    .clouds;
+    let keys = clouds.aws.keys.as_ref().unwrap();
+    assert_eq!((keys.access_key.as_str(), keys.secret_key.0.as_str()), ("AKID", "s3cret"));
+    assert_eq!(clouds.aws.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(clouds.aws.role.as_ref().unwrap().external_id.as_deref(), Some("e"));
+    assert_eq!(clouds.google.credentials_path, Some("/key.json".into()));
+    assert_eq!((clouds.minio.endpoint.as_str(), clouds.minio.use_ssl), ("minio.acme.example:9000", true));
+    let shown = format!("{clouds:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("t0p"), "{shown}");
+}
+
+#[test]
+fn variables_of_the_clouds_own_tools_count_where_the_file_has_the_key() {
+    let environment = [
+        ("AWS_ACCESS_KEY", "AKID"),
+        ("AWS_SECRET_KEY", "s3cret"),
+        ("AWS_ROLE_ARN", "arn:of-the-pod"),
+        ("MINIO_ENDPOINT", "minio:9000"),
+    ];
+    assert_eq!(config("", &environment).clouds, clouds::Clouds::default());
+    let clouds = config("aws: {access_key: '', secret_key: }\nminio: {endpoint: other:1}\n", &environment).clouds;
+    assert_eq!(clouds.aws.keys.unwrap().access_key, "AKID");
+    assert_eq!((clouds.aws.role, clouds.minio.endpoint.as_str()), (None, "minio:9000"));
+}
+
+#[test]
+fn variables_that_no_key_has_are_heeded() {
+    let clouds = config(
+        "",
+        &[
+            ("AWS_ENDPOINT_URL", "http://a"),
+            ("AWS_ENDPOINT_URL_S3", "http://b"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/k.json"),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS", "http://c"),
+        ],
+    )
+    .clouds;
+    assert_eq!(
+        (clouds.aws.endpoint.as_deref(), clouds.aws.s3_endpoint.as_deref()),
+        (Some("http://a"), Some("http://b"))
+    );
+    assert_eq!((clouds.aws.lambda_endpoint, clouds.google.credentials_path), (None, Some("/k.json".into())));
+    assert_eq!(clouds.google.functions_endpoint.as_deref(), Some("http://c"));
+}
+
+#[test]
+fn half_of_the_credentials_is_an_error() {
+    check_error(
+        "aws: {access_key: AKID, external_id: e}\nminio: {endpoint: 'http://minio:9000/'}\n",
+        &[],
+        "error unmarshalling config file: 'c.yaml:1:19: 'aws.access_key' needs 'aws.secret_key'; \
+         c.yaml:1:38: 'aws.external_id' needs 'aws.role_arn'; \
+         c.yaml:2:19: 'minio.endpoint' is host:port, without a scheme or a path, got 'http://minio:9000/''",
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod tests;
 use std::fmt;
 
 use super::address::{AddressError, check_name};
-use super::{Failed, KubernetesRequest, SHOWN_CHARS_MAX, Targets, is_own_namespace, shown, try_grant};
+use super::{Failed, KubernetesRequest, Place, SHOWN_CHARS_MAX, Targets, is_own_namespace, shown, try_grant};
 use crate::policy::resource::write_address;
 use crate::policy::{FieldPath, Grants, KubernetesGrant, Pattern, ResourceName, Scope, Segment, Verb};
 
@@ -41,6 +41,8 @@ pub enum DenialReason {
     Protected(String),
     /// No grant speaks of such a request.
     Ungranted,
+    /// It leads to where no grant reaches.
+    Place(Place),
     /// No grant speaks of the resource.
     Resource,
     /// Only these verbs are granted for the resource.
@@ -67,6 +69,7 @@ impl DenialReason {
             DenialReason::Address(_) => "address",
             DenialReason::Protected(_) => "protected",
             DenialReason::Ungranted => "ungranted",
+            DenialReason::Place(_) => "place",
             DenialReason::Resource => "resource",
             DenialReason::Verb(_) => "verb",
             DenialReason::Scope(_) => "scope",
@@ -152,7 +155,10 @@ impl Denial {
         reason: DenialReason,
     ) -> Self {
         let line = match reason {
-            DenialReason::Address(_) | DenialReason::Protected(_) | DenialReason::Ungranted => None,
+            DenialReason::Address(_)
+            | DenialReason::Protected(_)
+            | DenialReason::Ungranted
+            | DenialReason::Place(_) => None,
             DenialReason::Resource
             | DenialReason::Verb(_)
             | DenialReason::Scope(_)
@@ -181,6 +187,9 @@ impl fmt::Display for super::Request<'_> {
         match self {
             super::Request::Kubernetes(request) => request.fmt(formatter),
             super::Request::Artifact => formatter.write_str("make artifacts"),
+            super::Request::Function(request) => request.fmt(formatter),
+            super::Request::Http(request) => request.fmt(formatter),
+            super::Request::Object(request) => request.fmt(formatter),
         }
     }
 }
@@ -295,6 +304,7 @@ impl fmt::Display for DenialReason {
                 "the namespace `{namespace}` is protected (`protected.namespaces`), and no grant allows a write there"
             ),
             DenialReason::Ungranted => formatter.write_str("it has no grant for this"),
+            DenialReason::Place(place) => write!(formatter, "it leads to {place}, which no grant can allow"),
             DenialReason::Resource => formatter.write_str("it has no grant for this resource"),
             DenialReason::Verb(verbs) => {
                 write!(formatter, "of this resource it is granted only {}", listed(verbs))

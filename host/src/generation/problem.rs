@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rules::{Diagnostic, Severity};
 
 use crate::actionner::{LoadError, Origin};
+use crate::capability::{ClientError, SecretError};
 use crate::policy::PolicyError;
 use crate::telemetry::logs::{Level, Logger};
 
@@ -36,6 +37,22 @@ pub enum Problem {
     /// The cluster can't be reached as configured.
     #[error("{0}")]
     Cluster(String),
+    /// A client that an actionner needs can't be made.
+    #[error("{error}")]
+    Client {
+        /// What it is for, in the words of the configuration.
+        category: &'static str,
+        /// Why.
+        error: ClientError,
+    },
+    /// A header that the policy keeps can't be read.
+    #[error("`{actionner}`: {error}")]
+    Secret {
+        /// Whose grant names it.
+        actionner: String,
+        /// Why.
+        error: SecretError,
+    },
     /// A rule asks for what this version does not do.
     #[error("{0} has no effect in this version")]
     NoEffect(String),
@@ -70,6 +87,10 @@ impl Problem {
                 position = origin.to_string();
                 logger.line(level, "actionners").error(error).field("file", &position)
             }
+            Self::Client { category, .. } => {
+                logger.line(level, "init").error(self).field("category", category).field("status", "failure")
+            }
+            Self::Secret { .. } => logger.line(level, "policy").error(self),
             Self::Cluster(_) => {
                 logger.line(level, "init").error(self).field("category", "kubernetes").field("status", "failure")
             }

@@ -38,6 +38,9 @@ pub fn abilities(actionner: &str, entry: &Entry, targets: &Targets) -> String {
     if grants.granted.artifacts {
         line(&mut text, 1, "artifacts: any, for the output that the rule names");
     }
+    outside(&mut text, "functions", &grants.granted.functions);
+    outside(&mut text, "http", &grants.granted.http);
+    outside(&mut text, "objects", &grants.granted.objects);
     line(&mut text, 0, &format!("Each call may use at most {}.", grants.limits));
     text
 }
@@ -144,6 +147,13 @@ fn beyond_targets(grants: &Grants, grant: &KubernetesGrant, targets: &Targets) -
             let places = patterns("in the namespaces", &grant.namespaces);
             vec![format!("any{places}{named}")]
         }
+    }
+}
+
+/// Grants whose reach does not depend on the event.
+fn outside(text: &mut String, key: &str, grants: &[impl ToString]) {
+    for grant in grants {
+        line(text, 1, &format!("{key}: {}", grant.to_string()));
     }
 }
 

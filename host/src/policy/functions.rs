@@ -10,8 +10,10 @@ mod tests;
 use std::fmt;
 
 use super::Granted;
+use super::function_grant::Provider;
 use super::grant::{KubernetesGrant, Verb};
 use super::limits::Limits;
+use super::object_grant::ObjectVerb;
 use super::resource::ResourceName;
 
 /// A function that a component imports.
@@ -111,6 +113,12 @@ enum Needs {
     },
     /// The switch of this name.
     Artifacts,
+    /// A grant under `functions` for this provider.
+    Functions(Provider),
+    /// A grant under `http`.
+    Http,
+    /// A grant of this verb under `objects`.
+    Objects(ObjectVerb),
 }
 
 /// A gate of a function that reaches objects of the cluster.
@@ -127,6 +135,10 @@ const fn kubernetes(
 const READ: &str = "kubernetes-read";
 const WRITE: &str = "kubernetes-write";
 const EXEC: &str = "kubernetes-exec";
+// These are called as their keys are.
+const FUNCTIONS: &str = "functions";
+const HTTP: &str = "http";
+const OBJECTS: &str = "objects";
 
 /// A subresource is reached by functions of its own.
 fn objects(resource: &ResourceName) -> bool {
@@ -148,6 +160,11 @@ fn eviction(resource: &ResourceName) -> bool {
 const GET_POD: &str = "{verbs: [get], resources: [pods], scope: event-target}";
 const GET_LOG: &str = "{verbs: [get], resources: [pods/log], scope: event-target}";
 const CREATE_EXEC: &str = "{verbs: [create], resources: [pods/exec], scope: event-target}";
+
+const A_BUCKET_TO_GET: &str =
+    "{label: evidence, target: aws:s3, bucket: the-bucket, prefix: falco-talon/, verbs: [get]}";
+const A_BUCKET_TO_PUT: &str =
+    "{label: evidence, target: aws:s3, bucket: the-bucket, prefix: falco-talon/, verbs: [put]}";
 
 const GATES: &[Gate] = &[
     kubernetes(READ, "get", &[Verb::Get], |it| !log(it), GET_POD),
@@ -189,6 +206,26 @@ const GATES: &[Gate] = &[
     kubernetes(EXEC, "exec", &[Verb::Create], exec, CREATE_EXEC),
     kubernetes(EXEC, "exec-into", &[Verb::Create], exec, CREATE_EXEC),
     Gate { interface: ARTIFACTS, function: "[static]artifact.create", needs: Needs::Artifacts, line: "true" },
+    Gate {
+        interface: FUNCTIONS,
+        function: "invoke-lambda",
+        needs: Needs::Functions(Provider::Aws),
+        line: "{provider: aws, names: [the-function]}",
+    },
+    Gate {
+        interface: FUNCTIONS,
+        function: "invoke-google",
+        needs: Needs::Functions(Provider::Gcp),
+        line: "{provider: gcp, names: [the-function], locations: [europe-west1]}",
+    },
+    Gate {
+        interface: HTTP,
+        function: "send",
+        needs: Needs::Http,
+        line: "{url: https://hooks.example.com/falco/, methods: [POST], headers: {Authorization: {env: THE_TOKEN}}}",
+    },
+    Gate { interface: OBJECTS, function: "get", needs: Needs::Objects(ObjectVerb::Get), line: A_BUCKET_TO_GET },
+    Gate { interface: OBJECTS, function: "put", needs: Needs::Objects(ObjectVerb::Put), line: A_BUCKET_TO_PUT },
 ];
 
 /// Interfaces that need no grant: words for the log, and types.
@@ -232,6 +269,9 @@ impl Gate {
         match &self.needs {
             Needs::Kubernetes { verbs, reaches } => verbs.iter().all(|verb| some(verb, *reaches)),
             Needs::Artifacts => granted.artifacts,
+            Needs::Functions(provider) => granted.functions.iter().any(|grant| grant.provider == *provider),
+            Needs::Http => !granted.http.is_empty(),
+            Needs::Objects(verb) => granted.objects.iter().any(|grant| grant.verbs.contains(verb)),
         }
     }
 
@@ -239,6 +279,9 @@ impl Gate {
         let key = match self.needs {
             Needs::Kubernetes { .. } => "kubernetes",
             Needs::Artifacts => ARTIFACTS,
+            Needs::Functions(_) => FUNCTIONS,
+            Needs::Http => HTTP,
+            Needs::Objects(_) => OBJECTS,
         };
         Addition { key, line: self.line }
     }

@@ -1,5 +1,7 @@
 //! From the text of a policy file to checked values, with every problem that it has.
 
+mod outside;
+
 use serde_saphyr::{Location, Spanned};
 
 use super::field::{FieldPath, Segment};
@@ -10,9 +12,9 @@ use super::yaml::{Node, Reader, Value, valid_names};
 use super::{Body, EntryAsWritten, Granted, OperatorPolicy, PolicyError};
 use crate::decide::{NAMESPACE_BYTES_MAX, SHOWN_CHARS_MAX, shown};
 
-/// Keys that other capabilities will bring. They are refused rather than ignored: a grant
-/// that does nothing would be believed.
-const NOT_YET: [&str; 3] = ["functions", "http", "objects"];
+/// The keys of an entry.
+const ENTRY_KEYS: [&str; 8] =
+    ["digest", "kubernetes", "artifacts", "functions", "http", "objects", "limits", "forbidden"];
 
 /// Read an operator's file.
 pub(super) fn operator(file: &str, text: &str) -> Result<OperatorPolicy, Vec<PolicyError>> {
@@ -47,15 +49,8 @@ pub(super) fn entry(file: &str, text: &str) -> Result<Body, Vec<PolicyError>> {
 }
 
 fn unknown_key(reader: &mut Reader, key: &Spanned<String>, valid: &[&str]) {
-    let name = key.value.as_str();
-    let message = if NOT_YET.contains(&name) {
-        let valid = valid_names(name, valid);
-        format!("`{name}`: this version has no such capability{valid}")
-    } else {
-        let name = shown(name, SHOWN_CHARS_MAX);
-        format!("`{name}` is not a key here{}", valid_names(&key.value, valid))
-    };
-    reader.problem(key.referenced, message);
+    let name = shown(&key.value, SHOWN_CHARS_MAX);
+    reader.problem(key.referenced, format!("`{name}` is not a key here{}", valid_names(&key.value, valid)));
 }
 
 fn protected(reader: &mut Reader, node: Node) -> Option<Vec<Pattern>> {
@@ -130,13 +125,24 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
                 }
             }
             "artifacts" => granted.artifacts = artifacts(reader, &value),
+            "functions" => {
+                for grant in reader.list(value, "functions") {
+                    granted.functions.extend(outside::function(reader, grant));
+                }
+            }
+            "http" => {
+                for grant in reader.list(value, "http") {
+                    granted.http.extend(outside::http(reader, grant));
+                }
+            }
+            "objects" => granted.objects = outside::objects(reader, value),
             "limits" => named = limits(reader, value),
             "forbidden" => forbidden = Some(value),
-            _ => unknown_key(reader, &key, &["digest", "kubernetes", "artifacts", "limits", "forbidden"]),
+            _ => unknown_key(reader, &key, &ENTRY_KEYS),
         }
     }
     let Some(forbidden) = forbidden else {
-        return Some(Body::Granted { digest, granted, limits: named });
+        return Some(Body::Granted { digest, granted: Box::new(granted), limits: named });
     };
     if !matches!(forbidden.value, Value::Bool(true)) {
         reader.problem(

@@ -19,6 +19,13 @@ fn words() -> impl Strategy<Value = String> {
         "scope:",
         "names:",
         "digest:",
+        "functions:",
+        "provider: gcp",
+        "http:",
+        "url: http://a",
+        "headers:",
+        "objects:",
+        "label: a",
         "memory:",
         "[",
         "]",
@@ -73,18 +80,35 @@ fn grant() -> impl Strategy<Value = String> {
     })
 }
 
+/// Grants of what lies outside of the cluster, as the body of an entry.
+fn outside() -> impl Strategy<Value = String> {
+    let pick = |items: &'static [&'static str]| prop::sample::select(items);
+    let functions =
+        pick(&["{provider: aws}", "{provider: aws, names: [a, 'b:*', '1']}", "{provider: gcp, locations: [a-*]}"]);
+    let url = pick(&["http://a", "https://A.example:8443/b,c/", "http://[::1]:1/a;b=c", "http://127.0.0.1/%20"]);
+    let header = pick(&["", ", headers: {A: 'true'}", ", headers: {A: {env: B}, C: {file: '/d e'}, '1': ''}"]);
+    let prefix = pick(&["", ", prefix: 'a b/'", ", prefix: 'null/'", ", prefix: 'ключ/#/'"]);
+    (functions, url, header, prefix).prop_map(|(functions, url, header, prefix)| {
+        format!(
+            "    functions: [{functions}]\n    http: [{{url: '{url}', methods: [GET, DELETE]{header}}}]\n    \
+             objects: [{{label: a, target: minio:s3, bucket: '123'{prefix}, verbs: [put]}}]\n"
+        )
+    })
+}
+
 fn policy() -> impl Strategy<Value = Policy> {
     let limits = (1_u64..5_000, 10_u32..50_000, 1_u32..999).prop_map(|(memory, ms, calls)| {
         format!("{{memory: {}, deadline: {ms}ms, host_calls: {calls}}}", memory * 64 * 1_024)
     });
     let protected =
         prop::sample::select(vec!["", "protected: {namespaces: []}\n", "protected: {namespaces: [a-*, '1']}\n"]);
-    let grants = prop::collection::vec(grant(), 1..4);
+    let grants = (prop::collection::vec(grant(), 1..4), outside());
     (protected, limits.clone(), limits, grants, any::<bool>()).prop_map(|(protected, limits, own, grants, forbidden)| {
+        let (grants, outside) = grants;
         let digest = format!("sha256:{}", "0".repeat(64));
         let forbidden = if forbidden { "  kubernetes:label: {forbidden: true}\n" } else { "" };
         let text = format!(
-            "{protected}limits: {limits}\nactionners:\n{forbidden}  acme:x:\n    digest: {digest}\n    limits: {own}\n    kubernetes: [{}]\n",
+            "{protected}limits: {limits}\nactionners:\n{forbidden}  acme:x:\n    digest: {digest}\n    limits: {own}\n{outside}    kubernetes: [{}]\n",
             grants.join(", ")
         );
         read(&text)

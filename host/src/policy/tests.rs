@@ -1,5 +1,7 @@
 //! Policy files: what they may say, what is refused, and what is printed.
 
+mod outside;
+
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -69,8 +71,8 @@ actionners:
             policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `concurrency`, `host_calls`, `artifact_bytes`, `response_bytes`, `memory`, `deadline`
             policy.yaml:3:41: `deadline` must be a number or a text, not a list
             policy.yaml:5:3: `label` is not the name of an actionner: write `category:name`, such as `kubernetes:label`
-            policy.yaml:7:5: `http`: this version has no such capability; valid are `limits`, `artifacts`, `digest`, `kubernetes`, `forbidden`
-            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `forbidden`, `kubernetes`, `artifacts`
+            policy.yaml:7:11: `http` is empty: name something, or leave it out
+            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `objects`, `forbidden`, `kubernetes`, `artifacts`, `functions`, `http`
             policy.yaml:10:18: `gett` is not a verb; valid are `get`, `create`, `delete`, `list`, `patch`, `update`
             policy.yaml:10:37: the core group has no resource `pod`; valid are `pods`, `podtemplates`, `nodes`, `endpoints`, `persistentvolumeclaims`, `replicationcontrollers`, `bindings`, `configmaps`, `resourcequotas`, `persistentvolumes`, `componentstatuses`, `events`, `limitranges`, `namespaces`, `secrets`, `serviceaccounts`, `services`
             policy.yaml:10:50: `event` is not a scope; valid are `event-node`, `event-target`, `event-namespace`, `host-namespace`, `any`
@@ -254,6 +256,6 @@ fn the_policy_in_force_is_printed_with_every_limit() {
 #[test]
 fn a_bundled_policy_that_is_wrong_names_its_actionner() {
     let errors = Policy::bundled([("kubernetes:label", "kubernets: []")]).unwrap_err();
-    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `artifacts`, `digest`, `limits`, `forbidden`"].assert_eq(&errors[0].to_string());
+    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `objects`, `functions`, `artifacts`, `digest`, `limits`, `forbidden`, `http`"].assert_eq(&errors[0].to_string());
     assert!(Policy::bundled([("kubernetes:label", "{forbidden: true}")]).is_err());
 }

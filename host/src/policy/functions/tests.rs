@@ -61,7 +61,43 @@ fn an_unknown_function_is_missing_and_a_free_one_never() {
     assert!(missing("kubernetes-exec", "exec"));
     assert!(!missing("wasi:cli/environment@0.2.0", "get-environment"));
     assert!(missing("wasi:http/outgoing-handler@0.2.0", "handle"));
+    assert!(missing("functions", "invoke-lambda"));
+    assert!(missing("functions", "invoke-azure"));
+    assert!(missing("http", "send"));
+    assert!(missing("http", "listen"));
+    assert!(missing("objects", "get"));
+    assert!(missing("objects", "delete"));
     assert!(missing("wasi:logging/log@0.1.0", "write"));
+}
+
+#[track_caller]
+fn check_outside(grants: &str, function: (&str, &str), is_missing: bool) {
+    let missing = |entry: &str| {
+        policy(&format!("actionners:\n  kubernetes:label: {{{entry}}}\n"))
+            .missing_grants("kubernetes:label", &imports(&[function]))
+    };
+    let found = missing(grants);
+    assert_eq!(!found.is_empty(), is_missing, "{grants}: {found:?}");
+    for MissingGrant { addition, .. } in found {
+        let Addition { key, line } = addition.unwrap();
+        assert_eq!(missing(&format!("{key}: [{line}]")), []);
+    }
+}
+
+#[test]
+fn what_lies_outside_of_the_cluster_has_gates_of_its_own() {
+    let (lambda, google) = (("functions", "invoke-lambda"), ("functions", "invoke-google"));
+    let bucket = |verb| format!("objects: [{{label: a, target: aws:s3, bucket: acme, verbs: [{verb}]}}]");
+    for function in [lambda, google, ("http", "send"), ("objects", "get"), ("objects", "put")] {
+        check_outside("kubernetes: [{verbs: [get], resources: [pods], scope: any}]", function, true);
+    }
+    check_outside("functions: [{provider: aws}]", lambda, false);
+    check_outside("functions: [{provider: aws}]", google, true);
+    check_outside("functions: [{provider: gcp}]", google, false);
+    check_outside("http: [{url: 'https://a.example/', methods: [GET]}]", ("http", "send"), false);
+    check_outside(&bucket("get"), ("objects", "get"), false);
+    check_outside(&bucket("get"), ("objects", "put"), true);
+    check_outside(&bucket("put"), ("objects", "put"), false);
 }
 
 /// Every function that the contract lets an actionner import has its gate.

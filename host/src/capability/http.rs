@@ -1,0 +1,102 @@
+//! `http`: requests to the addresses that the policy lists.
+//!
+//! The host adds the headers that the policy keeps for the address, follows no redirect, and
+//! dials no address that leads back to it or to a cloud's metadata. In a dry run only reads are
+//! sent.
+
+mod client;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::timeout_at;
+
+use super::bindings::falco_talon::actionner::http::{Host, Request as Asked, Response};
+use super::clients::web::{self, causes, with_causes};
+use super::{Call, CapabilityError};
+use crate::decide::{Denial, HttpRequest, Request, WebAddress};
+use crate::policy::{Method, is_of_the_connection};
+
+use client::Refused;
+pub use client::{HttpClient, SecretError};
+
+/// What a guest hears of a write that is only rehearsed.
+const ACCEPTED: u16 = 202;
+
+impl Host for Call {
+    async fn send(&mut self, request: Asked) -> Result<Response, CapabilityError> {
+        const CAPABILITY: &str = "http.send";
+        let Asked { method, url, headers, body } = request;
+        let url = WebAddress::parse(&url).map_err(|error| self.invalid(CAPABILITY, error))?;
+        let asked = HttpRequest::new(&method, &url).map_err(|error| self.invalid(CAPABILITY, error))?;
+        let headers = check_headers(headers).map_err(|reason| self.invalid(CAPABILITY, reason))?;
+        let entry = self.gate(CAPABILITY, &[Request::Http(asked)])?;
+        let bytes_max = self.grants.limits.response_bytes_max;
+        if body.len() > bytes_max {
+            return Err(entry.failed(CapabilityError::TooLarge { bytes_max: bytes_max as u64 }));
+        }
+        if self.dry_run && asked.method().is_write() {
+            return self.close(entry, Ok(Response { status: ACCEPTED, headers: Vec::new(), body: Vec::new() }));
+        }
+        let missing = || CapabilityError::Unavailable("the host has no client for this actionner".to_owned());
+        let Some(client) = self.clients.http.get(&self.grants.actionner) else { return Err(entry.failed(missing())) };
+        let request = client.request(entry.grant(), asked.method(), &url, headers, body);
+        let exchange = async {
+            let response = request.send().await?;
+            Ok::<_, reqwest::Error>(read(response, asked.method(), bytes_max).await)
+        };
+        match timeout_at(self.deadline, exchange).await {
+            Err(_) => self.close(entry, Err(CapabilityError::Timeout)),
+            Ok(Ok(result)) => self.close(entry, result),
+            Ok(Err(error)) => {
+                if let Some(Refused(place)) = causes(&error).find_map(|cause| cause.downcast_ref::<Refused>()) {
+                    let denial = Denial::of_place(&self.grants, &asked, *place).to_string();
+                    self.denied(CAPABILITY, &denial);
+                    entry.denied(&denial);
+                    return Err(CapabilityError::Denied(denial));
+                }
+                let error = error.without_url();
+                self.explain(CAPABILITY, &with_causes(&error));
+                self.close(entry, Err(broken(&error, asked.method())))
+            }
+        }
+    }
+}
+
+/// The headers of a guest, none of which is the connection's.
+fn check_headers(headers: Vec<(String, String)>) -> Result<HeaderMap, String> {
+    let mut checked = HeaderMap::new();
+    for (name, value) in headers {
+        let parsed: HeaderName = name.parse().map_err(|_| "a header's name is a word of ASCII".to_owned())?;
+        if is_of_the_connection(parsed.as_str()) {
+            return Err(format!("the header `{parsed}` belongs to the connection, which is the host's"));
+        }
+        let value = HeaderValue::from_str(&value)
+            .map_err(|_| format!("the value of the header `{parsed}` has control characters or is not ASCII"))?;
+        checked.try_append(parsed, value).map_err(|_| "too many headers".to_owned())?;
+    }
+    Ok(checked)
+}
+
+async fn read(response: reqwest::Response, method: Method, bytes_max: usize) -> Result<Response, CapabilityError> {
+    let status = response.status().as_u16();
+    let text =
+        |(name, value): (&HeaderName, &HeaderValue)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()));
+    let headers: Vec<_> = response.headers().iter().filter_map(text).collect();
+    let head: usize = headers.iter().map(|(name, value): &(String, String)| name.len() + value.len()).sum();
+    let too_large = || CapabilityError::TooLarge { bytes_max: bytes_max as u64 };
+    let left = bytes_max.checked_sub(head).ok_or_else(too_large)?;
+    let body = web::read(response, left, |error| broken(&error, method)).await;
+    let body =
+        body.map_err(|error| if matches!(error, CapabilityError::TooLarge { .. }) { too_large() } else { error })?;
+    Ok(Response { status, headers, body })
+}
+
+/// Before it was connected nothing was carried out, after that nobody knows.
+fn broken(error: &reqwest::Error, method: Method) -> CapabilityError {
+    if error.is_connect() || !method.is_write() {
+        return CapabilityError::Unavailable("the address can't be reached".to_owned());
+    }
+    CapabilityError::Other("the connection broke; it may or may not have been carried out".to_owned())
+}
+
+#[cfg(test)]
+mod tests;
