@@ -74,6 +74,7 @@ async fn google_functions_answer_as_they_do() {
     check("echo", expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
     check("first", expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
     check("raises", expect!["success: 500: boom"]).await;
+    check("queued", expect!["success: 202: "]).await;
     check("moved", expect!["success: 302: "]).await;
     check("missing", expect!["failure: can't call 'missing': it doesn't exist"]).await;
     check("forbidden", expect!["failure: can't call 'forbidden': Google forbids it to the host: Permission denied"])
@@ -95,9 +96,9 @@ async fn google_functions_answer_as_they_do() {
         outside.heard()[..4],
         [
             "google access token",
-            "google describe echo",
+            "google describe europe-west1/echo",
             "google identity token",
-            r#"google call echo {"rule":"shell"}"#
+            r#"google call europe-west1/echo {"rule":"shell"}"#
         ]
     );
 }
@@ -127,7 +128,10 @@ async fn a_dry_run_calls_no_function() {
     guest.act(&outside, &json!({"name": "echo"})).await;
     guest.act(&outside, &json!({"name": "echo", "location": "europe-west1"})).await;
     let heard: Vec<_> = outside.heard().into_iter().filter(|line| !line.as_str().unwrap().contains("token")).collect();
-    assert_eq!(heard, [r#"lambda DryRun echo Qualifier=%24LATEST {"rule":"shell"}"#, "google describe echo"]);
+    assert_eq!(
+        heard,
+        [r#"lambda DryRun echo Qualifier=%24LATEST {"rule":"shell"}"#, "google describe europe-west1/echo"]
+    );
 }
 
 /// What a host says that starts with this configuration of clouds, or why it does not.
@@ -222,9 +226,9 @@ async fn without_a_key_the_machine_is_asked() {
     let expected = json!([
         "google metadata /computeMetadata/v1/project/project-id",
         format!("{account}/token"),
-        "google describe echo",
+        "google describe europe-west1/echo",
         format!("{account}/identity"),
-        r#"google call echo {"rule":"shell"}"#,
+        r#"google call europe-west1/echo {"rule":"shell"}"#,
     ]);
     assert_eq!(json!(outside.heard()), expected);
 }

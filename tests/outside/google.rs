@@ -1,7 +1,8 @@
 //! Google: its token endpoint, the API of Cloud Functions, functions, and a metadata server.
 //!
-//! `echo` answers with what it got, as does `first`, which is of the first generation; `raises`
-//! fails, `missing` does not exist, `moved` sends elsewhere, `silent` never answers.
+//! `echo` answers with what it got, as does `first`, which is of the first generation; `queued`
+//! answers nothing, `raises` fails, `missing` does not exist, `moved` sends elsewhere, `silent`
+//! never answers. They are in both of [`LOCATIONS`].
 
 use std::path::Path as File;
 use std::sync::{Arc, LazyLock};
@@ -23,6 +24,7 @@ use super::{Heard, listen};
 
 const EMAIL: &str = "talon@acme.iam.gserviceaccount.com";
 const KEY_ID: &str = "key-of-the-test";
+const LOCATIONS: [&str; 2] = ["europe-west1", "us-central1"];
 const ACCESS_TOKEN: &str = "ya29.of-the-test";
 
 /// Making one takes a moment, so all servers of a run share it.
@@ -46,8 +48,8 @@ pub(super) async fn start(heard: Heard, key_file: &File) -> String {
     let server = Server { heard, address: address.as_str().into() };
     let router = Router::new()
         .route("/token", post(token))
-        .route("/v2/projects/acme/locations/europe-west1/functions/{name}", get(describe))
-        .route("/run/{name}", post(run))
+        .route("/v2/projects/acme/locations/{location}/functions/{name}", get(describe))
+        .route("/run/{location}/{name}", post(run))
         .route("/computeMetadata/v1/{*path}", get(metadata))
         .with_state(server);
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -97,12 +99,17 @@ fn identity(audience: &str) -> String {
     )
 }
 
-async fn describe(State(server): State<Server>, Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
-    server.heard.add(format!("google describe {name}"));
+async fn describe(
+    State(server): State<Server>,
+    Path((location, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    server.heard.add(format!("google describe {location}/{name}"));
     if headers["authorization"] != format!("Bearer {ACCESS_TOKEN}") {
         return answer(401, &json!({"error": {"code": 401, "message": "invalid authentication credentials"}}));
     }
-    let uri = format!("http://{}/run/{name}", server.address);
+    let uri = format!("http://{}/run/{location}/{name}", server.address);
+    let name = if LOCATIONS.contains(&location.as_str()) { name } else { "missing".to_owned() };
     match name.as_str() {
         "missing" => answer(404, &json!({"error": {"code": 404, "message": "Resource was not found"}})),
         "forbidden" => answer(403, &json!({"error": {"code": 403, "message": "Permission denied"}})),
@@ -114,19 +121,22 @@ async fn describe(State(server): State<Server>, Path(name): Path<String>, header
 
 async fn run(
     State(server): State<Server>,
-    Path(name): Path<String>,
+    Path((location, name)): Path<(String, String)>,
     headers: HeaderMap,
     payload: Bytes,
 ) -> Response<Body> {
-    let uri = format!("http://{}/run/{name}", server.address);
+    let uri = format!("http://{}/run/{location}/{name}", server.address);
     let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&claims).unwrap()["aud"], uri);
     assert_eq!(headers["content-type"], "application/json");
-    server.heard.add(format!("google call {name} {}", String::from_utf8_lossy(&payload)));
+    server.heard.add(format!("google call {location}/{name} {}", String::from_utf8_lossy(&payload)));
     match name.as_str() {
+        "queued" => Response::builder().status(202).body(Body::empty()).unwrap(),
         "raises" => Response::builder().status(500).body(Body::from("boom")).unwrap(),
-        "moved" => Response::builder().status(302).header("location", "/run/echo").body(Body::empty()).unwrap(),
+        "moved" => {
+            Response::builder().status(302).header("location", "/run/europe-west1/echo").body(Body::empty()).unwrap()
+        }
         "silent" => std::future::pending().await,
         _ => Response::new(Body::from(payload)),
     }
