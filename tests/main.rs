@@ -10,6 +10,7 @@ mod cases;
 
 mod hostile;
 mod loading;
+mod memory;
 mod reload;
 
 mod arrows;

@@ -60,7 +60,7 @@ impl World {
                 (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
                 // As much of the id of a container as is compared.
                 (r"\b[0-9a-f]{8}-[0-9a-f]{3}\b", "ID"),
-                (r"\b(falco-talon-(?:tcpdump|sysdig))-[a-z0-9]{5}(?:-[a-z0-9]{5})?\b", "$1-XXXXX"),
+                (r"(falco-talon-(?:tcpdump|sysdig))-[a-z0-9]{5}(?:-[a-z0-9]{5})?\b", "$1-XXXXX"),
             ];
             rules.map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))
         });
