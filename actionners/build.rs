@@ -4,7 +4,23 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     falco_talon_builder::build_script(
-        &["kubernetes-terminate", "kubernetes-label", "kubernetes-networkpolicy"],
+        &[
+            "calico-networkpolicy",
+            "cilium-networkpolicy",
+            "kubernetes-annotation",
+            "kubernetes-cordon",
+            "kubernetes-delete",
+            "kubernetes-download",
+            "kubernetes-drain",
+            "kubernetes-exec",
+            "kubernetes-label",
+            "kubernetes-log",
+            "kubernetes-networkpolicy",
+            "kubernetes-script",
+            "kubernetes-sysdig",
+            "kubernetes-tcpdump",
+            "kubernetes-terminate",
+        ],
         &["sdk", "../wit", "../Cargo.lock"],
     )
 }

@@ -6,6 +6,7 @@ fn main() -> ExitCode {
     falco_talon_builder::build_script(
         &[
             "guests/hostile-denials",
+            "guests/hostile-handles",
             "guests/hostile-log",
             "guests/hostile-memory",
             "guests/hostile-names",
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
             "guests/hostile-spin",
             "guests/hostile-strings",
             "guests/hostile-trap",
+            "guests/hostile-wasi",
         ],
         &["guests/hostile.rs", "../actionners/sdk", "../wit", "../Cargo.lock"],
     )

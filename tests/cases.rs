@@ -49,7 +49,7 @@ async fn cases_against_the_simulation() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cases_against_a_real_api_server() {
-    let Some(client) = cluster::client().await else {
+    let Some(client) = cluster::client(None).await else {
         assert!(std::env::var_os("CI").is_none(), "this must not be skipped in CI");
         return;
     };
@@ -89,7 +89,7 @@ where
 }
 
 /// Run one case; what is wrong with it, if anything.
-async fn run(case: &Path, world: &World) -> Option<String> {
+pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     let (folder, evidence) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let evidence = evidence.path().display().to_string();
     let mut events = BTreeMap::new();
@@ -206,17 +206,17 @@ fn compare(path: &Path, result: &str) -> Option<String> {
     (expected != result).then(|| format!("{case}: {file} should be\n{expected}\nbut is\n{result}"))
 }
 
-fn cases() -> Vec<PathBuf> {
+pub(crate) fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut cases: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     cases
 }
 
-fn read(case: &Path, file: &str) -> Option<String> {
+pub(crate) fn read(case: &Path, file: &str) -> Option<String> {
     fs::read_to_string(case.join(file)).ok()
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }

@@ -19,8 +19,13 @@ struct Cluster {
     _process: Option<Child>,
 }
 
-/// A client of the real API server, `None` where the environment names none; then it says so.
-pub(crate) async fn client() -> Option<kube::Client> {
+/// A client of the real API server, `None` where the environment names none; then it says so. It may do everything,
+/// or what `user` may.
+pub(crate) async fn client(user: Option<&str>) -> Option<kube::Client> {
+    Some(connect(&cluster()?.kubeconfig, user).await)
+}
+
+fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let cluster =
         CLUSTER.get_or_init(|| match (variable("FALCO_TALON_TEST_KUBECONFIG"), variable("FALCO_TALON_TEST_CLUSTER")) {
@@ -33,10 +38,7 @@ pub(crate) async fn client() -> Option<kube::Client> {
                 None
             }
         });
-    match cluster {
-        Some(cluster) => Some(connect(&cluster.kubeconfig).await),
-        None => None,
-    }
+    cluster.as_ref()
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -56,12 +58,13 @@ fn start(command: &str) -> Cluster {
 }
 
 /// A client belongs to the runtime that made it, so each test makes its own.
-async fn connect(kubeconfig: &Path) -> kube::Client {
+async fn connect(kubeconfig: &Path, user: Option<&str>) -> kube::Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the kubeconfig can be read");
     let options = KubeConfigOptions::default();
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.expect("the kubeconfig is complete");
     // A refusal is an answer that tests look at. The client would otherwise try again for minutes.
     config.default_retry = false;
+    config.auth_info.impersonate = user.map(str::to_owned);
     kube::Client::try_from(config).expect("the configuration makes a client")
 }

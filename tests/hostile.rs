@@ -1,7 +1,4 @@
 //! Guests that mean harm: each ends in a clear error, and the host goes on serving others.
-//!
-//! The contract hands out no handles, so no guest can leak one; that the engine caps them is
-//! of no consequence yet.
 
 use std::fs;
 use std::time::Duration;
@@ -130,6 +127,28 @@ async fn one_with_more_text_than_the_host_takes() {
 async fn one_that_gives_up() {
     let expected = expect!["failure: the actionner trapped: wasm trap: wasm `unreachable` instruction executed"];
     check("hostile:trap", guest!("trap"), "    limits: {cpu: 5s}\n", &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_hoards_handles() {
+    let expected = expect![[r#"success: 64 artifacts, then: Error::Invalid("more than 64 artifacts")"#]];
+    check("hostile:handles", guest!("handles"), "    artifacts: true\n", &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_looks_for_files_network_and_environment_in_wasi() {
+    let expected = expect![
+        "success: variables: 0, arguments: 0, directory: None, folders: 0, connect: denied, listen: denied, udp: denied, resolve: permanent-resolver-failure"
+    ];
+    let lines = check("hostile:wasi", guest!("wasi"), "    limits: {cpu: 1s}\n", &expected).await;
+    let words = lines.iter().filter(|line| line["message"] == "actionner");
+    let words: Vec<_> = words.map(|line| format!("{}: {}", text(line, "level"), text(line, "output"))).collect();
+    expect![[r#"
+        info: words
+        info: and mo
+        info: re words
+        warn: a [31mcomplaint"#]]
+    .assert_eq(&words.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

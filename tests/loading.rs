@@ -87,7 +87,7 @@ async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
         actionners:
           hostile:trap:
             digest: DIGEST
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
          file="actionners/guest.wasm"
     "#]]).await;
 }
@@ -96,10 +96,10 @@ async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
 async fn imports_beyond_the_grants_are_refused_and_named() {
     check_refused("hostile:names", guest!("names"), None, &expect![[r#"
         error actionners: 'hostile:names' imports more than the policy grants it:
-          `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
-          - {verbs: [get], resources: [pods], scope: event-target}
-          `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add under `kubernetes:` of `hostile:names` (with the resources and fields that it needs):
-          - {verbs: [delete], resources: [pods], scope: event-target} file="actionners/guest.wasm"
+          `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
+          kubernetes: [{verbs: [get], resources: [pods], scope: event-target}]
+          `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
+          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}] file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -109,7 +109,7 @@ async fn interfaces_of_others_are_refused_and_named() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "wasi-escape:actionner/kubernetes-read");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports wasi-escape:actionner/kubernetes-read@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ only file="actionners/guest.wasm"
+        error actionners: the component imports wasi-escape:actionner/kubernetes-read@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -119,7 +119,7 @@ async fn functions_that_do_not_exist_are_refused() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "falco-talon:actionner/kubernetes-root");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports falco-talon:actionner/kubernetes-root@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ only file="actionners/guest.wasm"
+        error actionners: the component imports falco-talon:actionner/kubernetes-root@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -139,10 +139,10 @@ async fn a_component_without_an_entry_is_refused_and_told_one() {
         actionners:
           hostile:names:
             digest: DIGEST
-            kubernetes:   # put in the resources and fields that it really needs
-              - {verbs: [get], resources: [pods], scope: event-target}
+            kubernetes:   # put in what it really needs
               - {verbs: [delete], resources: [pods], scope: event-target}
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
+              - {verbs: [get], resources: [pods], scope: event-target}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
          file="actionners/guest.wasm"
     "#]]).await;
 }

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something unexpected happens")]
 
 mod cases;
+mod rbac;
 
 mod hostile;
 mod loading;
@@ -15,6 +16,7 @@ mod reload;
 
 mod arrows;
 mod data;
+mod readme;
 
 mod running;
 mod world;

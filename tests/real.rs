@@ -45,6 +45,8 @@ const CLUSTER_KINDS: [&str; 5] = ["Namespace", "Node", "ClusterRole", "ClusterRo
 /// A namespace, and what else belongs to a case.
 pub(crate) struct Real {
     pub(crate) client: kube::Client,
+    /// The host's own, where it may do less.
+    pub(crate) host: Option<kube::Client>,
     /// What sets the names of this case apart.
     suffix: String,
     /// The names that are set apart.
@@ -63,6 +65,7 @@ impl Real {
         let written = objects.iter().map(|object| of((text(&object["apiVersion"]), text(&object["kind"]))));
         let mut real = Real {
             client,
+            host: None,
             suffix: format!("{case}-{}", std::process::id()),
             names: names.iter().map(|name| Regex::new(&format!(r"\b{name}\b")).unwrap()).collect(),
             kinds: KINDS.into_iter().map(of).chain(written).collect(),

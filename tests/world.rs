@@ -71,11 +71,19 @@ impl World {
         RULES.iter().fold(text, |text, (pattern, with)| pattern.replace_all(&text, *with).into_owned())
     }
 
+    /// Let the host have another client than what sets the world up and looks at it.
+    pub(crate) fn host_is(&mut self, client: kube::Client) {
+        match self {
+            World::Simulated(_) => panic!("a simulation has but one client"),
+            World::Real(real) => real.host = Some(client),
+        }
+    }
+
     /// A client that records what is sent through it.
     pub(crate) fn client(&self) -> (kube::Client, Requests) {
         let client = match self {
             World::Simulated(simulation) => simulation.client(),
-            World::Real(real) => real.client.clone(),
+            World::Real(real) => real.host.clone().unwrap_or_else(|| real.client.clone()),
         };
         let requests = Requests::default();
         let recorder = requests.clone();

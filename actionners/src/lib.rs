@@ -32,5 +32,17 @@ macro_rules! bundled {
 pub const BUNDLE: &[Bundled] = &[
     bundled!("kubernetes:terminate", "kubernetes-terminate"),
     bundled!("kubernetes:label", "kubernetes-label"),
+    bundled!("kubernetes:annotation", "kubernetes-annotation"),
     bundled!("kubernetes:networkpolicy", "kubernetes-networkpolicy"),
+    bundled!("kubernetes:exec", "kubernetes-exec"),
+    bundled!("kubernetes:script", "kubernetes-script"),
+    bundled!("kubernetes:log", "kubernetes-log"),
+    bundled!("kubernetes:delete", "kubernetes-delete"),
+    bundled!("kubernetes:cordon", "kubernetes-cordon"),
+    bundled!("kubernetes:drain", "kubernetes-drain"),
+    bundled!("kubernetes:download", "kubernetes-download"),
+    bundled!("kubernetes:tcpdump", "kubernetes-tcpdump"),
+    bundled!("kubernetes:sysdig", "kubernetes-sysdig"),
+    bundled!("calico:networkpolicy", "calico-networkpolicy"),
+    bundled!("cilium:networkpolicy", "cilium-networkpolicy"),
 ];

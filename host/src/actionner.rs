@@ -10,6 +10,7 @@ mod cache;
 mod component;
 mod engine;
 mod instance;
+mod wasi;
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use crate::capability::{Call, ExportsPre};
 use crate::policy::{Entry, Grants, Import, Policy};
 
 pub use cache::Cache;
-pub use component::{Description, Inspection, LoadError, Origin, OutputUse, bytes_max, digest};
+pub use component::{Description, Inspection, LoadError, Origin, OutputUse, digest};
 pub use engine::{Engine, EngineError};
 pub use instance::{CallError, Called, Failure, FailureKind, Invocation, Outcome, Report};
 

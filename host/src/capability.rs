@@ -28,6 +28,7 @@ use artifacts::Artifacts;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
 pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub use kubernetes::Kubernetes;
+pub(crate) use log::GuestLog;
 
 /// The package whose interfaces are the capabilities, as a component's imports spell it.
 pub const PACKAGE: &str = "falco-talon:actionner/";
@@ -68,8 +69,8 @@ pub struct Call {
     pub reporting: Reporting,
     /// How many host calls were made.
     pub host_calls: u32,
-    /// How many lines were logged.
-    pub log_lines: u32,
+    /// Where the guest's words go.
+    log: GuestLog,
     /// What the guest has made.
     artifacts: Artifacts,
 }
@@ -98,9 +99,6 @@ pub(crate) enum CapabilityError {
     Exhausted { host_calls_max: u32 },
 }
 
-/// A guest that floods the log is cut off here, so that others can still be read.
-const LOG_LINES_MAX: u32 = 100;
-
 impl Call {
     /// A call that begins now.
     pub fn new(
@@ -112,19 +110,14 @@ impl Call {
         reporting: Reporting,
     ) -> Self {
         let deadline = Instant::now() + grants.limits.deadline_max;
+        let log = GuestLog::new(reporting.logger.clone(), &grants.actionner, &trace_id);
         let artifacts = Artifacts::new(grants.limits.artifact_bytes_max);
-        Self {
-            grants,
-            targets,
-            deadline,
-            dry_run,
-            trace_id,
-            clients,
-            reporting,
-            host_calls: 0,
-            log_lines: 0,
-            artifacts,
-        }
+        Self { grants, targets, deadline, dry_run, trace_id, clients, reporting, host_calls: 0, log, artifacts }
+    }
+
+    /// Where the guest's words go.
+    pub(crate) fn log(&self) -> &GuestLog {
+        &self.log
     }
 
     /// What the guest has made, in its order.

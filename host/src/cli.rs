@@ -5,9 +5,11 @@
 //! in files, and 2 for a mistake in the arguments.
 
 mod actionners;
+pub mod catalogue;
 mod context;
 mod demo;
 mod policy;
+mod rbac;
 mod rules;
 mod server;
 mod version;
@@ -55,6 +57,8 @@ enum Command {
     /// Check, print or explain the policy
     #[command(subcommand, arg_required_else_help = true)]
     Policy(policy::Command),
+    /// Print the ClusterRole and the Roles that the host needs for the rules in force
+    Rbac(rbac::Rbac),
     /// Show the whole journey of an event, against a simulated cluster
     Demo(demo::Demo),
     /// Print the version
@@ -74,6 +78,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Rules(command) => rules::run(&command, &files).await,
         Command::Actionners(command) => actionners::run(&command, &files).await,
         Command::Policy(command) => policy::run(&command, &files).await,
+        Command::Rbac(command) => rbac::run(&command, &files).await,
         Command::Demo(demo) => demo::run(&demo).await,
         Command::Version => {
             version::run();

@@ -4,13 +4,14 @@
 //! value, or not at all: a reload that fails changes nothing, and events that are on their
 //! way finish with what they began with.
 
+mod inline;
 mod problem;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rules::{ActionnerSpec, Catalogue, Document, RuleSet, Source};
+use rules::{Action, ActionnerSpec, Catalogue, Document, RuleSet, Source};
 
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
 use crate::capability::{Call, Clients, Kubernetes, Reporting};
@@ -28,6 +29,8 @@ pub struct Generation {
     pub actionners: BTreeMap<String, Arc<Actionner>>,
     /// The clients that those actionners need.
     pub clients: Clients,
+    /// The files that the rules themselves name.
+    pub files: Vec<PathBuf>,
 }
 
 /// Where a generation is read from, and what it is built with.
@@ -114,7 +117,7 @@ impl Loader {
             (inspections, warnings) = self.inspect(|_| true).await;
         }
         let catalogue = catalogue(&inspections);
-        let (rules, rule_warnings) = match document.check(&catalogue) {
+        let (mut rules, rule_warnings) = match document.check(&catalogue) {
             Ok(checked) => checked,
             Err(diagnostics) => {
                 // A component that was refused explains why its name is unknown.
@@ -122,6 +125,7 @@ impl Loader {
             }
         };
         warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        let files = inline::inline(&mut rules, &inspections)?;
         warnings.extend(without_effect(&rules, &inspections));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
@@ -144,7 +148,7 @@ impl Loader {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Loaded { generation: Generation { rules, actionners, clients }, warnings })
+        Ok(Loaded { generation: Generation { rules, actionners, clients, files }, warnings })
     }
 
     /// The rules as written, merged.
@@ -300,6 +304,9 @@ fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
             problems.push(format!("'notifiers' of the rule '{}'", rule.name));
         }
         for action in &rule.actions {
+            for name in deprecated(action, inspections) {
+                problems.push(format!("the parameter '{name}' of the action '{}'", action.name));
+            }
             let reads_context = |inspection: &Inspection| {
                 inspection.description.name == action.actionner && inspection.description.use_context
             };
@@ -314,6 +321,15 @@ fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
         }
     }
     problems.into_iter().map(Problem::NoEffect).collect()
+}
+
+/// The parameters of an action that its actionner only accepts because old rules have them.
+fn deprecated<'a>(action: &'a Action, inspections: &'a [Inspection]) -> impl Iterator<Item = &'a str> {
+    let inspection = inspections.iter().find(|inspection| inspection.description.name == action.actionner);
+    let given = action.parameters.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    given.filter(move |name| {
+        inspection.is_some_and(|it| it.description.parameters["properties"][name]["deprecated"] == true)
+    })
 }
 
 /// How many rules came into force, in the original's words.

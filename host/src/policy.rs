@@ -37,13 +37,14 @@ mod limits;
 mod parse;
 #[cfg(test)]
 mod properties;
+pub mod rbac;
 pub(crate) mod resource;
 #[cfg(test)]
 mod tests;
 mod yaml;
 
 pub use field::{FieldPath, Segment};
-pub use functions::{Addition, Import, MissingGrant, is_known, least_privilege_entry};
+pub use functions::{Addition, Import, MissingGrant, is_known, is_wasi, least_privilege_entry};
 use grant::flow_list;
 pub use grant::{KubernetesGrant, Pattern, Scope, Verb};
 pub use limits::Limits;
@@ -259,8 +260,10 @@ impl Policy {
     /// The policy in force as a policy file, every limit written out. Read back, it is the
     /// same policy.
     pub fn to_yaml(&self) -> String {
-        let namespaces = flow_list(&self.all_protected());
-        let mut text = format!("protected:\n  namespaces: {namespaces}\nlimits: {}\n", self.limits());
+        let namespaces = flow_list(&self.protected_namespaces);
+        let own = self.own_namespace.as_deref().map(|own| format!("   # and {own}, where the host runs"));
+        let own = own.unwrap_or_default();
+        let mut text = format!("protected:\n  namespaces: {namespaces}{own}\nlimits: {}\n", self.limits());
         if self.entries.is_empty() {
             return text;
         }
@@ -278,12 +281,6 @@ impl Policy {
     fn limits(&self) -> Limits {
         self.limits.over(&Limits::default())
     }
-
-    fn all_protected(&self) -> Vec<Pattern> {
-        let none = Grants::none(String::new());
-        let protected_namespaces = self.protected_namespaces.as_slice().into();
-        Grants { protected_namespaces, own_namespace: self.own_namespace.clone(), ..none }.all_protected()
-    }
 }
 
 /// One entry under `actionners:`.
@@ -292,21 +289,27 @@ fn entry_yaml(grants: &Grants) -> String {
     if let Some(digest) = &grants.digest {
         text.push_str(&format!("    digest: {digest}\n"));
     }
-    let Granted { kubernetes, artifacts } = &grants.granted;
-    push_list(&mut text, "kubernetes", kubernetes);
-    if *artifacts {
-        text.push_str("    artifacts: true\n");
-    }
+    text.push_str(&grants.granted.to_yaml("    "));
     text.push_str(&format!("    limits: {}\n", grants.limits));
     text
 }
 
-fn push_list(text: &mut String, key: &str, grants: &[impl std::fmt::Display]) {
+impl Granted {
+    /// The keys of an entry, each line after `indent`.
+    pub fn to_yaml(&self, indent: &str) -> String {
+        let Granted { kubernetes, artifacts } = self;
+        let mut text = list_yaml(indent, "kubernetes", kubernetes);
+        if *artifacts {
+            text.push_str(&format!("{indent}artifacts: true\n"));
+        }
+        text
+    }
+}
+
+fn list_yaml(indent: &str, key: &str, grants: &[impl std::fmt::Display]) -> String {
     if grants.is_empty() {
-        return;
+        return String::new();
     }
-    text.push_str(&format!("    {key}:\n"));
-    for grant in grants {
-        text.push_str(&format!("      - {grant}\n"));
-    }
+    let lines: String = grants.iter().map(|grant| format!("{indent}  - {grant}\n")).collect();
+    format!("{indent}{key}:\n{lines}")
 }

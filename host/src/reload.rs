@@ -28,8 +28,8 @@ pub struct WatchError(#[from] notify::Error);
 
 /// Watches for changes until it is dropped.
 pub struct Watch {
-    /// Held because it stops watching when it is dropped.
-    _watcher: notify::RecommendedWatcher,
+    /// Stops watching when it is dropped.
+    watcher: notify::RecommendedWatcher,
     changes: mpsc::Receiver<()>,
     paths: Vec<PathBuf>,
     /// What the files held when they were last read.
@@ -37,26 +37,38 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begin to watch everything that `loader` reads.
+    /// Begin to watch everything that `loader` reads, and what the rules in force name.
     ///
     /// # Errors
     ///
     /// Where the system refuses to watch a directory.
-    pub fn new(loader: &Loader) -> Result<Self, WatchError> {
+    pub fn new(loader: &Loader, generation: &Generation) -> Result<Self, WatchError> {
         // One place is enough: it says that there is something to read, not what.
         let (sender, changes) = mpsc::channel(1);
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
                 // A full channel holds the same message already.
                 let _ = sender.try_send(());
             }
         })?;
-        let paths = loader.paths();
-        for directory in directories(&paths) {
-            watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+        let mut watch = Self { watcher, changes, paths: Vec::new(), seen: String::new() };
+        watch.look_at(loader, generation)?;
+        Ok(watch)
+    }
+
+    /// Watch what is in force now. Whether that is something else than before.
+    fn look_at(&mut self, loader: &Loader, generation: &Generation) -> Result<bool, WatchError> {
+        let paths: Vec<PathBuf> = loader.paths().into_iter().chain(generation.files.iter().cloned()).collect();
+        if paths == self.paths {
+            return Ok(false);
         }
-        let seen = fingerprint(&paths);
-        Ok(Self { _watcher: watcher, changes, paths, seen })
+        self.paths = paths;
+        for directory in directories(&self.paths) {
+            // Watching a directory twice is watching it once.
+            self.watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+        }
+        self.seen = fingerprint(&self.paths);
+        Ok(true)
     }
 
     /// Load the files anew each time that they change, and put in force what is right.
@@ -65,6 +77,12 @@ impl Watch {
     pub async fn run(mut self, loader: Arc<Loader>, generation: Arc<ArcSwap<Generation>>) {
         while self.changed().await {
             reload(&loader, &generation).await;
+            match self.look_at(&loader, &generation.load()) {
+                Ok(false) => {}
+                // A file that is new to it can have changed since it was read.
+                Ok(true) => reload(&loader, &generation).await,
+                Err(error) => loader.reporting.logger.line(Level::Error, "rules").error(&error).write(),
+            }
         }
     }
 

@@ -68,7 +68,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let engine = Engine::new(config.concurrency_events_max).map_err(machine)?;
     let loader = Loader::new(&config, cluster, engine, cache(&config, &logger), reporting.clone());
     let generation = Arc::new(ArcSwap::from_pointee(load(&loader).await?));
-    let watch = if config.watch_rules { Some(Watch::new(&loader).map_err(machine)?) } else { None };
+    let watch = if config.watch_rules { Some(Watch::new(&loader, &generation.load()).map_err(machine)?) } else { None };
     if watch.is_some() {
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }

@@ -139,6 +139,15 @@ impl RuleSet {
         self.rules.is_empty()
     }
 
+    /// All actions, with the names of their rules, to be changed before the rules come into force.
+    pub fn actions_mut(&mut self) -> impl Iterator<Item = (&str, &mut Action)> {
+        // Nobody else has them yet.
+        self.rules.iter_mut().filter_map(Arc::get_mut).flat_map(|rule| {
+            let Rule { name, actions, .. } = rule;
+            actions.iter_mut().map(|action| (name.as_str(), action))
+        })
+    }
+
     /// All rules in their order.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules

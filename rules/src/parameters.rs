@@ -44,7 +44,7 @@ impl<'a> Schema<'a> {
     pub(crate) fn check(&self, parameters: Option<&Node>) -> Result<Value, Vec<ParameterError>> {
         let mut converted = convert::convert(parameters, self.schema);
         fill_in_defaults(&mut converted.value, self.schema, self.schema);
-        judge::judge(&self.validator, &mut converted);
+        judge::judge(&self.validator, self.schema, &mut converted);
         let mut errors = converted.errors;
         if errors.is_empty() {
             return Ok(converted.value);

@@ -1,14 +1,15 @@
 //! `kubernetes:label`: adds, changes and removes labels of the pod of an event, or of its node.
 //!
-//! One merge patch: it sets what is there, removes what is null, and does not mind what is
-//! absent. Does not know what the labels are for.
+//! What it shares with annotations is in [`falco_talon_sdk::metadata`]; this knows the syntax of
+//! a label's value. The schema has the same rules as patterns, for rules files; here it is said
+//! what is wrong. Does not know what the labels are for.
 
-mod syntax;
-
-use falco_talon_sdk::kubernetes::{self, Object, PatchType};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
+use falco_talon_sdk::metadata::{Level, Texts, check_key, check_word};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+const LABELS: Texts = Texts { key: "labels", entry: "label", verb: "label", done: "labeled", check };
 
 struct Label;
 
@@ -17,18 +18,9 @@ falco_talon_sdk::export!(Label);
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    /// Values are as people write them in YAML: `suspicious: true` means the text.
     labels: Map<String, Value>,
     #[serde(default)]
     level: Level,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    #[default]
-    Pod,
-    Node,
 }
 
 impl Actionner for Label {
@@ -48,116 +40,50 @@ impl Actionner for Label {
     type Parameters = Parameters;
 
     fn run(event: &Event, parameters: &Parameters, _: &Context) -> Result<Outcome, Failure> {
-        let pod = event.pod()?;
-        let body = plan(parameters).map_err(|failure| pod.concerned(failure))?;
-        match parameters.level {
-            Level::Pod => label_pod(pod, &body),
-            Level::Node => label_node(pod, &body),
-        }
+        LABELS.change(event.pod()?, parameters.level, &parameters.labels)
     }
 }
 
-fn label_pod(pod: Pod<'_>, body: &Value) -> Result<Outcome, Failure> {
-    kubernetes::patch(&pod.object(), PatchType::Merge, body).map_err(|error| pod.failure("label", &error))?;
-    Ok(Outcome::Done(pod.report("has been labeled")))
-}
-
-fn label_node(pod: Pod<'_>, body: &Value) -> Result<Outcome, Failure> {
-    let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
-    let node = node_of(pod, &object)?;
-    kubernetes::patch(&Object::node(node), PatchType::Merge, body).map_err(|error| {
-        let doing = format_args!("can't label the node '{node}'");
-        Failure::from_error(doing, &error).object("node", node)
-    })?;
-    let report = Report::new(format!("the node '{node}' has been labeled"));
-    Ok(Outcome::Done(report.object("node", node)))
-}
-
-fn node_of<'a>(pod: Pod<'_>, object: &'a Value) -> Result<&'a str, Failure> {
-    let node = object["spec"]["nodeName"].as_str().filter(|node| !node.is_empty());
-    node.ok_or_else(|| pod.concerned(Failure::rejected(format!("{pod} is not scheduled on a node"))))
-}
-
-/// The merge patch that makes the labels as the parameters say.
-fn plan(parameters: &Parameters) -> Result<Value, Failure> {
-    if parameters.labels.is_empty() {
-        return Err(Failure::rejected("parameter 'labels' should have at least one label"));
-    }
-    let mut labels = Map::new();
-    for (key, value) in &parameters.labels {
-        let value = value_of(key, value)?;
-        labels.insert(key.clone(), value.map_or(Value::Null, Value::String));
-    }
-    Ok(json!({ "metadata": { "labels": labels } }))
-}
-
-/// A label's value; none if the label is to be removed.
-fn value_of(key: &str, value: &Value) -> Result<Option<String>, Failure> {
-    let wrong = |reason: String| Failure::rejected(format!("wrong label '{key}': {reason}"));
-    let text = match value {
-        Value::Null => String::new(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(value) => value.to_string(),
-        Value::String(value) => value.clone(),
-        Value::Array(_) | Value::Object(_) => return Err(wrong("the value is not a text".into())),
-    };
-    syntax::check_key(key).and_then(|()| syntax::check_value(&text)).map_err(wrong)?;
-    Ok(Some(text).filter(|text| !text.is_empty()))
+fn check(key: &str, value: &str) -> Result<(), String> {
+    check_key(key)?;
+    if value.is_empty() { Ok(()) } else { check_word("value", value) }
 }
 
 #[cfg(test)]
 mod tests {
     use falco_talon_sdk::schema;
+    use serde_json::json;
 
     use super::*;
 
-    fn parameters(value: Value) -> Parameters {
-        serde_json::from_value(value).unwrap()
+    #[test]
+    fn labels_are_those_of_the_metadata() {
+        let labels = json!({"suspicious": true, "a.example/b": "1.2.3", "gone": ""});
+        let expected = json!({"suspicious": "true", "a.example/b": "1.2.3", "gone": null});
+        let plan = LABELS.plan(labels.as_object().unwrap());
+        assert_eq!(plan, Ok(json!({ "metadata": { "labels": expected } })));
     }
 
     #[test]
-    fn labels_become_a_merge_patch() {
-        fn check(labels: &Value, expected: &Value) {
-            let plan = plan(&parameters(json!({ "labels": labels }))).unwrap();
-            assert_eq!(plan, json!({ "metadata": { "labels": expected } }));
-        }
-        check(&json!({"suspicious": true}), &json!({"suspicious": "true"}));
-        check(&json!({"suspicious": "true"}), &json!({"suspicious": "true"}));
-        check(&json!({"count": 3}), &json!({"count": "3"}));
-        check(&json!({"gone": "", "gone-too": null}), &json!({"gone": null, "gone-too": null}));
-        check(&json!({"pod": "x", "a.example/b": "c"}), &json!({"pod": "x", "a.example/b": "c"}));
-    }
-
-    #[test]
-    fn wrong_labels_are_rejected() {
+    fn mistakes_are_named() {
         fn check(labels: &Value, expected: &str) {
-            let failure = plan(&parameters(json!({ "labels": labels }))).unwrap_err();
+            let failure = LABELS.plan(labels.as_object().unwrap()).unwrap_err();
             assert_eq!(failure, Failure::rejected(expected));
         }
-        check(&json!({"a": ["b"]}), "wrong label 'a': the value is not a text");
-        check(&json!({"a": {"b": "c"}}), "wrong label 'a': the value is not a text");
         check(&json!({}), "parameter 'labels' should have at least one label");
         check(
-            &json!({"a b": "c"}),
-            "wrong label 'a b': the name 'a b' has a ' ', and only letters, digits, '-', '_' and '.' are valid",
+            &json!({"A.example/a": "b"}),
+            "wrong label 'A.example/a': 'A.example' before the '/' is not a domain name in lower case",
         );
         check(
             &json!({"a": "c/d"}),
             "wrong label 'a': the value 'c/d' has a '/', and only letters, digits, '-', '_' and '.' are valid",
         );
-    }
-
-    #[test]
-    fn the_node_is_that_of_the_pod() {
-        fn check(pod: &Value, expected: Result<&str, &str>) {
-            let name = Pod { namespace: "n", name: "p" };
-            let node = node_of(name, pod).map_err(|failure| failure.message);
-            assert_eq!(node, expected.map_err(str::to_owned));
-        }
-        let missing = "the pod 'p' in the namespace 'n' is not scheduled on a node";
-        check(&json!({"spec": {"nodeName": "node-1"}}), Ok("node-1"));
-        check(&json!({"spec": {"nodeName": ""}}), Err(missing));
-        check(&json!({"spec": {}}), Err(missing));
+        check(&json!({"a": "b."}), "wrong label 'a': the value 'b.' must begin and end with a letter or a digit");
+        check(
+            &json!({"a": "é"}),
+            "wrong label 'a': the value 'é' has a 'é', and only letters, digits, '-', '_' and '.' are valid",
+        );
     }
 
     #[test]

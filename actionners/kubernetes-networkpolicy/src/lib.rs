@@ -11,15 +11,20 @@
 //! not as the network plugin likes, and pods on the network of their node can't be isolated.
 
 mod policy;
-mod selection;
 
-use falco_talon_sdk::kubernetes::{self, Object, PatchType};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod, Report};
+use falco_talon_sdk::isolation::{Level, PolicyKind};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
-use policy::Egress;
-use selection::Selection;
+/// The resource of Kubernetes itself.
+const KIND: PolicyKind = PolicyKind {
+    api_version: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    resource: "networkpolicies",
+    noun: "networkpolicy",
+    in_namespace: "in namespace",
+};
 
 struct NetworkPolicy;
 
@@ -36,14 +41,9 @@ struct Parameters {
     allow_namespaces: Vec<String>,
     #[serde(default)]
     allow_dns: bool,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    #[default]
-    Pod,
-    Workload,
+    /// Published rules have it, where it does nothing.
+    #[serde(rename = "allow")]
+    _allow: Option<IgnoredAny>,
 }
 
 impl Actionner for NetworkPolicy {
@@ -64,58 +64,10 @@ impl Actionner for NetworkPolicy {
 
     fn run(event: &Event, parameters: &Parameters, _: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
-        // Before anything is changed: a mistake in the parameters must not leave a mark behind.
-        let egress = Egress::plan(parameters).map_err(|failure| pod.concerned(failure))?;
-        let selection = match parameters.level {
-            Level::Pod => mark(pod)?,
-            Level::Workload => find_workload(pod)?,
-        };
-        apply(pod, &selection, &egress)
-    }
-}
-
-/// Sets the label by which the policy finds the pod.
-fn mark(pod: Pod<'_>) -> Result<Selection, Failure> {
-    let body = selection::mark(pod);
-    let object = kubernetes::patch(&pod.object(), PatchType::Merge, &body)
-        .and_then(|written| written.parse())
-        .map_err(|error| pod.failure("label", &error))?;
-    Selection::of_pod(pod, &object).map_err(|failure| pod.concerned(failure))
-}
-
-fn find_workload(pod: Pod<'_>) -> Result<Selection, Failure> {
-    let object = kubernetes::get(&pod.object()).map_err(|error| pod.failure("read", &error))?;
-    let workload = match Owner::of(&object).map(|owner| selection::address(pod, &owner)) {
-        None => None,
-        Some(address) => {
-            let address = address.map_err(|failure| pod.concerned(failure))?;
-            Some(read_workload(pod, &address)?)
-        }
-    };
-    Selection::of_workload(pod, &object, workload.as_ref()).map_err(|failure| pod.concerned(failure))
-}
-
-fn read_workload(pod: Pod<'_>, address: &Object) -> Result<Value, Failure> {
-    kubernetes::get(address).map_err(|error| {
-        let doing = format!("can't read the {} '{}' of {pod}", address.resource, address.name);
-        pod.concerned(Failure::from_error(doing, &error))
-    })
-}
-
-fn apply(pod: Pod<'_>, selection: &Selection, egress: &Egress) -> Result<Outcome, Failure> {
-    let (name, namespace) = (&selection.policy, pod.namespace);
-    let object = Object::namespaced("networking.k8s.io/v1", "networkpolicies", namespace, name);
-    let what = format!("the networkpolicy '{name}' in the namespace '{namespace}'");
-    match kubernetes::apply(&object, &policy::body(pod, selection, egress)) {
-        Ok(applied) => {
-            let done = if applied.created { "created" } else { "updated" };
-            let report = pod.touched(Report::new(format!("{what} has been {done}")));
-            Ok(Outcome::Done(report.object("networkpolicy", name)))
-        }
-        Err(error) => {
-            let failure = Failure::from_error(format_args!("can't apply {what}"), &error);
-            Err(pod.concerned(failure).object("networkpolicy", name))
-        }
+        // Before anything is read: a mistake in the parameters is one whatever the pod.
+        let egress = policy::egress(parameters).map_err(|failure| pod.concerned(failure))?;
+        let selection = KIND.select(pod, parameters.level)?;
+        KIND.enforce(pod, &selection, policy::spec(&selection, &egress))
     }
 }
 

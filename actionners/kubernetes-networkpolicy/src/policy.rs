@@ -1,68 +1,38 @@
-//! The NetworkPolicy itself: what stays allowed, and the body that is applied.
+//! The policy's `spec`: what stays allowed.
 //!
-//! Does not know how its pods were chosen.
+//! Does not know how its pods were chosen, nor how the policy gets into the cluster.
 
-use falco_talon_sdk::{Failure, Pod, names};
-use ipnet::IpNet;
+use falco_talon_sdk::Failure;
+use falco_talon_sdk::isolation::{NAMESPACE_NAME, Selection, check_cidrs, check_namespaces};
 use serde_json::{Value, json};
 
 use crate::Parameters;
-use crate::selection::Selection;
-
-/// The label that Kubernetes itself puts on every namespace.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// The rules of what stays allowed. None: all egress is denied.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Egress(Vec<Value>);
-
-impl Egress {
-    pub(crate) fn plan(parameters: &Parameters) -> Result<Self, Failure> {
-        let mut peers = Vec::new();
-        for cidr in &parameters.allow_cidr {
-            if cidr.parse::<IpNet>().is_err() {
-                return Err(Failure::rejected(format!("wrong CIDR '{cidr}'")));
-            }
-            peers.push(json!({ "ipBlock": { "cidr": cidr } }));
-        }
-        for namespace in &parameters.allow_namespaces {
-            if !names::is_dns_label(namespace) {
-                return Err(Failure::rejected(format!("wrong namespace '{namespace}'")));
-            }
-            peers.push(all_of(namespace));
-        }
-        let mut rules = Vec::new();
-        // A rule without peers would allow everything.
-        if !peers.is_empty() {
-            rules.push(json!({ "to": peers }));
-        }
-        if parameters.allow_dns {
-            let ports = ["UDP", "TCP"].map(|protocol| json!({"protocol": protocol, "port": 53}));
-            rules.push(json!({ "to": [all_of("kube-system")], "ports": ports }));
-        }
-        Ok(Self(rules))
+pub(crate) fn egress(parameters: &Parameters) -> Result<Vec<Value>, Failure> {
+    check_cidrs(&parameters.allow_cidr)?;
+    check_namespaces(&parameters.allow_namespaces)?;
+    let blocks = parameters.allow_cidr.iter().map(|cidr| json!({ "ipBlock": { "cidr": cidr } }));
+    let namespaces = parameters.allow_namespaces.iter().map(|namespace| all_of(namespace));
+    let peers: Vec<_> = blocks.chain(namespaces).collect();
+    let mut rules = Vec::new();
+    // A rule without peers would allow everything.
+    if !peers.is_empty() {
+        rules.push(json!({ "to": peers }));
     }
+    if parameters.allow_dns {
+        let ports = ["UDP", "TCP"].map(|protocol| json!({"protocol": protocol, "port": 53}));
+        rules.push(json!({ "to": [all_of("kube-system")], "ports": ports }));
+    }
+    Ok(rules)
 }
 
-/// The whole policy, for server-side apply: the same selection and rules give the same body.
-pub(crate) fn body(pod: Pod<'_>, selection: &Selection, Egress(rules): &Egress) -> Value {
-    let mut labels = selection.labels.clone();
-    labels.insert("app.k8s.io/managed-by".to_owned(), "falco-talon".into());
-    let owners: Vec<_> = selection.owner.iter().map(falco_talon_sdk::Owner::reference).collect();
+/// The same selection and rules give the same `spec`.
+pub(crate) fn spec(selection: &Selection, egress: &[Value]) -> Value {
     json!({
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {
-            "name": selection.policy,
-            "namespace": pod.namespace,
-            "labels": labels,
-            "ownerReferences": owners,
-        },
-        "spec": {
-            "podSelector": { "matchLabels": selection.labels },
-            "policyTypes": ["Egress"],
-            "egress": rules,
-        },
+        "podSelector": { "matchLabels": selection.labels },
+        "policyTypes": ["Egress"],
+        "egress": egress,
     })
 }
 
@@ -72,14 +42,12 @@ fn all_of(namespace: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::expect;
-
     use super::*;
 
     fn plan(parameters: Value) -> Result<Value, String> {
         let parameters = serde_json::from_value(parameters).unwrap();
-        let egress = Egress::plan(&parameters).map_err(|failure| failure.message)?;
-        Ok(Value::Array(egress.0))
+        let rules = egress(&parameters).map_err(|failure| failure.message)?;
+        Ok(Value::Array(rules))
     }
 
     #[test]
@@ -121,43 +89,15 @@ mod tests {
     }
 
     #[test]
-    fn the_body_is_complete() {
-        let pod = Pod { namespace: "default", name: "web-0" };
-        let object = json!({"metadata": {"name": "web-0", "uid": "7"}});
-        let selection = Selection::of_pod(pod, &object).unwrap();
-        let body = body(pod, &selection, &Egress(Vec::new()));
-        expect![[r#"
-            {
-              "apiVersion": "networking.k8s.io/v1",
-              "kind": "NetworkPolicy",
-              "metadata": {
-                "labels": {
-                  "app.k8s.io/managed-by": "falco-talon",
-                  "falco-talon.org/isolated": "web-0"
-                },
-                "name": "falco-talon-web-0",
-                "namespace": "default",
-                "ownerReferences": [
-                  {
-                    "apiVersion": "v1",
-                    "kind": "Pod",
-                    "name": "web-0",
-                    "uid": "7"
-                  }
-                ]
-              },
-              "spec": {
-                "egress": [],
-                "podSelector": {
-                  "matchLabels": {
-                    "falco-talon.org/isolated": "web-0"
-                  }
-                },
-                "policyTypes": [
-                  "Egress"
-                ]
-              }
-            }"#]]
-        .assert_eq(&format!("{body:#}"));
+    fn the_spec_is_complete() {
+        let labels = json!({"falco-talon.org/isolated": "web-0"});
+        let Value::Object(labels) = labels else { panic!("labels are an object") };
+        let selection = Selection { policy: "falco-talon-web-0".to_owned(), labels, owner: None, mark: None };
+        let expected = json!({
+            "podSelector": {"matchLabels": {"falco-talon.org/isolated": "web-0"}},
+            "policyTypes": ["Egress"],
+            "egress": [],
+        });
+        assert_eq!(spec(&selection, &[]), expected);
     }
 }

@@ -63,6 +63,19 @@ impl Context {
     pub fn text(&self, key: &str) -> Option<&str> {
         self.values.get(key)?.as_str().filter(|text| !text.is_empty())
     }
+
+    /// Whether this is a dry run. Writes are rehearsed then without a word, and only who would
+    /// wait for what they make has to ask.
+    #[must_use]
+    pub fn is_dry_run(&self) -> bool {
+        self.text("falco-talon.rule.dry_run") == Some("true")
+    }
+
+    /// Whether the rule's action has an `output:`, and so somewhere for an artifact to go.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.text("falco-talon.action.output").is_some()
+    }
 }
 
 impl<A: Actionner> action::Guest for A {

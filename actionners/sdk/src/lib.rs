@@ -60,18 +60,27 @@
 
 mod actionner;
 pub mod artifacts;
+pub mod command;
+pub mod container;
 mod event;
 pub mod exec;
 mod failure;
 pub mod functions;
 pub mod http;
+pub mod isolation;
 pub mod kubernetes;
 pub mod log;
+pub mod metadata;
 pub mod names;
+mod node;
 pub mod objects;
 mod owner;
+pub mod payload;
 mod pod;
+pub mod replicas;
 pub mod schema;
+pub mod text;
+pub mod variables;
 
 #[doc(hidden)]
 pub mod bindings;
@@ -79,6 +88,9 @@ pub mod bindings;
 pub use actionner::{Actionner, Context, Description};
 pub use bindings::export;
 pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
+pub use container::Containers;
 pub use event::Event;
+pub use node::Node;
 pub use owner::Owner;
 pub use pod::Pod;
+pub use variables::Variables;

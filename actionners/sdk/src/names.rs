@@ -8,6 +8,9 @@ pub const NAME_BYTES_MAX: usize = 253;
 /// The longest value of a label.
 pub const LABEL_VALUE_BYTES_MAX: usize = 63;
 
+/// As many as Kubernetes itself adds to the names that it makes.
+const SUFFIX_CHARS: usize = 5;
+
 /// `name` as it is where it fits, else its beginning and a hash of the whole.
 ///
 /// The same name always gives the same result, so what it names is found again, and two long
@@ -15,13 +18,25 @@ pub const LABEL_VALUE_BYTES_MAX: usize = 63;
 /// or a `-`.
 #[must_use]
 pub fn shortened(name: &str, bytes_max: usize) -> String {
-    if name.len() <= bytes_max {
-        return name.to_owned();
-    }
-    let hash = format!("-{:016x}", fnv1a(name.as_bytes()));
-    let room = name.floor_char_boundary(bytes_max.saturating_sub(hash.len()));
-    let beginning = name[..room].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-    format!("{beginning}{hash}")
+    if name.len() <= bytes_max { name.to_owned() } else { hashed(name, name, bytes_max) }
+}
+
+/// The same for where a `.` has a meaning of its own: it becomes a `-`, and the hash keeps what
+/// was different apart.
+#[must_use]
+pub fn without_dots(name: &str, bytes_max: usize) -> String {
+    if name.contains('.') { hashed(&name.replace('.', "-"), name, bytes_max) } else { shortened(name, bytes_max) }
+}
+
+/// Five characters for the end of the name of what one action makes for one event.
+///
+/// The same parts always give the same ones, so that a second attempt finds what the first has
+/// made; another action, or another event, gives others.
+#[must_use]
+pub fn suffix(parts: &[&str]) -> String {
+    let hash = format!("{:016x}", fnv1a(parts.join("\n").as_bytes()));
+    // The last ones: the first hardly differ where only the last part does.
+    hash[hash.len() - SUFFIX_CHARS..].to_owned()
 }
 
 /// Whether `name` is an RFC 1123 label, as the name of a namespace must be.
@@ -29,6 +44,14 @@ pub fn shortened(name: &str, bytes_max: usize) -> String {
 pub fn is_dns_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     name.len() <= 63 && name.bytes().all(inner) && !name.is_empty() && !name.starts_with('-') && !name.ends_with('-')
+}
+
+/// As much of `shown` as fits before the hash of `name`.
+fn hashed(shown: &str, name: &str, bytes_max: usize) -> String {
+    let hash = format!("-{:016x}", fnv1a(name.as_bytes()));
+    let room = shown.floor_char_boundary(bytes_max.saturating_sub(hash.len()));
+    let beginning = shown[..room].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    format!("{beginning}{hash}")
 }
 
 /// FNV-1a: written out since the standard library promises no hash that stays the same from
@@ -56,10 +79,30 @@ mod tests {
     }
 
     #[test]
+    fn dots_are_replaced_and_names_stay_apart() {
+        fn check(name: &str, bytes_max: usize, expected: &str) {
+            assert_eq!(without_dots(name, bytes_max), expected);
+            assert!(expected.len() <= bytes_max);
+        }
+        check("web-0", 63, "web-0");
+        check("web.0", 63, &format!("web-0-{:016x}", fnv1a(b"web.0")));
+        check("web.0.a", 21, &format!("web-{:016x}", fnv1a(b"web.0.a")));
+        check(&"a".repeat(64), 63, &shortened(&"a".repeat(64), 63));
+    }
+
+    #[test]
     fn the_hash_is_fnv1a() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn suffixes_are_the_same_for_the_same_parts() {
+        assert_eq!(suffix(&["foobar"]), "967e8");
+        assert_eq!(suffix(&["a", "b"]), suffix(&["a", "b"]));
+        assert_ne!(suffix(&["a", "b"]), suffix(&["ab", ""]));
+        assert_ne!(suffix(&["a", "b"]), suffix(&["b", "a"]));
     }
 
     #[test]

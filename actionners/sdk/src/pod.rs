@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use crate::kubernetes::{Error, Object};
+use serde_json::Value;
+
+use crate::kubernetes::{self, Error, Object};
 use crate::{Failure, Report};
 
 /// A pod by its name. Displays as "the pod 'web-0' in the namespace 'default'".
@@ -29,6 +31,11 @@ impl Pod<'_> {
     #[must_use]
     pub fn object(&self) -> Object {
         Object::namespaced("v1", "pods", self.namespace, self.name)
+    }
+
+    /// The pod as it is.
+    pub fn read(&self) -> Result<Value, Failure> {
+        kubernetes::get(&self.object()).map_err(|error| self.failure("read", &error))
     }
 
     /// A report on it: its own words, then `rest`.

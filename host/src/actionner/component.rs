@@ -14,9 +14,10 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
 use super::instance::{self, State};
+use super::wasi;
 use super::{Cache, CallError, Engine};
 use crate::capability::{self, Call, ExportsPre, PACKAGE, action};
-use crate::policy::{Grants, Import, MissingGrant};
+use crate::policy::{Grants, Import, MissingGrant, is_wasi};
 
 pub use action::OutputUse;
 
@@ -24,9 +25,7 @@ pub use action::OutputUse;
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 /// Compiling takes time and memory in proportion, so there is an end to it.
-pub fn bytes_max() -> usize {
-    64 << 20
-}
+const BYTES_MAX: usize = 64 << 20;
 
 /// Where a component came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +78,7 @@ pub struct Inspection {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It is longer than the limit.
-    #[error("the component has {bytes} bytes, more than the {} that are compiled at most", bytes_max())]
+    #[error("the component has {bytes} bytes, more than the {BYTES_MAX} that are compiled at most")]
     TooLarge {
         /// How long it is.
         bytes: usize,
@@ -91,7 +90,7 @@ pub enum LoadError {
     #[error("this is a core WebAssembly module; make it a component first, e.g. with `wasm-tools component new`")]
     Module,
     /// It asks for what no host of this version offers.
-    #[error("the component imports {imports}, which this host does not offer; it offers the interfaces of {PACKAGE} only", imports = .0.join(", "))]
+    #[error("the component imports {imports}, which this host does not offer; it offers the interfaces of {PACKAGE} and an empty WASI only", imports = .0.join(", "))]
     UnknownImports(Vec<String>),
     /// It does not speak the contract of this version.
     #[error("the component does not fit the interfaces of {PACKAGE}: {0}")]
@@ -180,7 +179,7 @@ impl Inspection {
         bytes: &[u8],
         call: Call,
     ) -> Result<Self, LoadError> {
-        if bytes.len() > bytes_max() {
+        if bytes.len() > BYTES_MAX {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
         }
         if bytes.starts_with(MODULE) {
@@ -251,8 +250,12 @@ fn imports(engine: &Engine, component: &Component) -> Result<Vec<Import>, LoadEr
     if unknown.is_empty() { Ok(known.into_iter().collect()) } else { Err(LoadError::UnknownImports(unknown)) }
 }
 
-/// `kubernetes-read` of `falco-talon:actionner/kubernetes-read@0.1.0`, if this host offers it.
+/// `kubernetes-read` of `falco-talon:actionner/kubernetes-read@0.1.0`, if this host offers it;
+/// those of WASI keep their whole name.
 fn interface_of(import: &str) -> Option<&str> {
+    if is_wasi(import) {
+        return Some(import);
+    }
     let (interface, _version) = import.strip_prefix(PACKAGE)?.split_once('@')?;
     capability::INTERFACES.contains(&interface).then_some(interface)
 }
@@ -260,6 +263,9 @@ fn interface_of(import: &str) -> Option<&str> {
 fn link(engine: &Engine, component: &Component, imports: &[Import]) -> Result<ExportsPre<State>, LoadError> {
     let misfit = |error: wasmtime::Error| LoadError::Misfit(format!("{error:#}"));
     let mut linker = Linker::new(engine.inner());
+    if component.component_type().imports(engine.inner()).any(|(name, _)| is_wasi(name)) {
+        wasi::link(&mut linker).map_err(misfit)?;
+    }
     let interfaces: BTreeSet<&str> = imports.iter().map(|import| import.interface.as_str()).collect();
     capability::link(&mut linker, &interfaces, |state: &mut State| &mut state.call).map_err(misfit)?;
     let pre = linker.instantiate_pre(component).map_err(misfit)?;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use super::engine::{Engine, TABLE_ELEMENTS_MAX};
+use super::wasi::Wasi;
 use crate::capability::{Call, CapabilityError, ExportsPre, action};
 use crate::policy::Limits;
 
@@ -66,6 +67,8 @@ pub struct Called {
 pub(crate) struct State {
     pub(crate) call: Call,
     memory: Memory,
+    /// Only once the component has asked for something of it.
+    pub(super) wasi: Option<Box<Wasi>>,
 }
 
 /// Counts all memories of a store together: a component can have several.
@@ -133,7 +136,7 @@ fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
     let limits = call.grants.limits.clone();
     let bounds = Bounds { cpu: Arc::default(), deadline: call.deadline, limits };
     let memory = Memory { bytes: 0, bytes_max: bounds.limits.memory_bytes_max };
-    let mut store = Store::new(engine.inner(), State { call, memory });
+    let mut store = Store::new(engine.inner(), State { call, memory, wasi: None });
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
     store.set_max_component_handles(HANDLES_MAX);

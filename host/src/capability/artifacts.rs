@@ -20,6 +20,7 @@ const MEDIA_TYPE_BYTES_MAX: usize = 127;
 /// What a guest's handle stands for: its number is the place of an artifact in the list of its
 /// call, where each stays to the end.
 #[derive(Debug, Clone, Copy)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Handle(u32);
 
 impl From<&Resource<Handle>> for Handle {

@@ -7,17 +7,21 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
-use super::{Files, print};
+use super::{Files, catalogue, print};
 use crate::actionner::{Description, Inspection, Origin, OutputUse};
 use crate::generation::Problem;
-use crate::policy::Import;
+use crate::policy::{Entry, Import, Policy, rbac};
 use crate::telemetry::logs::Level;
 
 /// List actionners, or look into a component
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List the bundled actionners, and those of the configuration's directory
-    List,
+    List {
+        /// As sections of Markdown, with what the policy grants
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print a component's imports, schema, digest, and a policy entry to paste
     Inspect {
         /// The component
@@ -29,10 +33,12 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
     let context = Context::new(files)?;
     let loader = context.loader()?;
     let problems = match command {
-        Command::List => {
-            let (inspections, problems) = loader.inspect(|_| true).await;
-            for inspection in &inspections {
-                print(&listed(inspection));
+        Command::List { markdown } => {
+            let (inspections, mut problems) = loader.inspect(|_| true).await;
+            match loader.policy() {
+                Ok(policy) if *markdown => print(catalogue::markdown(&inspections, &policy).trim_end()),
+                Ok(policy) => inspections.iter().for_each(|inspection| print(&listed(inspection, &policy))),
+                Err(wrong) => problems.extend(wrong),
             }
             problems
         }
@@ -54,7 +60,7 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
 }
 
 /// An item of the list, in the original's shape, with the imports added.
-fn listed(inspection: &Inspection) -> String {
+fn listed(inspection: &Inspection, policy: &Policy) -> String {
     let description = &inspection.description;
     let (category, name) = description.name.split_once(':').unwrap_or_default();
     let sources = if description.sources.is_empty() { "any".to_owned() } else { description.sources.join(", ") };
@@ -64,6 +70,7 @@ fn listed(inspection: &Inspection) -> String {
         ("category", category.into()),
         ("description", description.summary.as_str().into()),
         ("source", sources.into()),
+        ("permissions", permissions(inspection, policy)),
         ("example", description.example.as_str().into()),
         ("required_output_fields", required_fields(description)),
         ("continue", description.continue_by_default.into()),
@@ -118,6 +125,14 @@ fn empty(of_type: &Value) -> Value {
 /// One text a set, of which the event must carry one.
 fn required_fields(description: &Description) -> Value {
     description.required_fields.iter().map(|set| set.join(", ")).collect()
+}
+
+/// What the cluster must allow the host for it.
+fn permissions(inspection: &Inspection, policy: &Policy) -> Value {
+    match policy.entry(&inspection.description.name) {
+        Entry::Granted(grants) => rbac::manifests([&grants], None).unwrap_or_else(|error| error.to_string()).into(),
+        Entry::Forbidden | Entry::Missing => "".into(),
+    }
 }
 
 fn imports(imports: &[Import]) -> Value {

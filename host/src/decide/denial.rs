@@ -6,7 +6,7 @@ mod tests;
 use std::fmt;
 
 use super::address::{AddressError, check_name};
-use super::{Failed, KubernetesRequest, SHOWN_CHARS_MAX, Targets, shown, try_grant};
+use super::{Failed, KubernetesRequest, SHOWN_CHARS_MAX, Targets, is_own_namespace, shown, try_grant};
 use crate::policy::resource::write_address;
 use crate::policy::{FieldPath, Grants, KubernetesGrant, Pattern, ResourceName, Scope, Segment, Verb};
 
@@ -158,7 +158,7 @@ impl Denial {
             | DenialReason::Scope(_)
             | DenialReason::Namespace(_)
             | DenialReason::Name(_)
-            | DenialReason::Fields { .. } => least_grant(targets, request),
+            | DenialReason::Fields { .. } => least_grant(grants, targets, request),
         };
         Denial {
             actionner: grants.actionner.clone(),
@@ -201,11 +201,14 @@ impl fmt::Display for KubernetesRequest<'_> {
 }
 
 /// The narrowest grant that allows a request, if the policy can write one.
-fn least_grant(targets: &Targets, request: &KubernetesRequest<'_>) -> Option<KubernetesGrant> {
+fn least_grant(grants: &Grants, targets: &Targets, request: &KubernetesRequest<'_>) -> Option<KubernetesGrant> {
     let mut address = String::new();
     write_address(&mut address, request.group, request.resource, request.subresource).ok()?;
     // A resource that no policy can name, such as `pods/exec`, has no line.
     let resource: ResourceName = address.parse().ok()?;
+    if resource.subresource.as_deref() == Some("exec") && request.verb != Verb::Create {
+        return None;
+    }
     let is_target =
         request.name.is_some_and(|name| targets.contains(request.group, request.resource, request.namespace, name));
     let exactly = |name: Option<&str>| -> Vec<Pattern> {
@@ -213,8 +216,17 @@ fn least_grant(targets: &Targets, request: &KubernetesRequest<'_>) -> Option<Kub
         name.map(|name| Pattern::Exact(name.to_owned())).into_iter().collect()
     };
     let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
-    let (scope, namespaces, names) = if is_target {
+    let (scope, namespaces, names) = if is_own_namespace(grants, request) && request.verb.is_write() {
+        (Scope::HostNamespace, Vec::new(), exactly(request.name))
+    } else if is_target {
         (Scope::EventTarget, Vec::new(), Vec::new())
+    } else if request.node.is_some_and(|node| targets.contains("", "nodes", None, node)) {
+        (Scope::EventNode, Vec::new(), Vec::new())
+    } else if request
+        .name
+        .is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name))
+    {
+        (Scope::EventNode, Vec::new(), Vec::new())
     } else if in_event_namespace {
         (Scope::EventNamespace, Vec::new(), exactly(request.name))
     } else {

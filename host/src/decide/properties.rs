@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::tests::targets;
 use super::*;
-use crate::policy::{Limits, Pattern, ResourceName};
+use crate::policy::{Granted, Pattern, ResourceName};
 
 fn verb() -> impl Strategy<Value = Verb> {
     prop::sample::select(Verb::ALL.to_vec())
@@ -48,11 +48,9 @@ fn grant() -> impl Strategy<Value = KubernetesGrant> {
 
 fn grants(kubernetes: Vec<KubernetesGrant>) -> Grants {
     Grants {
-        actionner: "acme:test".to_owned(),
-        digest: None,
-        kubernetes,
-        limits: Limits::default(),
+        granted: Granted { kubernetes, ..Granted::default() },
         protected_namespaces: ["kube-system".parse().unwrap()].into(),
+        ..Grants::none("acme:test".to_owned())
     }
 }
 
@@ -75,6 +73,7 @@ impl Asked {
             namespace: self.namespace.as_deref(),
             name: self.name.as_deref(),
             fields: &self.fields,
+            node: None,
         };
         decide(grants, &targets(), &Request::Kubernetes(request))
     }
@@ -110,7 +109,7 @@ fn widen(grant: &mut KubernetesGrant, how: u8, other: &KubernetesGrant) {
     match how % 6 {
         0 => grant.verbs.extend(other.verbs.iter().copied()),
         1 => grant.resources.extend(other.resources.iter().cloned()),
-        2 => grant.scope = grant.scope.max(other.scope),
+        2 => grant.scope = Scope::Any,
         3 if !grant.namespaces.is_empty() => {
             grant.namespaces.extend(other.namespaces.iter().cloned());
         }
@@ -159,7 +158,7 @@ proptest! {
         if let Decision::Denied(Denial { line: Some(line), .. }) = asked.decide(&grants(all)) {
             let pasted = super::tests::grants(&[&line]);
             prop_assert!(asked.is_allowed(&pasted), "{line}");
-            prop_assert_eq!(pasted.kubernetes[0].to_string(), line);
+            prop_assert_eq!(pasted.granted.kubernetes[0].to_string(), line);
         }
     }
 

@@ -13,7 +13,7 @@ use rules::{AuditTarget, Event};
 use serde_json::Value;
 
 use super::address::{check_name, check_namespace, check_place, check_resource};
-use crate::policy::resource::{DOTLESS_GROUPS, known_by_kind, known_by_plural};
+use crate::policy::resource::{DOTLESS_GROUPS, known, known_by_kind, known_by_plural};
 
 /// An object learns its owners once for each read; more than these are never followed.
 const TARGETS_MAX: usize = 64;
@@ -60,16 +60,16 @@ pub struct Targets {
 impl Targets {
     /// What the event names: its pod, and the object of its audit record.
     ///
-    /// A name that can't be one is no target, and is told by [`Targets::refused`]. An audit
-    /// record names no group, so that its object counts only where the resource is one of
-    /// Kubernetes' own.
+    /// A name that can't be one is no target, and is told by [`Targets::refused`]. The group of
+    /// the object of an audit record is that of the request's path; where the record has none,
+    /// the object counts only if the resource is one of Kubernetes' own.
     pub fn of(event: &Event) -> Targets {
         let mut targets = Targets::default();
         if let Some(pod) = event.pod() {
             targets.add_named("", "pods", Some(pod.namespace), pod.name);
         }
         if let Some(target) = event.audit_target() {
-            targets.add_audited(&target);
+            targets.add_audited(&target, event.text("ka.uri").and_then(group_of_uri));
         }
         targets
     }
@@ -157,12 +157,18 @@ impl Targets {
         &self.refused
     }
 
-    fn add_audited(&mut self, target: &AuditTarget<'_>) {
-        if let Err(error) = check_resource("", target.resource, None) {
+    fn add_audited(&mut self, target: &AuditTarget<'_>, group: Option<&str>) {
+        if let Err(error) = check_resource(group.unwrap_or_default(), target.resource, None) {
             self.refused.push(error.to_string());
             return;
         }
-        let Some(known) = known_by_plural(target.resource) else {
+        let known_there = group.map_or_else(|| known_by_plural(target.resource), |group| known(group, target.resource));
+        if let (Some(group), None) = (group, known_there) {
+            // Whether others' resources lie in a namespace, only the record tells.
+            self.add_named(group, target.resource, target.namespace, target.name);
+            return;
+        }
+        let Some(known) = known_there else {
             let resource = target.resource;
             self.refused.push(format!(
                 "{resource}: an audit record names no group, and Kubernetes itself has no such resource"
@@ -249,6 +255,17 @@ fn owner_target(owner: &Value, namespace: Option<&str>) -> Option<Target> {
     }
     let resource = plural_of_custom_kind(group, kind)?;
     Some(target(group, &resource, Some(namespace?), name))
+}
+
+/// `apps` of `/apis/apps/v1/namespaces/…`, empty of `/api/v1/…`.
+fn group_of_uri(uri: &str) -> Option<&str> {
+    let path = uri.split('?').next().unwrap_or_default();
+    let mut steps = path.strip_prefix('/')?.split('/');
+    match (steps.next()?, steps.next()?) {
+        ("api", _) => Some(""),
+        ("apis", group) => Some(group),
+        _ => None,
+    }
 }
 
 fn group_of(api_version: &str) -> &str {

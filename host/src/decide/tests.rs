@@ -66,6 +66,7 @@ pub(super) fn outcome(grants: &Grants, targets: &Targets, request: &str) -> Deci
         namespace: some(namespace),
         name: some(name),
         fields: &fields,
+        node: None,
     };
     decide(grants, targets, &Request::Kubernetes(request))
 }

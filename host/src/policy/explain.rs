@@ -202,7 +202,7 @@ mod tests {
                     networking.k8s.io/networkpolicies: any in shop named [falco-talon-*]
                   4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
                     namespaces: any named [a, b]
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}.
+                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
             "#]],
         );
     }
@@ -225,7 +225,7 @@ mod tests {
                     networking.k8s.io/networkpolicies: none in kube-system, which is protected
                   4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
                     namespaces: any named [a, b]
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}.
+                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
             "#]],
         );
         check(
@@ -245,7 +245,7 @@ mod tests {
                     networking.k8s.io/networkpolicies: none that is known before an object is read
                   4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
                     namespaces: any named [a, b]
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}.
+                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
             "#]],
         );
     }

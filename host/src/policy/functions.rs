@@ -20,7 +20,7 @@ pub struct Import {
     /// `kubernetes-write`, or with its package and version as a component names it:
     /// `falco-talon:actionner/kubernetes-write@0.1.0`.
     pub interface: String,
-    /// `patch`.
+    /// `patch`; of a resource, as components spell it: `[static]artifact.create`.
     pub function: String,
 }
 
@@ -39,7 +39,8 @@ impl Import {
 impl fmt::Display for Import {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let interface = self.own_interface().unwrap_or(&self.interface);
-        write!(formatter, "{interface}.{}", self.function)
+        let function = self.function.rsplit_once(']').map_or(self.function.as_str(), |(_, function)| function);
+        write!(formatter, "{interface}.{function}")
     }
 }
 
@@ -65,9 +66,10 @@ pub struct Addition {
 }
 
 impl Addition {
-    /// As it stands in an entry, after the name of the key.
-    fn in_list(&self) -> String {
-        if self.key == ARTIFACTS { format!(" {}", self.line) } else { format!("\n  - {}", self.line) }
+    /// As it stands in an entry.
+    fn in_entry(&self) -> String {
+        let Addition { key, line } = self;
+        if *key == ARTIFACTS { format!("{key}: {line}") } else { format!("{key}: [{line}]") }
     }
 }
 
@@ -80,9 +82,8 @@ impl fmt::Display for MissingGrant {
         write!(
             formatter,
             "`{actionner}` imports `{import}`, and nothing that it is granted could allow it; to allow it, \
-             add to the entry of `{actionner}` in the policy (with what it really needs): `{}:`{}",
-            addition.key,
-            addition.in_list()
+             add to its entry in the policy (with what it really needs):\n  {}",
+            addition.in_entry()
         )
     }
 }
@@ -193,6 +194,9 @@ const GATES: &[Gate] = &[
 /// Interfaces that need no grant: words for the log, and types.
 const FREE: [&str; 2] = ["log", "types"];
 
+/// The interfaces of WASI. What they give is empty, so that they need no grant.
+const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
 /// Functions that need no grant in interfaces whose others do: what every identity of the
 /// cluster may read, and what is done with an artifact that there is only by a grant.
 const FREE_FUNCTIONS: [(&str, &str); 2] = [(READ, "discover"), (ARTIFACTS, "[method]artifact.write")];
@@ -200,6 +204,11 @@ const FREE_FUNCTIONS: [(&str, &str); 2] = [(READ, "discover"), (ARTIFACTS, "[met
 /// Whether the contract has such a function, with a gate or free.
 pub fn is_known(interface: &str, function: &str) -> bool {
     is_free(interface, function) || gate(interface, function).is_some()
+}
+
+/// Whether an import, by its whole name, is of the WASI that every component may have.
+pub fn is_wasi(import: &str) -> bool {
+    WASI.iter().any(|interface| import.starts_with(interface))
 }
 
 fn is_free(interface: &str, function: &str) -> bool {
@@ -240,7 +249,7 @@ pub(super) fn missing(actionner: &str, granted: &Granted, imports: &[Import]) ->
     let mut missing = Vec::new();
     for import in imports {
         let interface = import.own_interface();
-        if interface.is_some_and(|interface| is_free(interface, &import.function)) {
+        if is_wasi(&import.interface) || interface.is_some_and(|interface| is_free(interface, &import.function)) {
             continue;
         }
         let gate = interface.and_then(|interface| gate(interface, &import.function));

@@ -66,15 +66,14 @@ actionners:
         &expect![[r#"
             policy.yaml:2:1: `protcted` is not a key here; valid are `protected`, `actionners`, `limits`
             policy.yaml:3:18: `memory`: `0` is not a size from 64Ki to 4Gi, such as `64Mi`
-            policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `concurrency`, `host_calls`, `response_bytes`, `memory`, `deadline`
+            policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `concurrency`, `host_calls`, `artifact_bytes`, `response_bytes`, `memory`, `deadline`
             policy.yaml:3:41: `deadline` must be a number or a text, not a list
-            policy.yaml:3:48: `artifact_bytes`: this version has no such capability; valid are `response_bytes`, `host_calls`, `deadline`, `memory`, `cpu`, `concurrency`
             policy.yaml:5:3: `label` is not the name of an actionner: write `category:name`, such as `kubernetes:label`
-            policy.yaml:7:5: `http`: this version has no such capability; valid are `limits`, `digest`, `kubernetes`, `forbidden`
-            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `forbidden`, `kubernetes`
+            policy.yaml:7:5: `http`: this version has no such capability; valid are `limits`, `artifacts`, `digest`, `kubernetes`, `forbidden`
+            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `forbidden`, `kubernetes`, `artifacts`
             policy.yaml:10:18: `gett` is not a verb; valid are `get`, `create`, `delete`, `list`, `patch`, `update`
             policy.yaml:10:37: the core group has no resource `pod`; valid are `pods`, `podtemplates`, `nodes`, `endpoints`, `persistentvolumeclaims`, `replicationcontrollers`, `bindings`, `configmaps`, `resourcequotas`, `persistentvolumes`, `componentstatuses`, `events`, `limitranges`, `namespaces`, `secrets`, `serviceaccounts`, `services`
-            policy.yaml:10:50: `event` is not a scope; valid are `event-target`, `event-namespace`, `any`
+            policy.yaml:10:50: `event` is not a scope; valid are `event-node`, `event-target`, `event-namespace`, `host-namespace`, `any`
             policy.yaml:11:9: `verbs` is missing: a grant names what it allows
             policy.yaml:12:17: `verbs` is empty: name something, or leave it out
             policy.yaml:12:32: `resources` must be a list in [ ], not a text
@@ -150,7 +149,7 @@ fn keys_of_a_grant_that_do_not_agree_are_refused() {
     );
     check_grant(
         "{verbs: [get], resources: [pods/exec]}",
-        &expect!["policy.yaml:4:36: `pods/exec` is not an object: this version has no capability that reaches it"],
+        &expect!["policy.yaml:4:9: `get` says nothing about `pods/exec`: to run a command there is `create`"],
     );
 }
 
@@ -187,9 +186,9 @@ fn an_actionner_that_is_not_bundled_needs_a_digest() {
 fn an_entry_replaces_the_bundled_one_whole() {
     let policy = policy("actionners:\n  kubernetes:terminate: {}\n");
     let terminate = grants(&policy, "kubernetes:terminate");
-    assert_eq!(terminate.kubernetes, []);
+    assert_eq!(terminate.granted.kubernetes, []);
     assert_eq!(terminate.limits, Limits::default());
-    assert_eq!(grants(&policy, "kubernetes:label").kubernetes.len(), 2);
+    assert_eq!(grants(&policy, "kubernetes:label").granted.kubernetes.len(), 2);
 }
 
 #[test]
@@ -203,7 +202,7 @@ fn a_limit_comes_from_the_entry_else_from_the_file_else_from_the_default() {
 
 #[test]
 fn each_limit_is_taken() {
-    let text = "{memory: 1Mi, cpu: 20ms, deadline: 3s, host_calls: 4, response_bytes: 5Ki, concurrency: 6}";
+    let text = "{memory: 1Mi, cpu: 20ms, deadline: 3s, host_calls: 4, response_bytes: 5Ki, artifact_bytes: 7Gi, concurrency: 6}";
     let policy = policy(&format!("limits: {text}\n"));
     assert_eq!(
         grants(&policy, "kubernetes:label").limits,
@@ -213,6 +212,7 @@ fn each_limit_is_taken() {
             deadline_max: std::time::Duration::from_secs(3),
             host_calls_max: 4,
             response_bytes_max: 5 << 10,
+            artifact_bytes_max: 7 << 30,
             concurrency_max: 6,
         }
     );
@@ -220,7 +220,7 @@ fn each_limit_is_taken() {
 
 #[test]
 fn the_own_namespace_is_protected_whatever_a_file_says() {
-    let shown = |text: &str| flow_list(&grants(&policy(text), "kubernetes:label").protected_namespaces);
+    let shown = |text: &str| flow_list(&grants(&policy(text), "kubernetes:label").all_protected());
     assert_eq!(shown(""), "[kube-system, falco]");
     assert_eq!(shown("protected: {namespaces: [prod-*]}"), "[prod-*, falco]");
     assert_eq!(shown("protected: {namespaces: []}"), "[falco]");
@@ -238,14 +238,14 @@ fn a_file_without_content_changes_nothing() {
 fn the_policy_in_force_is_printed_with_every_limit() {
     expect![[r#"
         protected:
-          namespaces: [kube-system, falco]
-        limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
+          namespaces: [kube-system]   # and falco, where the host runs
+        limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
         actionners:
           kubernetes:label:
             kubernetes:
               - {verbs: [get], resources: [pods, nodes], scope: event-target}
               - {verbs: [patch], resources: [pods, nodes], scope: event-target, fields: [metadata.labels]}
-            limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
           kubernetes:terminate: {forbidden: true}
     "#]]
     .assert_eq(&policy("limits: {cpu: 500ms}\nactionners:\n  kubernetes:terminate: {forbidden: true}\n").to_yaml());
@@ -254,6 +254,6 @@ fn the_policy_in_force_is_printed_with_every_limit() {
 #[test]
 fn a_bundled_policy_that_is_wrong_names_its_actionner() {
     let errors = Policy::bundled([("kubernetes:label", "kubernets: []")]).unwrap_err();
-    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `digest`, `limits`, `forbidden`"].assert_eq(&errors[0].to_string());
+    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `artifacts`, `digest`, `limits`, `forbidden`"].assert_eq(&errors[0].to_string());
     assert!(Policy::bundled([("kubernetes:label", "{forbidden: true}")]).is_err());
 }

@@ -51,7 +51,7 @@ struct Step {
 
 #[tokio::test]
 async fn the_simulation_answers_as_the_real_api_server() {
-    if let Some(client) = cluster::client().await {
+    if let Some(client) = cluster::client(None).await {
         custom_resources::install_custom_resources(&client).await;
         let namespace = format!("talon-{:08x}", std::process::id());
         let answers = play(&client, &namespace, true).await;

@@ -11,7 +11,7 @@ use crate::nearest;
 /// A message quotes what was written, and that may be a whole script.
 const MESSAGE_CHARS_MAX: usize = 300;
 
-pub(super) fn judge(validator: &Validator, converted: &mut Converted) {
+pub(super) fn judge(validator: &Validator, schema: &Value, converted: &mut Converted) {
     let mut errors = Vec::new();
     for error in validator.iter_errors(&converted.value) {
         let pointer = error.instance_path().to_string();
@@ -23,10 +23,31 @@ pub(super) fn judge(validator: &Validator, converted: &mut Converted) {
         }
         let place = converted.places.get(&pointer);
         let name = place.map_or("", |(_, name)| name);
-        let message: String = message(&error, name).chars().take(MESSAGE_CHARS_MAX).collect();
+        let message = match error.kind() {
+            Kind::OneOfNotValid { .. } if pointer.is_empty() => one_of(schema, "missing parameter '", "' or '", "'"),
+            Kind::OneOfMultipleValid { .. } if pointer.is_empty() => {
+                one_of(schema, "'", "' and '", "' parameters can't be set at the same time")
+            }
+            Kind::AnyOf { .. } => {
+                let about =
+                    schema["properties"][name]["description"].as_str().unwrap_or("it is none of what is allowed");
+                Some(format!("parameter '{name}' can't be '{}': {about}", plain(error.instance())))
+            }
+            _ => None,
+        }
+        .unwrap_or_else(|| message(&error, name));
+        let message: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
         errors.push(ParameterError { message, at: place.map(|(at, _)| at.clone()) });
     }
     converted.errors.extend(errors);
+}
+
+/// A sentence about the parameters of which exactly one must be given, if that is what the
+/// schema's `oneOf` is about.
+fn one_of(schema: &Value, begin: &str, between: &str, end: &str) -> Option<String> {
+    let names = schema["oneOf"].as_array()?.iter().map(|one| one["required"][0].as_str());
+    let names: Vec<&str> = names.collect::<Option<_>>()?;
+    Some(format!("{begin}{}{end}", names.join(between)))
 }
 
 fn message(error: &ValidationError<'_>, name: &str) -> String {

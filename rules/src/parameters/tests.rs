@@ -29,10 +29,14 @@ fn schema() -> Value {
 }
 
 fn check(parameters: &str, expected: &Expect) {
-    let schema = schema();
+    check_against(&schema(), parameters, expected);
+}
+
+#[track_caller]
+fn check_against(schema: &Value, parameters: &str, expected: &Expect) {
     let source = Source { path: "r.yaml".to_owned(), text: parameters.to_owned() };
     let nodes = yaml::read(&source, &mut Findings::default()).expect("YAML");
-    let compiled = Schema::new(&schema).expect("a schema");
+    let compiled = Schema::new(schema).expect("a schema");
     let text = match compiled.check(nodes.first()) {
         Ok(value) => value.to_string(),
         Err(errors) => {
@@ -44,6 +48,19 @@ fn check(parameters: &str, expected: &Expect) {
         }
     };
     expected.assert_eq(&text);
+}
+
+#[test]
+fn one_of_two_must_be_given() {
+    let schema = json!({
+        "type": "object",
+        "properties": {"script": {"type": "string"}, "file": {"type": "string"}},
+        "oneOf": [{"required": ["script"]}, {"required": ["file"]}],
+    });
+    check_against(&schema, "script: id", &expect![[r#"{"script":"id"}"#]]);
+    check_against(&schema, "{}", &expect!["-: missing parameter 'script' or 'file'"]);
+    let both = expect!["-: 'script' and 'file' parameters can't be set at the same time"];
+    check_against(&schema, "{script: id, file: /x}", &both);
 }
 
 #[test]

@@ -119,7 +119,7 @@ async fn sandboxed(prepared: &Prepared) -> Result<()> {
         clients.clone(),
         reporting.clone(),
     );
-    match actionner.call(invocation, call).await? {
+    match actionner.call(invocation, call).await?.result {
         Ok(Outcome::Done(_)) => Ok(()),
         Ok(Outcome::Ignored(report)) => Err(report.message.into()),
         Err(failure) => Err(failure.message.into()),

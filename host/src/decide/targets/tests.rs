@@ -48,6 +48,18 @@ fn an_audit_record_names_its_object() {
 }
 
 #[test]
+fn the_path_of_a_request_names_the_group() {
+    let audit = |resource: &str, uri: &str| json!({"ka.target.resource": resource, "ka.target.name": "web", "ka.target.namespace": "shop", "ka.uri": uri});
+    let rollout = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web?dryRun=All";
+    check(audit("rollouts", rollout), &["argoproj.io/rollouts shop/web"]);
+    check(audit("deployments", "/apis/apps/v1/namespaces/shop/deployments/web"), &["apps/deployments shop/web"]);
+    check(audit("pods", "/api/v1/namespaces/shop/pods/web"), &["/pods shop/web"]);
+    check(audit("deployments", "/apis/acme.example/v1/deployments/web"), &["acme.example/deployments shop/web"]);
+    check(audit("rollouts", "/apis/../x"), &[]);
+    check(audit("rollouts", "nonsense"), &[]);
+}
+
+#[test]
 fn an_audit_record_whose_object_is_not_known_is_told() {
     for (resource, reason) in [
         ("rollouts", "rollouts: an audit record names no group, and Kubernetes itself has no such resource"),

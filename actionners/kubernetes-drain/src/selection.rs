@@ -1,0 +1,261 @@
+//! Which pods of a node are evicted, and why the others stay.
+//!
+//! Workloads are read through a function that the caller gives, so that all of this is decided
+//! without a cluster. Does not evict anything.
+
+use falco_talon_sdk::kubernetes::{Error, Object};
+use falco_talon_sdk::replicas::{MinHealthy, Sparing, Verdict};
+use falco_talon_sdk::{Owner, Pod};
+use serde_json::Value;
+
+use crate::conclusion::{Stay, Why, reason};
+
+/// By this annotation the API server shows pods that a node runs on its own account.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// A pod on the node, as far as it matters here.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: Option<String>,
+    pub(crate) owner: Option<Owner>,
+    is_mirror: bool,
+    /// It has ended, or is about to: it serves nobody any more.
+    is_leaving: bool,
+    is_ready: bool,
+}
+
+impl Candidate {
+    /// None for what has no name.
+    fn of(object: &Value) -> Option<Self> {
+        let metadata = &object["metadata"];
+        let text = |key: &str| metadata[key].as_str().map(str::to_owned);
+        let has_ended = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+        let conditions = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Some(Self {
+            namespace: text("namespace")?,
+            name: text("name")?,
+            uid: text("uid"),
+            owner: Owner::of(object),
+            is_mirror: metadata["annotations"].get(MIRROR).is_some(),
+            is_leaving: has_ended || metadata["deletionTimestamp"].is_string(),
+            is_ready: conditions.iter().any(|it| it["type"] == "Ready" && it["status"] == "True"),
+        })
+    }
+
+    pub(crate) fn pod(&self) -> Pod<'_> {
+        Pod { namespace: &self.namespace, name: &self.name }
+    }
+
+    pub(crate) fn is_of_daemonset(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.is("apps", "DaemonSet"))
+    }
+}
+
+/// The pods on the node, `first` before all others: where not all replicas may go, it is the
+/// suspicious one that should.
+pub(crate) fn candidates(pods: &[Value], first: Pod<'_>) -> Vec<Candidate> {
+    let mut candidates: Vec<_> = pods.iter().filter_map(Candidate::of).collect();
+    if let Some(index) = candidates.iter().position(|it| it.pod() == first) {
+        candidates[..=index].rotate_right(1);
+    }
+    candidates
+}
+
+/// What is to become of the pods on the node.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Selection {
+    pub(crate) evict: Vec<Candidate>,
+    pub(crate) stay: Vec<Stay>,
+}
+
+impl Selection {
+    /// `host_namespace` is where Falco Talon itself runs, if that is known.
+    pub(crate) fn of(
+        candidates: Vec<Candidate>,
+        sparing: Sparing,
+        host_namespace: Option<&str>,
+        read: &mut dyn FnMut(&Object) -> Result<Value, Error>,
+    ) -> Self {
+        let mut workloads = Workloads { known: Vec::new(), read };
+        let mut selection = Self { evict: Vec::new(), stay: Vec::new() };
+        for candidate in candidates {
+            match reason_to_stay(&candidate, sparing, host_namespace, &mut workloads) {
+                None => selection.evict.push(candidate),
+                Some(why) => selection.stay.push(Stay { pod: candidate.pod().to_string(), why }),
+            }
+        }
+        selection
+    }
+}
+
+fn reason_to_stay(
+    candidate: &Candidate,
+    sparing: Sparing,
+    host_namespace: Option<&str>,
+    workloads: &mut Workloads<'_>,
+) -> Option<Why> {
+    if candidate.is_mirror {
+        return Some(Why::Ignored("is a mirror pod, which only its node can remove".to_owned()));
+    }
+    // The policy protects that namespace, so that to ask would only be a denial in the log.
+    if host_namespace == Some(candidate.namespace.as_str()) {
+        return Some(Why::Ignored("is in the namespace of Falco Talon itself".to_owned()));
+    }
+    match sparing.judge(&candidate.namespace, candidate.owner.as_ref()) {
+        Verdict::Take => None,
+        Verdict::Spare(reason) => Some(Why::Ignored(reason.to_owned())),
+        // It is none of the healthy ones, and none the fewer are left without it.
+        Verdict::Count { .. } if candidate.is_leaving => None,
+        Verdict::Count { workload, min_healthy, reason } => match workloads.take(workload, min_healthy, candidate) {
+            Ok(true) => None,
+            Ok(false) => Some(Why::Ignored(reason.to_owned())),
+            Err(why) => Some(why),
+        },
+    }
+}
+
+/// The workloads that were looked at, each read once and counted down from there.
+struct Workloads<'a> {
+    known: Vec<Workload>,
+    read: &'a mut dyn FnMut(&Object) -> Result<Value, Error>,
+}
+
+struct Workload {
+    address: Object,
+    object: Result<Value, Error>,
+    /// How many of its ready pods are to be evicted.
+    taken: u64,
+}
+
+impl Workloads<'_> {
+    /// Whether one more pod of a workload may go; if so, it is counted.
+    fn take(&mut self, address: Object, min_healthy: MinHealthy, candidate: &Candidate) -> Result<bool, Why> {
+        let index = self.known.iter().position(|it| it.address == address).unwrap_or_else(|| {
+            let object = (self.read)(&address);
+            self.known.push(Workload { address, object, taken: 0 });
+            self.known.len() - 1
+        });
+        let Workload { address, object, taken } = &mut self.known[index];
+        let object = object.as_ref().map_err(|error| {
+            let doing = format!("stays since the {} '{}' can't be read", address.resource, address.name);
+            Why::Other(reason(&doing, error))
+        })?;
+        let holds = min_healthy.holds(object, *taken);
+        if holds && candidate.is_ready {
+            *taken += 1;
+        }
+        Ok(holds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const EVENT: Pod<'_> = Pod { namespace: "shop", name: "web-2" };
+
+    fn pod(name: &str, owner: Option<(&str, &str)>) -> Value {
+        let owners = owner.map(
+            |(kind, name)| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "1", "controller": true}]),
+        );
+        json!({
+            "metadata": {"namespace": "shop", "name": name, "uid": format!("uid-{name}"), "ownerReferences": owners},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+        })
+    }
+
+    fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        pod.pointer_mut(parent).unwrap()[key] = value;
+        pod
+    }
+
+    /// The names of those that go, in their order, and the reasons of those that stay.
+    fn select(pods: &[Value], sparing: Sparing, workload: Result<Value, Error>) -> (Vec<String>, Vec<String>) {
+        let mut reads = 0;
+        let mut read = |_: &Object| {
+            reads += 1;
+            workload.clone()
+        };
+        let selection = Selection::of(candidates(pods, EVENT), sparing, Some("falco"), &mut read);
+        assert!(reads <= 1, "a workload is read once");
+        let stay = selection.stay.iter().map(|it| it.why.text().to_owned());
+        (selection.evict.into_iter().map(|it| it.name).collect(), stay.collect())
+    }
+
+    #[test]
+    fn some_pods_stay_where_they_are() {
+        fn check(pod: Value, sparing: Sparing, expected: Option<&str>) {
+            let (gone, stay) = select(&[pod], sparing, Err(Error::NotFound));
+            assert_eq!(stay, Vec::from_iter(expected));
+            assert_eq!(gone.len(), usize::from(expected.is_none()));
+        }
+        let nothing = Sparing::default();
+        let daemonsets = Sparing { daemonsets: true, ..nothing };
+        let statefulsets = Sparing { statefulsets: true, ..nothing };
+        let of_daemonset = || pod("web-1", Some(("DaemonSet", "web")));
+        let of_statefulset = || pod("web-1", Some(("StatefulSet", "web")));
+        let mirror = with(pod("web-1", None), "/metadata/annotations", json!({ MIRROR: "hash" }));
+        let own = with(pod("web-1", None), "/metadata/namespace", json!("falco"));
+        check(pod("web-1", None), nothing, None);
+        check(mirror, nothing, Some("is a mirror pod, which only its node can remove"));
+        check(own, nothing, Some("is in the namespace of Falco Talon itself"));
+        check(of_daemonset(), nothing, None);
+        check(of_daemonset(), daemonsets, Some("belongs to a DaemonSet"));
+        check(of_statefulset(), daemonsets, None);
+        check(of_statefulset(), statefulsets, Some("belongs to a StatefulSet"));
+        check(with(pod("web-1", None), "/status/phase", json!("Succeeded")), daemonsets, None);
+    }
+
+    fn min_healthy(min_healthy: MinHealthy) -> Sparing {
+        Sparing { min_healthy: Some(min_healthy), ..Sparing::default() }
+    }
+
+    #[test]
+    fn replicas_go_until_too_few_would_be_left() {
+        fn check(given: MinHealthy, gone: &[&str]) {
+            let of_web = Some(("ReplicaSet", "web"));
+            let pods = [pod("web-1", of_web), pod("web-2", of_web), pod("web-3", of_web), pod("alone", None)];
+            let workload = json!({"spec": {"replicas": 4}, "status": {"readyReplicas": 4}});
+            let (found, stay) = select(&pods, min_healthy(given), Ok(workload));
+            assert_eq!(found, gone);
+            let reason = "belongs to a ReplicaSet without enough healthy replicas";
+            assert_eq!(stay, vec![reason; pods.len() - gone.len()]);
+        }
+        // The pod of the event has the first turn.
+        check(MinHealthy::Number(0), &["web-2", "web-1", "web-3", "alone"]);
+        check(MinHealthy::Number(3), &["web-2", "web-1", "alone"]);
+        check(MinHealthy::Number(4), &["web-2", "alone"]);
+        check(MinHealthy::Number(5), &["alone"]);
+        check(MinHealthy::Percentage(50), &["web-2", "web-1", "web-3", "alone"]);
+        check(MinHealthy::Percentage(75), &["web-2", "web-1", "alone"]);
+        check(MinHealthy::Percentage(100), &["web-2", "alone"]);
+    }
+
+    #[test]
+    fn only_healthy_pods_are_counted() {
+        let of_web = Some(("ReplicaSet", "web"));
+        let unready = with(pod("web-1", of_web), "/status/conditions", json!([]));
+        let finished = with(pod("web-3", of_web), "/status/phase", json!("Failed"));
+        let leaving = with(pod("web-4", of_web), "/metadata/deletionTimestamp", json!("2025-11-22T13:24:41Z"));
+        let pods = [unready, pod("web-2", of_web), finished, leaving, pod("web-5", of_web)];
+        let workload = json!({"spec": {"replicas": 4}, "status": {"readyReplicas": 2}});
+        let (gone, stay) = select(&pods, min_healthy(MinHealthy::Number(1)), Ok(workload.clone()));
+        assert_eq!((gone.len(), stay.len()), (5, 0));
+        let (gone, stay) = select(&pods, min_healthy(MinHealthy::Number(2)), Ok(workload));
+        assert_eq!(gone, ["web-2", "web-3", "web-4"]);
+        assert_eq!(stay.len(), 2);
+    }
+
+    #[test]
+    fn pods_of_an_unreadable_workload_stay() {
+        let pods = [pod("web-1", Some(("ReplicaSet", "web"))), pod("web-3", Some(("ReplicaSet", "web")))];
+        let (gone, stay) = select(&pods, min_healthy(MinHealthy::Number(1)), Err(Error::Unavailable("busy".into())));
+        assert_eq!(gone, [""; 0]);
+        assert_eq!(stay, ["stays since the replicasets 'web' can't be read: busy"; 2]);
+    }
+}

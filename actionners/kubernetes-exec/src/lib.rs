@@ -1,0 +1,87 @@
+//! `kubernetes:exec`: runs a command in the container of an event.
+//!
+//! The event's values are in the environment of that one command, and never part of its text.
+//! Does not judge what the command does.
+
+use falco_talon_sdk::command::Command;
+use falco_talon_sdk::{
+    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables,
+};
+use serde::Deserialize;
+
+struct Exec;
+
+falco_talon_sdk::export!(Exec);
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    command: String,
+    #[serde(default = "default_shell")]
+    shell: String,
+    /// None: the one that the event comes from.
+    container: Option<String>,
+}
+
+fn default_shell() -> String {
+    "/bin/sh".to_owned()
+}
+
+impl Actionner for Exec {
+    const DESCRIPTION: Description = Description {
+        name: "kubernetes:exec",
+        version: env!("CARGO_PKG_VERSION"),
+        summary: "Exec a command in a pod",
+        sources: &["syscall", "k8s_audit"],
+        example: include_str!("../example.yaml"),
+        parameters_schema: include_str!("../parameters.json"),
+        required_fields: Pod::FIELDS,
+        continue_by_default: true,
+        use_context: true,
+        output: OutputUse::None,
+    };
+
+    type Parameters = Parameters;
+
+    fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
+        let pod = event.pod()?;
+        let command = plan(event, parameters, context).map_err(|failure| pod.concerned(failure))?;
+        let object = pod.read()?;
+        let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
+        command.run(pod, &containers, context.is_dry_run())
+    }
+}
+
+fn plan(event: &Event, parameters: &Parameters, context: &Context) -> Result<Command, Failure> {
+    let variables = Variables::of(event, context);
+    Command::of_line(&parameters.shell, &parameters.command, &variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use falco_talon_sdk::schema;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_of_the_event_stay_values() {
+        let fields = json!({"fd.name": "; touch /tmp/pwned #"});
+        let event = Event { output_fields: fields.as_object().unwrap().clone(), ..Event::default() };
+        let parameters = serde_json::from_value(json!({"command": "cat ${FD_NAME}"})).unwrap();
+        let command = plan(&event, &parameters, &Context::default()).unwrap();
+        let expected = ["env", "FD_NAME=; touch /tmp/pwned #", "/bin/sh", "-c", "cat ${FD_NAME}"];
+        assert_eq!(command.arguments(), expected);
+    }
+
+    #[test]
+    fn the_schema_and_the_struct_agree() {
+        let schema = Exec::DESCRIPTION.parameters_schema;
+        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
+    }
+
+    #[test]
+    fn the_package_is_named_as_the_actionner() {
+        assert_eq!(Exec::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
+    }
+}

@@ -1,0 +1,116 @@
+//! `kubernetes:script`: runs a script in the container of an event.
+//!
+//! The script goes to the shell's standard input, so that no file is left behind. The event's
+//! values are in its environment, and never part of its text. Does not read files: the host puts
+//! a rule's `file` in the place of `script` when it loads the rule.
+
+use falco_talon_sdk::command::Command;
+use falco_talon_sdk::{
+    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables,
+};
+use serde::Deserialize;
+
+struct Script;
+
+falco_talon_sdk::export!(Script);
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    script: Option<String>,
+    file: Option<String>,
+    #[serde(default = "default_shell")]
+    shell: String,
+    /// None: the one that the event comes from.
+    container: Option<String>,
+}
+
+fn default_shell() -> String {
+    "/bin/sh".to_owned()
+}
+
+impl Actionner for Script {
+    const DESCRIPTION: Description = Description {
+        name: "kubernetes:script",
+        version: env!("CARGO_PKG_VERSION"),
+        summary: "Run a script in a pod",
+        sources: &["syscall", "k8s_audit"],
+        example: include_str!("../example.yaml"),
+        parameters_schema: include_str!("../parameters.json"),
+        required_fields: Pod::FIELDS,
+        continue_by_default: true,
+        use_context: true,
+        output: OutputUse::None,
+    };
+
+    type Parameters = Parameters;
+
+    fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
+        let pod = event.pod()?;
+        let command = plan(event, parameters, context).map_err(|failure| pod.concerned(failure))?;
+        let object = pod.read()?;
+        let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
+        command.run(pod, &containers, context.is_dry_run())
+    }
+}
+
+fn plan(event: &Event, parameters: &Parameters, context: &Context) -> Result<Command, Failure> {
+    let script = match (&parameters.script, &parameters.file) {
+        (Some(script), None) => script,
+        (None, None) => return Err(Failure::rejected("missing parameter 'script' or 'file'")),
+        (Some(_), Some(_)) => {
+            return Err(Failure::rejected("'script' and 'file' parameters can't be set at the same time"));
+        }
+        (None, Some(file)) => {
+            let why = "the host has to read it when it loads the rules";
+            return Err(Failure::rejected(format!("can't read the file '{file}' of parameter 'file': {why}")));
+        }
+    };
+    Command::of_script(&parameters.shell, script, &Variables::of(event, context))
+}
+
+#[cfg(test)]
+mod tests {
+    use falco_talon_sdk::schema;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn planned(parameters: Value) -> Result<Command, String> {
+        let fields = json!({"fd.name": "; touch /tmp/pwned #"});
+        let event = Event { output_fields: fields.as_object().unwrap().clone(), ..Event::default() };
+        let parameters = serde_json::from_value(parameters).unwrap();
+        plan(&event, &parameters, &Context::default()).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn there_is_one_script() {
+        fn check(parameters: Value, expected: &str) {
+            assert_eq!(planned(parameters).unwrap_err(), expected);
+        }
+        check(json!({}), "missing parameter 'script' or 'file'");
+        check(json!({"script": "ls", "file": "/a"}), "'script' and 'file' parameters can't be set at the same time");
+        check(
+            json!({"file": "/a"}),
+            "can't read the file '/a' of parameter 'file': the host has to read it when it loads the rules",
+        );
+    }
+
+    #[test]
+    fn values_of_the_event_stay_values() {
+        let command = planned(json!({"script": "cat ${FD_NAME}", "shell": "bash"})).unwrap();
+        assert_eq!(command.arguments(), ["env", "FD_NAME=; touch /tmp/pwned #", "bash"]);
+        assert_eq!(command.stdin(), "{ :; cat ${FD_NAME}\n} </dev/null\n");
+    }
+
+    #[test]
+    fn the_schema_and_the_struct_agree() {
+        let schema = Script::DESCRIPTION.parameters_schema;
+        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
+    }
+
+    #[test]
+    fn the_package_is_named_as_the_actionner() {
+        assert_eq!(Script::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
+    }
+}

@@ -1,0 +1,289 @@
+//! Which pods a policy isolates, how it is called and with what it goes.
+//!
+//! Does not know what traffic stays allowed.
+
+use serde_json::{Map, Value, json};
+
+use super::PolicyKind;
+use crate::kubernetes::Object;
+use crate::names::{LABEL_VALUE_BYTES_MAX, NAME_BYTES_MAX, shortened};
+use crate::{Failure, Owner, Pod};
+
+/// The label that marks one pod. The default policies grant writing it, and no other.
+const MARK: &str = "falco-talon.org/isolated";
+
+/// Labels that controllers add to tell generations of their pods apart: the next generation is
+/// to be isolated as well.
+const OF_GENERATIONS: [&str; 3] = ["pod-template-hash", "pod-template-generation", "controller-revision-hash"];
+
+/// The pods that a policy is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    /// The policy's name, never one that a user would choose.
+    pub policy: String,
+    /// The labels that they have; never empty, since that would be all pods of the namespace.
+    pub labels: Map<String, Value>,
+    /// With what the policy goes.
+    pub owner: Option<Owner>,
+    /// The merge patch that makes the pod one of them, where it is not yet.
+    pub mark: Option<Value>,
+}
+
+/// Why there are no pods that a policy could be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unselectable {
+    /// A policy on a pod that shares the network of its node has no effect, and to say that it is
+    /// isolated would be wrong.
+    OnNetworkOfNode,
+    /// It is not known what the owner selects, or nothing is left to select by.
+    NoWorkload,
+}
+
+impl Unselectable {
+    pub(super) fn failure(self, pod: Pod<'_>, kind: &PolicyKind) -> Failure {
+        let message = match self {
+            Self::OnNetworkOfNode => {
+                format!("{pod} uses the network of its node, which a networkpolicy can't isolate")
+            }
+            Self::NoWorkload => {
+                let Pod { namespace, name } = pod;
+                let place = format!("{} '{namespace}'", kind.in_namespace);
+                format!("can't find the owner and/or labels for the pod '{name}' {place}")
+            }
+        };
+        pod.concerned(Failure::rejected(message))
+    }
+}
+
+/// The workload that owns a pod, where it is known what it selects.
+pub(super) fn address(pod: Pod<'_>, owner: &Owner) -> Result<Object, Unselectable> {
+    let known = ["ReplicaSet", "StatefulSet", "DaemonSet"].iter().any(|it| owner.is("apps", it));
+    owner.object(pod.namespace).filter(|_| known).ok_or(Unselectable::NoWorkload)
+}
+
+impl Selection {
+    /// The pod alone, by its mark.
+    pub(super) fn of_pod(pod: Pod<'_>, object: &Value) -> Result<Self, Unselectable> {
+        check_network(object)?;
+        let mark = shortened(pod.name, LABEL_VALUE_BYTES_MAX);
+        let is_marked = object["metadata"]["labels"][MARK] == mark.as_str();
+        let mut labels = Map::new();
+        labels.insert(MARK.to_owned(), mark.into());
+        Ok(Self {
+            policy: policy_name(pod.name),
+            mark: (!is_marked).then(|| json!({ "metadata": { "labels": &labels } })),
+            labels,
+            owner: Owner::from_object(object, "v1", "Pod"),
+        })
+    }
+
+    /// All pods of the workload, or those with the labels of the pod where it has none.
+    ///
+    /// A ReplicaSet of a Deployment stands for the Deployment, so that the policy outlives the
+    /// next rollout.
+    pub(super) fn of_workload(object: &Value, workload: Option<&Value>) -> Result<Self, Unselectable> {
+        check_network(object)?;
+        let (labels, owner) = match workload {
+            None => (&object["metadata"]["labels"], Owner::from_object(object, "v1", "Pod")),
+            Some(workload) => {
+                let above = Owner::of(workload).filter(|it| it.is("apps", "Deployment"));
+                (&workload["spec"]["selector"]["matchLabels"], above.or_else(|| Owner::of(object)))
+            }
+        };
+        let mut selecting = Map::new();
+        for (key, value) in labels.as_object().into_iter().flatten() {
+            if !OF_GENERATIONS.contains(&key.as_str()) && key != MARK {
+                selecting.insert(key.clone(), value.clone());
+            }
+        }
+        match owner {
+            Some(owner) if !selecting.is_empty() => {
+                // No pod's name begins with a dash, so this is never the policy of one pod.
+                let policy = policy_name(&format!("-{}-{}", owner.kind.to_ascii_lowercase(), owner.name));
+                Ok(Self { policy, labels: selecting, owner: Some(owner), mark: None })
+            }
+            _ => Err(Unselectable::NoWorkload),
+        }
+    }
+}
+
+fn check_network(object: &Value) -> Result<(), Unselectable> {
+    if object["spec"]["hostNetwork"] == true {
+        return Err(Unselectable::OnNetworkOfNode);
+    }
+    Ok(())
+}
+
+fn policy_name(of: &str) -> String {
+    shortened(&format!("falco-talon-{of}"), NAME_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: Pod<'_> = Pod { namespace: "n", name: "web-0" };
+    const NOT_FOUND: Unselectable = Unselectable::NoWorkload;
+
+    fn owned_by(kind: &str, name: &str) -> Value {
+        let owner = json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "9", "controller": true});
+        json!([owner])
+    }
+
+    fn pod(labels: &Value, owners: &Value) -> Value {
+        json!({"metadata": {"name": "web-0", "uid": "7", "labels": labels, "ownerReferences": owners}})
+    }
+
+    #[test]
+    fn one_pod_is_selected_by_its_mark() {
+        let object = pod(&json!({"app": "web"}), &Value::Null);
+        let selection = Selection::of_pod(POD, &object).unwrap();
+        assert_eq!(selection.policy, "falco-talon-web-0");
+        assert_eq!(Value::Object(selection.labels), json!({ MARK: "web-0" }));
+        assert_eq!(selection.owner.unwrap().uid, "7");
+        assert_eq!(selection.mark, Some(json!({"metadata": {"labels": { MARK: "web-0" }}})));
+    }
+
+    #[test]
+    fn a_marked_pod_is_not_marked_again() {
+        fn check(labels: &Value, expected: bool) {
+            let selection = Selection::of_pod(POD, &pod(labels, &Value::Null)).unwrap();
+            assert_eq!(selection.mark.is_some(), expected);
+        }
+        check(&json!({ MARK: "web-0" }), false);
+        check(&json!({ MARK: "web-1" }), true);
+        check(&json!({}), true);
+    }
+
+    #[test]
+    fn policies_of_pods_and_of_workloads_stay_apart() {
+        let alone = Pod { namespace: "n", name: "deployment-web" };
+        let object = json!({"metadata": {"name": "deployment-web", "uid": "7"}});
+        let of_pod = Selection::of_pod(alone, &object).unwrap();
+        let workload = json!({
+            "metadata": {"ownerReferences": owned_by("Deployment", "web")},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}},
+        });
+        let of_workload = Selection::of_workload(&pod(&Value::Null, &Value::Null), Some(&workload)).unwrap();
+        assert_eq!(of_pod.policy, "falco-talon-deployment-web");
+        assert_eq!(of_workload.policy, "falco-talon--deployment-web");
+        // All labels of a pod are not its mark.
+        let labels = pod(&json!({"app": "web"}), &Value::Null);
+        assert_eq!(Selection::of_pod(POD, &labels).unwrap().policy, "falco-talon-web-0");
+        assert_eq!(Selection::of_workload(&labels, None).unwrap().policy, "falco-talon--pod-web-0");
+    }
+
+    #[test]
+    fn long_names_are_shortened_and_stay_apart() {
+        let of = |end: &str| {
+            let name = format!("{}{end}", "a".repeat(252));
+            let pod = Pod { namespace: "n", name: &name };
+            Selection::of_pod(pod, &json!({"metadata": {"name": name, "uid": "7"}})).unwrap()
+        };
+        let (one, other) = (of("x"), of("y"));
+        assert_eq!(one.policy.len(), 253);
+        assert_eq!(one.labels[MARK].as_str().unwrap().len(), 63);
+        assert_ne!(one.policy, other.policy);
+        assert_ne!(one.labels, other.labels);
+        assert_eq!(one, of("x"));
+    }
+
+    #[test]
+    fn a_workload_is_selected_as_it_selects() {
+        fn check(owners: &Value, workload: Option<&Value>, expected: Result<(&str, Value), Unselectable>) {
+            let object = pod(&json!({"app": "web", "pod-template-hash": "1", MARK: "x"}), owners);
+            let selection = Selection::of_workload(&object, workload);
+            let found = selection.map(|it| (it.policy, Value::Object(it.labels)));
+            assert_eq!(found, expected.map(|(policy, labels)| (policy.to_owned(), labels)));
+        }
+        let selecting = |labels: Value, owners: Value| {
+            json!({
+                "metadata": {"ownerReferences": owners},
+                "spec": {"selector": {"matchLabels": labels}},
+            })
+        };
+        let app = || json!({"app": "web"});
+        let of_deployment = || owned_by("Deployment", "web");
+        check(
+            &owned_by("StatefulSet", "web"),
+            Some(&selecting(app(), Value::Null)),
+            Ok(("falco-talon--statefulset-web", app())),
+        );
+        check(
+            &owned_by("DaemonSet", "web"),
+            Some(&selecting(json!({"app": "web", "controller-revision-hash": "2"}), Value::Null)),
+            Ok(("falco-talon--daemonset-web", app())),
+        );
+        check(
+            &owned_by("ReplicaSet", "web-1"),
+            Some(&selecting(json!({"app": "web", "pod-template-hash": "1"}), of_deployment())),
+            Ok(("falco-talon--deployment-web", app())),
+        );
+        check(
+            &owned_by("ReplicaSet", "web-1"),
+            Some(&selecting(app(), Value::Null)),
+            Ok(("falco-talon--replicaset-web-1", app())),
+        );
+        check(&Value::Null, None, Ok(("falco-talon--pod-web-0", app())));
+        // Nothing is left to select by, and an empty selector would select the namespace.
+        check(
+            &owned_by("ReplicaSet", "web-1"),
+            Some(&selecting(json!({"pod-template-hash": "1"}), of_deployment())),
+            Err(NOT_FOUND),
+        );
+        check(&owned_by("StatefulSet", "web"), Some(&json!({})), Err(NOT_FOUND));
+    }
+
+    #[test]
+    fn an_unlabeled_standalone_pod_is_no_selection() {
+        let selection = Selection::of_workload(&pod(&Value::Null, &Value::Null), None);
+        assert_eq!(selection, Err(NOT_FOUND));
+    }
+
+    #[test]
+    fn the_network_of_a_node_can_not_be_isolated() {
+        let object = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"hostNetwork": true}});
+        assert_eq!(Selection::of_pod(POD, &object), Err(Unselectable::OnNetworkOfNode));
+        assert_eq!(Selection::of_workload(&object, None), Err(Unselectable::OnNetworkOfNode));
+    }
+
+    #[test]
+    fn each_kind_has_its_words() {
+        fn check(why: Unselectable, in_namespace: &'static str, expected: &str) {
+            let kind = PolicyKind { api_version: "v1", kind: "K", resource: "ks", noun: "k", in_namespace };
+            let failure = why.failure(POD, &kind);
+            assert_eq!(failure.message, expected);
+            assert_eq!(failure.objects, [("pod".into(), "web-0".into()), ("namespace".into(), "n".into())]);
+        }
+        check(NOT_FOUND, "in namespace", "can't find the owner and/or labels for the pod 'web-0' in namespace 'n'");
+        check(
+            NOT_FOUND,
+            "in the namespace",
+            "can't find the owner and/or labels for the pod 'web-0' in the namespace 'n'",
+        );
+        check(
+            Unselectable::OnNetworkOfNode,
+            "in namespace",
+            "the pod 'web-0' in the namespace 'n' uses the network of its node, which a networkpolicy can't isolate",
+        );
+    }
+
+    #[test]
+    fn only_known_workloads_are_read() {
+        fn check(api_version: &str, kind: &str, expected: Option<&str>) {
+            let owner = Owner {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                name: "web".to_owned(),
+                uid: "9".to_owned(),
+            };
+            let found = address(POD, &owner).map(|object| object.resource);
+            assert_eq!(found, expected.map(str::to_owned).ok_or(NOT_FOUND));
+        }
+        check("apps/v1", "ReplicaSet", Some("replicasets"));
+        check("apps/v1", "StatefulSet", Some("statefulsets"));
+        check("apps/v1", "DaemonSet", Some("daemonsets"));
+        check("batch/v1", "Job", None);
+        check("acme.example/v1", "ReplicaSet", None);
+    }
+}

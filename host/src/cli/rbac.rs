@@ -1,0 +1,28 @@
+//! `rbac`: what the cluster must allow the host for the rules in force.
+
+use std::process::ExitCode;
+
+use super::context::Context;
+use super::{Files, print};
+use crate::policy::rbac::{ServiceAccount, manifests};
+use crate::telemetry::logs::Level;
+
+/// Print the ClusterRole and the Roles that the host needs for the rules in force, and no more
+#[derive(Debug, clap::Args)]
+pub(super) struct Rbac {
+    /// Print their bindings to this service account too
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    service_account: Option<ServiceAccount>,
+}
+
+pub(super) async fn run(command: &Rbac, files: &Files) -> Result<(), ExitCode> {
+    let context = Context::new(files)?;
+    let loaded = context.loader()?.load().await.map_err(|problems| {
+        context.report(Level::Error, &problems);
+        ExitCode::FAILURE
+    })?;
+    let grants = loaded.generation.actionners.values().map(|actionner| actionner.grants());
+    let text = manifests(grants, command.service_account.as_ref());
+    print(text.map_err(|error| context.fail("rbac", &error.to_string()))?.trim_end());
+    Ok(())
+}
