@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regex::Regex;
+use rules::Event;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
@@ -130,9 +131,7 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     config.clouds = outside.config();
     let (file, result) = match Host::start(config, client).await {
         Ok(host) => {
-            for event in events.values() {
-                host.post(event).await;
-            }
+            post(&host, events.values()).await;
             let lines = host.stop().await;
             let changes = changes(&before, &world.objects().await);
             let mut expected = expected(&lines, &requests.all(), &changes);
@@ -150,6 +149,21 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
         Err(log) => ("error.txt", stable(&told(&log.lines()))),
     };
     compare(&case.join(file), &result)
+}
+
+/// Send events in their order. Those of different pods are handled side by side, in an order that can't be expected: so one waits for
+/// the end of the other.
+async fn post(host: &Host, events: impl Iterator<Item = &String>) {
+    let mut previous: Option<Event> = None;
+    for body in events {
+        let event = Event::from_json(body.as_bytes()).ok();
+        let (last, next) = (previous.as_ref().and_then(Event::pod), event.as_ref().and_then(Event::pod));
+        if previous.is_some() && (last.is_none() || last != next) {
+            host.wait_until_idle().await;
+        }
+        host.post(body).await;
+        previous = event;
+    }
 }
 
 /// What a case is judged by.

@@ -15,6 +15,7 @@ mod objects;
 
 mod hostile;
 mod loading;
+mod memory;
 mod reload;
 
 mod arrows;

@@ -64,7 +64,7 @@ async fn run(execution: Execution, folder: &Path) -> Result<i32, String> {
         if let Some(mut stdin) = stdin {
             forward(&mut stdin, input).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let drain = async { tokio::join!(forward(&mut output, &mut stdout), forward(&mut complaint, &mut stderr)) };
     let end = tokio::task::spawn_blocking(move || process.wait());

@@ -52,6 +52,8 @@ pub(crate) struct Real {
     /// The names that are set apart.
     names: Vec<Regex>,
     kinds: BTreeSet<(String, String)>,
+    /// The kinds and names of the objects of the manifests.
+    given: BTreeSet<(String, String)>,
 }
 
 impl Real {
@@ -61,17 +63,21 @@ impl Real {
         let names = if has_running_pods { vec![NAMESPACE] } else { vec![NAMESPACE, NODE] };
         let of = |(version, kind): (&str, &str)| (version.to_owned(), kind.to_owned());
         let written = objects.iter().map(|object| of((text(&object["apiVersion"]), text(&object["kind"]))));
-        let real = Real {
+        let mut real = Real {
             client,
             host: None,
             suffix: format!("{case}-{}", std::process::id()),
             names: names.iter().map(|name| Regex::new(&format!(r"\b{name}\b")).unwrap()).collect(),
             kinds: KINDS.into_iter().map(of).chain(written).collect(),
+            given: BTreeSet::new(),
         };
         let written = objects.iter().filter(|object| object["kind"] != "Namespace");
         let written = written.filter(|object| object["kind"] != "Node" || !has_running_pods);
         let written = written.map(|object| serde_json::from_str(&real.write(&object.to_string())).unwrap());
-        real.furnish(written.collect()).await;
+        let written: Vec<Value> = written.collect();
+        real.given =
+            written.iter().map(|object| of((text(&object["kind"]), text(&object["metadata"]["name"])))).collect();
+        real.furnish(written).await;
         real
     }
 
@@ -108,7 +114,12 @@ impl Real {
                 let terminates = !object["metadata"]["deletionTimestamp"].is_null();
                 let goes = terminates && matches!(kind.as_str(), "Pod" | "Job" | "Namespace");
                 let is_of_another = is_of_cluster(kind) && !name.contains(&self.suffix);
-                !furniture && !goes && !is_of_another
+                // What controllers make of the objects is theirs.
+                let owner = &object["metadata"]["ownerReferences"][0];
+                let is_made = owner["controller"] == true
+                    && owner["kind"] != "Pod"
+                    && !self.given.contains(&(kind.clone(), name.to_owned()));
+                !furniture && !goes && !is_of_another && !is_made
             };
             for object in self.api(version, kind).list(&ListParams::default()).await.unwrap().items {
                 let mut object = serde_json::to_value(object).unwrap();

@@ -100,6 +100,21 @@ impl Host {
         assert_eq!(status, 200, "{body}");
     }
 
+    /// Wait until every event that was accepted is done with.
+    pub(crate) async fn wait_until_idle(&self) {
+        let is_zero = |metrics: &str, name: &str| {
+            let values = metrics.lines().filter_map(|line| line.split_once(name));
+            values.filter(|(start, _)| !start.starts_with('#')).any(|(_, value)| value.trim() == "0")
+        };
+        loop {
+            let (_, metrics) = self.request("GET", "/metrics", b"").await;
+            if is_zero(&metrics, "queue_depth") && is_zero(&metrics, "events_in_flight") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The status and the body of an answer.
     pub(crate) async fn request(&self, method: &str, path: &str, body: &[u8]) -> (u16, String) {
         let exchange = async {

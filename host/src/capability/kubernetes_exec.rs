@@ -93,7 +93,9 @@ impl Call {
 
 async fn start(client: kube::Client, command: &Command<'_>) -> Result<AttachedProcess, CapabilityError> {
     let Container { namespace, pod, name } = command.container;
-    let parameters = AttachParams::default().container(name).stdin(!command.stdin.is_empty()).stderr(true);
+    // By default the output comes in pieces of a kilobyte, each of which is a task of its own to store.
+    let parameters = AttachParams::default().max_stdout_buf_size(CHUNK_BYTES);
+    let parameters = parameters.container(name).stdin(!command.stdin.is_empty()).stderr(true);
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     pods.exec(pod, command.command, &parameters).await.map_err(|error| match error {
         kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => convert_status(status, b""),

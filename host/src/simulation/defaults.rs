@@ -142,6 +142,7 @@ static TABLE: LazyLock<Vec<(&'static str, &'static str, Value)>> = LazyLock::new
         ("Probe", "periodSeconds", json!(10)),
         ("Probe", "successThreshold", json!(1)),
         ("Probe", "failureThreshold", json!(3)),
+        ("HostPathVolumeSource", "type", json!("")),
         ("SecretVolumeSource", "defaultMode", json!(420)),
         ("ConfigMapVolumeSource", "defaultMode", json!(420)),
         ("DownwardAPIVolumeSource", "defaultMode", json!(420)),

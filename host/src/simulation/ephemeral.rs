@@ -38,7 +38,8 @@ pub(super) fn object(spec: &Value) -> Vec<Cause> {
         match name.as_str().unwrap_or_default() {
             "" => causes.push(Cause::required(field("name"), "")),
             text => {
-                causes.extend(validation::dns_label(text).iter().map(|text| Cause::invalid(field("name"), name, text)))
+                let texts = validation::dns_label(text);
+                causes.extend(texts.iter().map(|text| Cause::invalid(field("name"), name, text)));
             }
         }
         if regular(name) || containers[..index].iter().any(|other| other["name"] == *name) {

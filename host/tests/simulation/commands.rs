@@ -11,7 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 pub(crate) async fn exec(client: &kube::Client, path: &str, body: &str) -> (String, String) {
     let uri: Uri = path.parse().expect("a path");
     let parts: Vec<&str> = uri.path().split('/').collect();
-    let [_, "api", "v1", "namespaces", namespace, "pods", pod, "exec"] = parts.as_slice() else { panic!("{path}") };
+    let [_, "api", "v1", "namespaces", namespace, "pods", pod, "exec"] = parts.as_slice() else {
+        unreachable!("{path}")
+    };
     let body: Value = serde_json::from_str(body).expect("a body");
     let command = body["command"].as_array().expect("a command").iter().filter_map(Value::as_str);
     let stdin = body["stdin"].as_str();
@@ -30,7 +32,7 @@ pub(crate) async fn exec(client: &kube::Client, path: &str, body: &str) -> (Stri
         Err(kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status))) => {
             return (status.as_str().to_owned(), "no upgrade".to_owned());
         }
-        Err(error) => panic!("{path}: {error}"),
+        Err(error) => unreachable!("{path}: {error}"),
     };
     if let (Some(mut input), Some(text)) = (process.stdin(), stdin) {
         // A command need not read what it is given.
