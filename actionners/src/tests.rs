@@ -57,6 +57,8 @@ fn the_import_list_is_the_permission_sheet() {
         kubernetes:download: types, artifacts [static]artifact.create, kubernetes-read get, kubernetes-exec exec-into
         kubernetes:tcpdump: types, artifacts [static]artifact.create, kubernetes-read get wait, kubernetes-write patch, kubernetes-exec exec-into
         kubernetes:sysdig: types, artifacts [static]artifact.create, kubernetes-read get list wait, kubernetes-write create delete, kubernetes-exec exec-into
+        aws:lambda: types, functions invoke-lambda
+        gcp:function: types, functions invoke-google
         calico:networkpolicy: types, kubernetes-read get, kubernetes-write patch apply
         cilium:networkpolicy: types, kubernetes-read get, kubernetes-write patch apply
     "#]].assert_eq(&sheets.concat());

@@ -7,6 +7,7 @@
 mod artifacts;
 mod bindings;
 mod clients;
+mod clock;
 mod functions;
 mod http;
 mod kubernetes;
@@ -32,6 +33,7 @@ use artifacts::Artifacts;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
 pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub use clients::{Aws, ClientError, Clients, Clouds, Google, Storage};
+pub(crate) use clock::HostTime;
 pub use http::{HttpClient, SecretError};
 pub use kubernetes::Kubernetes;
 pub(crate) use log::GuestLog;
@@ -70,6 +72,8 @@ pub struct Call {
     pub host_calls: u32,
     /// Where the guest's words go.
     log: GuestLog,
+    /// What is not the guest's own time.
+    host_time: HostTime,
     /// What the guest has made.
     artifacts: Artifacts,
 }
@@ -111,7 +115,13 @@ impl Call {
         let deadline = Instant::now() + grants.limits.deadline_max;
         let log = GuestLog::new(reporting.logger.clone(), &grants.actionner, &trace_id);
         let artifacts = Artifacts::new(grants.limits.artifact_bytes_max);
-        Self { grants, targets, deadline, dry_run, trace_id, clients, reporting, host_calls: 0, log, artifacts }
+        let (host_calls, host_time) = (0, HostTime::default());
+        Self { grants, targets, deadline, dry_run, trace_id, clients, reporting, host_calls, log, host_time, artifacts }
+    }
+
+    /// What the host spends on work for the guest.
+    pub(crate) fn host_time(&self) -> &HostTime {
+        &self.host_time
     }
 
     /// Where the guest's words go.

@@ -368,7 +368,8 @@ mod tests {
                     "volumes": [
                       {
                         "hostPath": {
-                          "path": "/"
+                          "path": "/",
+                          "type": "Directory"
                         },
                         "name": "host"
                       }

@@ -16,7 +16,7 @@ use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use super::engine::{Engine, TABLE_ELEMENTS_MAX};
 use super::wasi::Wasi;
-use crate::capability::{Call, CapabilityError, ExportsPre, action};
+use crate::capability::{Call, CapabilityError, ExportsPre, HostTime, action};
 use crate::policy::Limits;
 
 /// What a guest can make the host copy in one host call: strings and lists of all arguments.
@@ -91,6 +91,8 @@ struct CpuTime {
     spent: Duration,
     /// When the poll that runs now began.
     polled_at: Option<Instant>,
+    /// Which part of it was the host's own work.
+    host: HostTime,
 }
 
 /// Passed through the engine as the cause of a trap.
@@ -134,7 +136,8 @@ pub(super) async fn describe(
 
 fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
     let limits = call.grants.limits.clone();
-    let bounds = Bounds { cpu: Arc::default(), deadline: call.deadline, limits };
+    let cpu = CpuTime { host: call.host_time().clone(), ..CpuTime::default() };
+    let bounds = Bounds { cpu: Arc::new(Mutex::new(cpu)), deadline: call.deadline, limits };
     let memory = Memory { bytes: 0, bytes_max: bounds.limits.memory_bytes_max };
     let mut store = Store::new(engine.inner(), State { call, memory, wasi: None });
     store.limiter(|state| &mut state.memory);
@@ -144,7 +147,7 @@ fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
     let cpu = bounds.cpu.clone();
     let cpu_max = bounds.limits.cpu_max;
     store.epoch_deadline_callback(move |_| {
-        if lock(&cpu).total() > cpu_max {
+        if lock(&cpu).of_guest() > cpu_max {
             return Err(Exceeded::Cpu.into());
         }
         // Between slices, others get their turn on this worker.
@@ -201,6 +204,10 @@ impl<F: Future> Future for Metered<'_, F> {
 }
 
 impl CpuTime {
+    fn of_guest(&self) -> Duration {
+        self.total().saturating_sub(self.host.total())
+    }
+
     fn total(&self) -> Duration {
         self.spent + self.polled_at.map_or(Duration::ZERO, |at| at.elapsed())
     }

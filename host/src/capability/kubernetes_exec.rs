@@ -82,12 +82,13 @@ impl Call {
         }
         let client = self.kubernetes()?.client();
         let (deadline, bytes_max) = (self.deadline, self.grants.limits.response_bytes_max);
+        let host_time = self.host_time.clone();
         let stdout = match into {
             Some(handle) => Stdout::Artifact(&mut self.artifacts, handle),
             None => Stdout::Held,
         };
         let run = async { attend(start(client, command).await?, command.stdin, stdout, bytes_max).await };
-        timeout_at(deadline, run).await.map_err(|_| CapabilityError::Timeout)?
+        timeout_at(deadline, host_time.work(run)).await.map_err(|_| CapabilityError::Timeout)?
     }
 }
 

@@ -80,7 +80,8 @@ impl Host for Call {
         artifact: Resource<Handle>,
     ) -> Result<u64, CapabilityError> {
         let (entry, request) = self.allow_logs("kubernetes-read.logs-into", &namespace, &pod, &options)?;
-        let poured = self.pour_logs(&request, Handle::from(&artifact)).await;
+        let host_time = self.host_time.clone();
+        let poured = host_time.work(self.pour_logs(&request, Handle::from(&artifact))).await;
         self.close(entry, poured)
     }
 

@@ -128,8 +128,8 @@ fn a_missing_grant_names_the_import_and_the_line() {
     let missing = policy("").missing_grants("kubernetes:label", &imports);
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     expect![[r#"
-        `kubernetes:label` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to the entry of `kubernetes:label` in the policy (with what it really needs): `kubernetes:`
-          - {verbs: [delete], resources: [pods], scope: event-target}
+        `kubernetes:label` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
+          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}]
         `kubernetes:label` imports `a:b/c.d`, which this version does not know"#]].assert_eq(&missing.join("\n"));
 }
 
