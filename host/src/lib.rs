@@ -8,6 +8,7 @@
 //! target ([`lanes`]): each action calls an [`actionner`] in a fresh instance. What that
 //! asks of the host arrives at one file of [`capability`], which asks [`decide`] whether the
 //! [`policy`] allows it, leaves a line in the [`audit`] record, and only then uses a client.
+//! What an action has collected goes where its rule says (`output`).
 //! When the last action has ended, the event is acknowledged to the queue.
 //!
 //! This crate alone knows tokio, axum, wasmtime and the clients. The modules below are in

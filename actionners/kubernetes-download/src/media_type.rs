@@ -58,7 +58,7 @@ mod tests {
         check("/data/a.JSON", "application/json");
         check("/data/a.tar.gz", "application/gzip");
         check("/data.json/a", UNKNOWN);
-        check("/root/.json", UNKNOWN);
+        check("/srv/.json", UNKNOWN);
         check("/tmp/a.", UNKNOWN);
         check("", UNKNOWN);
     }

@@ -36,6 +36,9 @@ metadata:
 const TRIES_MAX: usize = 500;
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Longer than any step takes on a busy machine: one that hangs is named rather than waited for.
+const STEP_MAX: Duration = Duration::from_secs(60);
+
 struct Step {
     title: String,
     method: String,
@@ -97,7 +100,8 @@ async fn play(client: &kube::Client, namespace: &str, waits: bool) -> String {
         }
         let mut tries = TRIES_MAX;
         let (head, body) = loop {
-            let (head, body) = send(client, &step).await;
+            let sent = tokio::time::timeout(STEP_MAX, send(client, &step)).await;
+            let (head, body) = sent.unwrap_or_else(|_| panic!("{}: no answer", step.title));
             let done = step.until.as_ref().is_none_or(|text| body.contains(text.as_str()));
             if done || !waits {
                 break (head, body);
