@@ -19,7 +19,7 @@ use crate::real::Real;
 /// A cluster for one case.
 pub(crate) enum World {
     Simulated(Simulation),
-    Real(Real),
+    Real(Box<Real>),
 }
 
 /// Requests that were sent through a client.
@@ -42,7 +42,7 @@ impl World {
 
     /// A namespace of the real API server, where there is one, with these objects, named after `case`.
     pub(crate) async fn real(client: kube::Client, case: &str, manifests: &str) -> World {
-        World::Real(Real::new(client, case, &objects(manifests)).await)
+        World::Real(Box::new(Real::new(client, case, &objects(manifests)).await))
     }
 
     /// A text with the names as they are in this cluster.

@@ -224,17 +224,15 @@ fn least_grant(grants: &Grants, targets: &Targets, request: &KubernetesRequest<'
         let name = name.filter(|name| check_name(name).is_ok());
         name.map(|name| Pattern::Exact(name.to_owned())).into_iter().collect()
     };
+    let lists_node = request.node.is_some_and(|node| targets.contains("", "nodes", None, node));
+    let is_on_node =
+        request.name.is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name));
     let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
     let (scope, namespaces, names) = if is_own_namespace(grants, request) && request.verb.is_write() {
         (Scope::HostNamespace, Vec::new(), exactly(request.name))
     } else if is_target {
         (Scope::EventTarget, Vec::new(), Vec::new())
-    } else if request.node.is_some_and(|node| targets.contains("", "nodes", None, node)) {
-        (Scope::EventNode, Vec::new(), Vec::new())
-    } else if request
-        .name
-        .is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name))
-    {
+    } else if lists_node || is_on_node {
         (Scope::EventNode, Vec::new(), Vec::new())
     } else if in_event_namespace {
         (Scope::EventNamespace, Vec::new(), exactly(request.name))

@@ -101,7 +101,7 @@ async fn play(client: &kube::Client, namespace: &str, waits: bool) -> String {
         let mut tries = TRIES_MAX;
         let (head, body) = loop {
             let sent = tokio::time::timeout(STEP_MAX, send(client, &step)).await;
-            let (head, body) = sent.unwrap_or_else(|_| panic!("{}: no answer", step.title));
+            let (head, body) = sent.unwrap_or_else(|_| unreachable!("{}: no answer", step.title));
             let done = step.until.as_ref().is_none_or(|text| body.contains(text.as_str()));
             if done || !waits {
                 break (head, body);
