@@ -20,6 +20,11 @@ pub use selection::Selection;
 /// The label that Kubernetes itself puts on every namespace.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
+/// The label that every policy of ours has. One without it selects what somebody else chose, and
+/// to add to that could be to isolate nothing.
+const MANAGED_BY: &str = "app.k8s.io/managed-by";
+const MANAGER: &str = "falco-talon";
+
 /// How often a policy is tried that others change meanwhile. One of them gets through each time,
 /// so this is also how many may extend one policy at once without any having to pause.
 const ATTEMPTS_MAX: usize = 16;
@@ -104,6 +109,11 @@ impl PolicyKind {
                 Err(Error::NotFound) => Value::Null,
                 Err(error) => return Err(self.failure("read", pod, selection, &error)),
             };
+            if !existing.is_null() && existing["metadata"]["labels"][MANAGED_BY] != MANAGER {
+                let foreign =
+                    Error::Conflict(format!("it is someone else's, without the label {MANAGED_BY}={MANAGER}"));
+                return Err(self.failure("apply", pod, selection, &foreign));
+            }
             let version = existing["metadata"]["resourceVersion"].as_str().unwrap_or(NO_VERSION);
             match apply_onto(&object, &self.body(pod, selection, spec(&existing)), version) {
                 Ok(applied) => return self.settle(pod, selection, &applied),
@@ -136,7 +146,7 @@ impl PolicyKind {
     #[must_use]
     pub fn body(&self, pod: Pod<'_>, selection: &Selection, spec: Value) -> Value {
         let mut labels = selection.labels.clone();
-        labels.insert("app.k8s.io/managed-by".to_owned(), "falco-talon".into());
+        labels.insert(MANAGED_BY.to_owned(), MANAGER.into());
         let owners: Vec<_> = selection.owner.iter().map(Owner::reference).collect();
         json!({
             "apiVersion": self.api_version,
