@@ -113,9 +113,9 @@ fn decide_kubernetes(grants: &Grants, targets: &Targets, request: &KubernetesReq
         return denied(grants, targets, request, reason);
     }
     let mut furthest = None;
-    let is_own = is_own_namespace(grants, request);
+    let is_own_write = is_own_write(grants, request);
     for (index, grant) in grants.granted.kubernetes.iter().enumerate() {
-        if is_own && request.verb.is_write() && grant.scope != Scope::HostNamespace {
+        if is_own_write && grant.scope != Scope::HostNamespace {
             continue;
         }
         match try_grant(grants, grant, targets, request) {
@@ -123,7 +123,7 @@ fn decide_kubernetes(grants: &Grants, targets: &Targets, request: &KubernetesReq
             Err(failed) => furthest = furthest.max(Some(failed)),
         }
     }
-    if is_own && request.verb.is_write() && furthest.is_none() {
+    if is_own_write && furthest.is_none() {
         let reason = DenialReason::Protected(request.namespace.unwrap_or_default().to_owned());
         return denied(grants, targets, request, reason);
     }
@@ -167,6 +167,11 @@ fn protected_namespace<'a>(grants: &Grants, request: &KubernetesRequest<'a>) -> 
         let mut protected = grants.protected_namespaces.iter();
         protected.any(|pattern| pattern.matches(name))
     })
+}
+
+/// Whether it would write in the namespace that the host runs in, where one scope alone may.
+fn is_own_write(grants: &Grants, request: &KubernetesRequest<'_>) -> bool {
+    request.verb.is_write() && is_own_namespace(grants, request)
 }
 
 /// Whether the object lies in the namespace that the host runs in.

@@ -6,7 +6,7 @@ mod tests;
 use std::fmt;
 
 use super::address::{AddressError, check_name};
-use super::{Failed, KubernetesRequest, Place, SHOWN_CHARS_MAX, Targets, is_own_namespace, shown, try_grant};
+use super::{Failed, KubernetesRequest, Place, SHOWN_CHARS_MAX, Targets, is_own_write, shown, try_grant};
 use crate::policy::resource::write_address;
 use crate::policy::{FieldPath, Grants, KubernetesGrant, Pattern, ResourceName, Scope, Segment, Verb};
 
@@ -228,7 +228,7 @@ fn least_grant(grants: &Grants, targets: &Targets, request: &KubernetesRequest<'
     let is_on_node =
         request.name.is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name));
     let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
-    let (scope, namespaces, names) = if is_own_namespace(grants, request) && request.verb.is_write() {
+    let (scope, namespaces, names) = if is_own_write(grants, request) {
         (Scope::HostNamespace, Vec::new(), exactly(request.name))
     } else if is_target {
         (Scope::EventTarget, Vec::new(), Vec::new())
