@@ -18,10 +18,11 @@ fn crates_know_only_whom_they_may() {
         let (known, to_build) = (known(DependencyKind::Normal), known(DependencyKind::Build));
         let (may_know, may_build): (&[&str], &[&str]) = match package.name.as_str() {
             // Measures the host from outside.
-            "bench" => (&["actionners", "host", "rules"], &[]),
-            "host" => (&["actionners", "notifiers", "outputs", "rules"], &[]),
+            "bench" => (&["actionners", "host", "policy", "rules"], &[]),
+            "host" => (&["actionners", "notifiers", "outputs", "policy", "rules", "simulation"], &[]),
+            "policy" => (&["rules"], &[]),
             "actionners" | "tests" => (&[], &["falco-talon-builder"]),
-            "rules" | "outputs" | "notifiers" | "falco-talon-sdk" | "falco-talon-builder" => (&[], &[]),
+            "rules" | "simulation" | "outputs" | "notifiers" | "falco-talon-sdk" | "falco-talon-builder" => (&[], &[]),
             // What is left are guests.
             _ => (&["falco-talon-sdk"], &[]),
         };

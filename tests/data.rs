@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use host::actionner::{Cache, Engine};
-use host::audit::Audit;
-use host::capability::Reporting;
-use host::generation::{Cluster, Loader, Problem};
-use host::simulation::Simulation;
+use host::clients::Cluster;
+use host::generation::{Loader, Problem};
+use host::telemetry::Reporting;
+use host::telemetry::audit::Audit;
 use host::telemetry::logs::{Format, Logger};
 use host::telemetry::metrics::Metrics;
 use rules::Event;
+use simulation::Simulation;
 
 use crate::running::{Host, config, told};
 

@@ -3,8 +3,8 @@
 
 use expect_test::expect;
 use host::config::clouds::Role;
-use host::simulation::Simulation;
 use serde_json::{Value, json};
+use simulation::Simulation;
 
 use crate::hostile::event;
 use crate::outside::{Guest, Outside};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use host::actionner::digest;
-use host::simulation::{Failure, Matcher, Simulation};
 use serde_json::{Value, json};
+use simulation::{Failure, Matcher, Simulation};
 use tempfile::TempDir;
 
 use crate::running::{Host, config, text, told};

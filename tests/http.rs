@@ -1,8 +1,8 @@
 //! Requests to addresses of the web, by the example for those who write actionners.
 
 use expect_test::expect;
-use host::simulation::Simulation;
 use serde_json::{Value, json};
+use simulation::Simulation;
 
 use crate::outside::{Guest, Outside};
 use crate::running::{Host, config, told};

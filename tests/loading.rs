@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use host::config::Config;
-use host::simulation::Simulation;
 use serde_json::Value;
+use simulation::Simulation;
 
 use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
 use crate::running::{Host, config, text, told};

@@ -1,8 +1,8 @@
 //! Objects of buckets, by the example for those who write actionners, on an S3 server.
 
 use expect_test::expect;
-use host::simulation::Simulation;
 use serde_json::{Value, json};
+use simulation::Simulation;
 
 use crate::outside::{Guest, Outside};
 use crate::running::{Host, config, told};

@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex};
 use expect_test::Expect;
 use host::actionner::digest;
 use host::config::clouds::{Aws, Clouds, Google, Keys, Minio, Secret};
-use host::simulation::Simulation;
 use regex::Regex;
 use serde_json::{Value, json};
+use simulation::Simulation;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 

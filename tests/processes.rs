@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::simulation::{Execution, Simulation};
+use simulation::{Execution, Simulation};
 use tokio::io::{AsyncRead, AsyncWrite, copy};
 use tokio::net::unix::pipe;
 

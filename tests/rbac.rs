@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use host::policy::rbac::{ServiceAccount, manifests};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use policy::rbac::{ServiceAccount, manifests};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use host::simulation::{SEED_MANAGER, normalise};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
 use regex::Regex;
 use serde_json::{Value, json};
+use simulation::{SEED_MANAGER, normalise};
 
 use crate::world::runs;
 

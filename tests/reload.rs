@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use host::simulation::Simulation;
+use simulation::Simulation;
 use tempfile::TempDir;
 
 use crate::hostile::{CLUSTER, event};

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use host::clients::Cluster;
 use host::config::Config;
-use host::generation::Cluster;
 use host::run::{Resources, RunError, run};
 use host::telemetry::logs::{Format, Logger};
 use serde_json::Value;

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use host::simulation::Simulation;
 use http::Method;
 use kube::client::Body;
 use regex::Regex;
 use serde_json::{Value, json};
+use simulation::Simulation;
 
 use crate::processes;
 use crate::real::Real;

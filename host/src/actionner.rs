@@ -14,16 +14,15 @@ mod wasi;
 
 use std::sync::Arc;
 
+use policy::{Entry, Grants, Import, ObjectTarget, Policy};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use crate::capability::{Call, ExportsPre};
-use crate::policy::{Entry, Grants, Import, ObjectTarget, Policy};
 
 pub use cache::Cache;
 pub use component::{Description, Inspection, LoadError, Origin, OutputUse, digest};
 pub use engine::{Engine, EngineError};
-pub use instance::{CallError, Called, Failure, FailureKind, Invocation, Outcome, Report};
+pub use instance::{CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
 
 /// A loaded actionner: described, held against the policy, linked.
 pub struct Actionner {
@@ -99,11 +98,10 @@ impl Actionner {
     ///
     /// [`CallError`] where the component itself failed: it trapped, passed a limit, or ran
     /// out of time.
-    pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<Called, CallError> {
+    pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<CallOutput, CallError> {
         let _own = self.permits.acquire().await;
         let _place = self.engine.place().await;
-        // The wait for a place is not the call's own.
-        call.deadline = Instant::now() + self.grants.limits.deadline_max;
+        call.restart();
         instance::run(&self.engine, &self.pre, invocation, call).await
     }
 }

@@ -10,16 +10,15 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
 use crate::actionner::{Cache, Engine};
-use crate::audit::Audit;
-use crate::capability::Reporting;
+use crate::clients::Cluster;
 use crate::config::Config;
-use crate::dedup::Dedup;
-use crate::generation::{Cluster, Generation, Loader, loaded_text};
-use crate::lanes::Lanes;
-use crate::pipeline::Pipeline;
+use crate::generation::{Generation, Loader, Watch};
+use crate::pipeline::{Dedup, Pipeline};
 use crate::queue::Queue;
-use crate::reload::Watch;
 use crate::server::{self, Intake};
+use crate::store::Store;
+use crate::telemetry::Reporting;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::logs::{Format, Level, Logger};
 use crate::telemetry::metrics::Metrics;
 
@@ -73,33 +72,26 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }
 
-    let queue = Queue::embedded(config.queue_events_max);
-    let panicked = logger.clone();
-    let on_panic = move |trace_id: &String, panic: &str| {
-        let line = panicked.line(Level::Error, "recovered from panic while processing event");
-        line.error(&panic).field("trace_id", trace_id).write();
-    };
+    let store = Store::memory(config.queue_events_max);
+    let queue = Queue::Store(store.clone());
     let seen = &config.deduplication;
     let pipeline = Pipeline {
         generation: generation.clone(),
         dedup: Dedup::new(seen.window, seen.fields.clone(), seen.events_max),
-        // Bounded by the queue; what runs at once is bounded by the engine, so that events which
-        // wait for a busy actionner take no place of others.
-        lanes: Lanes::new(config.queue_events_max, on_panic),
+        store: store.clone(),
         reporting,
         retry: config.retry,
         print_all_events: config.print_all_events,
     };
-    let taken = queue.clone();
     let drain_max = config.shutdown_deadline;
-    let pipeline = tokio::spawn(async move { pipeline.run(&taken, drain_max).await });
+    let pipeline = tokio::spawn(async move { pipeline.run(&queue, drain_max).await });
     let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::new(loader), generation)));
 
     let address = listener.local_addr().map_err(machine)?;
     let up = format!("Falco Talon is up and listening on {address}");
     logger.line(Level::Info, "http").field("result", &up).write();
     let intake = Intake {
-        queue: queue.clone(),
+        store: store.clone(),
         metrics,
         logger: logger.clone(),
         ready: Arc::new(AtomicBool::new(true)),
@@ -107,16 +99,16 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         limits: config.server,
     };
     server::serve(listener, intake, shutdown, config.shutdown_deadline).await;
-    queue.close();
+    store.close().await.map_err(machine)?;
     if let Some(watching) = watching {
         watching.abort();
     }
-    let unfinished = pipeline.await.map_err(machine)?;
-    for trace_id in unfinished.running.iter().chain(&unfinished.waiting) {
+    pipeline.await.map_err(machine)?;
+    for record in store.unfinished().await.map_err(machine)? {
         let line = logger
             .line(Level::Error, "http")
             .error(&"the event was cut off by the shutdown; its actions may have been carried out");
-        line.field("trace_id", trace_id).write();
+        line.field("trace_id", &record.trace_id.to_string()).write();
     }
     Ok(())
 }
@@ -136,7 +128,7 @@ async fn load(loader: &Loader) -> Result<Generation, RunError> {
     for category in generation.clients.categories() {
         logger.line(Level::Info, "init").field("category", category).field("status", "success").write();
     }
-    let result = loaded_text(&generation);
+    let result = generation.loaded_text();
     logger.line(Level::Info, "init").field("result", &result).write();
     Ok(generation)
 }

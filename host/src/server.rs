@@ -29,7 +29,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::ServerLimits;
 use crate::pipeline::report_event;
-use crate::queue::{Queue, Queued};
+use crate::store::{Counts, Store};
 use crate::telemetry::TraceId;
 use crate::telemetry::logs::Logger;
 use crate::telemetry::metrics::{self, Metrics};
@@ -43,7 +43,7 @@ const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Intake {
     /// Where events go.
-    pub queue: Queue,
+    pub store: Store,
     /// What is counted, and shown at `/metrics`.
     pub metrics: Metrics,
     /// Where lines go.
@@ -122,7 +122,7 @@ async fn receive(intake: &Intake, request: Request) -> Result<(), Refusal> {
     if intake.print_all_events {
         report_event(&intake.logger, &event, &trace_id.to_string());
     }
-    intake.queue.push(Queued { event, trace_id }).map_err(Refusal::Queue)
+    intake.store.accept(event, trace_id).await.map_err(Refusal::Store)
 }
 
 /// The caller's trace, where it names one; never anything in the body.
@@ -199,8 +199,10 @@ fn status(code: StatusCode, json: &'static str) -> Response {
 }
 
 async fn show_metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let Intake { queue, metrics, .. } = &shared.intake;
-    metrics.queue(queue.depth(), queue.in_flight());
+    let Intake { store, metrics, .. } = &shared.intake;
+    if let Ok(Counts { waiting, in_flight }) = store.counts().await {
+        metrics.queue(waiting, in_flight);
+    }
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.render()).into_response()
 }
 

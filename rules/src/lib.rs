@@ -11,7 +11,7 @@ mod event;
 mod priority;
 
 mod diagnostic;
-mod nearest;
+pub mod nearest;
 mod source;
 
 mod document;

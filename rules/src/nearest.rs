@@ -2,7 +2,7 @@
 
 /// How a message goes on after a wrong name: with the nearest valid one, or with all of them where
 /// none is near.
-pub(crate) fn hint<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+pub fn hint<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     let meant = suggestion(wrong, valid.iter().copied());
     if meant.is_empty() && !valid.is_empty() {
@@ -12,9 +12,20 @@ pub(crate) fn hint<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// How a message goes on after a wrong name where there are too many valid ones to list.
-pub(crate) fn suggestion<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggestion<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     nearest(wrong, &valid).map_or(String::new(), |name| format!("; did you mean '{name}'?"))
+}
+
+/// "; valid are `b`, `a`", the nearest to what was written first.
+pub fn valid_names(written: &str, names: &[&str]) -> String {
+    let mut names = names.to_vec();
+    names.sort_by(|a, b| {
+        let (near_a, near_b) = (strsim::jaro_winkler(written, a), strsim::jaro_winkler(written, b));
+        near_b.total_cmp(&near_a)
+    });
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("; valid are {}", names.join(", "))
 }
 
 /// The nearest of the valid names, if one is near.

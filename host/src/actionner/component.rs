@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use policy::{Grants, Import, Interface, MissingGrant, PACKAGE, is_wasi};
 use ring::digest::{SHA256, digest as hash};
 use serde_json::Value;
 use wasmtime::component::types::ComponentItem;
@@ -16,8 +17,7 @@ use wasmtime::component::{Component, Linker};
 use super::instance::{self, State};
 use super::wasi;
 use super::{Cache, CallError, Engine};
-use crate::capability::{self, Call, ExportsPre, PACKAGE, action};
-use crate::policy::{Grants, Import, MissingGrant, is_wasi};
+use crate::capability::{self, Call, ExportsPre, action};
 
 pub use action::OutputUse;
 
@@ -200,7 +200,7 @@ impl Inspection {
 
     /// The least that a policy must say for this component to be loaded.
     pub fn policy_entry(&self) -> String {
-        crate::policy::least_privilege_entry(&self.description.name, &self.digest, &self.imports)
+        policy::least_privilege_entry(&self.description.name, &self.digest, &self.imports)
     }
 }
 
@@ -256,8 +256,7 @@ fn interface_of(import: &str) -> Option<&str> {
     if is_wasi(import) {
         return Some(import);
     }
-    let (interface, _version) = import.strip_prefix(PACKAGE)?.split_once('@')?;
-    capability::INTERFACES.contains(&interface).then_some(interface)
+    import.strip_prefix(PACKAGE).and_then(|_| Interface::find(import)).map(Interface::name)
 }
 
 fn link(engine: &Engine, component: &Component, imports: &[Import]) -> Result<ExportsPre<State>, LoadError> {
@@ -266,8 +265,10 @@ fn link(engine: &Engine, component: &Component, imports: &[Import]) -> Result<Ex
     if component.component_type().imports(engine.inner()).any(|(name, _)| is_wasi(name)) {
         wasi::link(&mut linker).map_err(misfit)?;
     }
-    let interfaces: BTreeSet<&str> = imports.iter().map(|import| import.interface.as_str()).collect();
-    capability::link(&mut linker, &interfaces, |state: &mut State| &mut state.call).map_err(misfit)?;
+    let interfaces: BTreeSet<_> = imports.iter().filter_map(|import| Interface::find(&import.interface)).collect();
+    for interface in interfaces {
+        capability::link(&mut linker, interface, |state: &mut State| &mut state.call).map_err(misfit)?;
+    }
     let pre = linker.instantiate_pre(component).map_err(misfit)?;
     ExportsPre::new(pre).map_err(misfit)
 }

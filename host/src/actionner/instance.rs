@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use policy::Limits;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use super::engine::{Engine, TABLE_ELEMENTS_MAX};
 use super::wasi::Wasi;
-use crate::capability::{Call, CapabilityError, ExportsPre, HostTime, action};
-use crate::policy::Limits;
+use crate::capability::{Call, Exhausted, ExportsPre, HostTime, action};
 
 /// What a guest can make the host copy in one host call: strings and lists of all arguments.
 const HOST_CALL_BYTES_MAX: usize = 1 << 20;
@@ -56,7 +56,7 @@ pub enum CallError {
 }
 
 /// What came of a call that ended by itself.
-pub struct Called {
+pub struct CallOutput {
     /// What the component says of it.
     pub result: Result<Outcome, Failure>,
     /// What it has collected.
@@ -110,14 +110,14 @@ pub(super) async fn run(
     pre: &ExportsPre<State>,
     invocation: &Invocation,
     call: Call,
-) -> Result<Called, CallError> {
+) -> Result<CallOutput, CallError> {
     let (mut store, bounds) = enter(engine, call);
     let run = async {
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
     };
     let result = bounds.hold(run).await?;
-    Ok(Called { result, artifacts: store.into_data().call.into_artifacts() })
+    Ok(CallOutput { result, artifacts: store.into_data().call.into_artifacts() })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
@@ -135,9 +135,9 @@ pub(super) async fn describe(
 }
 
 fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
-    let limits = call.grants.limits.clone();
+    let limits = call.grants().limits.clone();
     let cpu = CpuTime { host: call.host_time().clone(), ..CpuTime::default() };
-    let bounds = Bounds { cpu: Arc::new(Mutex::new(cpu)), deadline: call.deadline, limits };
+    let bounds = Bounds { cpu: Arc::new(Mutex::new(cpu)), deadline: call.deadline(), limits };
     let memory = Memory { bytes: 0, bytes_max: bounds.limits.memory_bytes_max };
     let mut store = Store::new(engine.inner(), State { call, memory, wasi: None });
     store.limiter(|state| &mut state.memory);
@@ -171,7 +171,7 @@ impl Bounds {
                 Exceeded::Memory => CallError::Memory(self.limits.memory_bytes_max),
             };
         }
-        if let Some(CapabilityError::Exhausted { host_calls_max }) = error.downcast_ref() {
+        if let Some(Exhausted { host_calls_max }) = error.downcast_ref() {
             return CallError::HostCalls(*host_calls_max);
         }
         // The backtrace of a trap is of use to the author only, and long.

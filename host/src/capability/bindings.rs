@@ -8,9 +8,9 @@ wasmtime::component::bindgen!({
     imports: { default: async | trappable },
     exports: { default: async },
     with: {
-        "falco-talon:actionner/artifacts.artifact": super::artifacts::Handle,
+        "falco-talon:actionner/artifacts.artifact": super::spool::Handle,
     },
     trappable_error_type: {
-        "falco-talon:actionner/types.error" => super::CapabilityError,
+        "falco-talon:actionner/types.error" => super::call::Closed,
     },
 });

@@ -13,12 +13,12 @@ use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::{Blob, SdkBody};
 use aws_sdk_lambda::types as lambda;
 use http_body_util::{LengthLimitError, Limited};
+use policy::{FunctionRequest, Request};
 use tokio::time::{Instant, timeout_at};
 
 use super::bindings::falco_talon::actionner::functions::{Answer, Host, InvocationType};
-use super::clients::web::{causes, with_causes};
-use super::{Aws, Call, CapabilityError, Google};
-use crate::decide::{FunctionRequest, Request};
+use super::call::{Call, Closed};
+use crate::clients::{Aws, Google, RequestError, causes, with_causes};
 
 /// As long as an alias can be.
 const QUALIFIER_BYTES_MAX: usize = 128;
@@ -30,7 +30,7 @@ impl Host for Call {
         alias_or_version: String,
         invocation_type: InvocationType,
         payload: Vec<u8>,
-    ) -> Result<Answer, CapabilityError> {
+    ) -> Result<Answer, Closed> {
         const CAPABILITY: &str = "functions.invoke-lambda";
         let asked = FunctionRequest::aws(&name).map_err(|error| self.invalid(CAPABILITY, error))?;
         check_qualifier(&alias_or_version).map_err(|reason| self.invalid(CAPABILITY, reason))?;
@@ -47,7 +47,7 @@ impl Host for Call {
             let request = request.function_name(name).qualifier(alias_or_version).invocation_type(invocation_type);
             let request = request.payload(Blob::new(payload)).customize();
             let sent = timeout_at(self.deadline, request.interceptor(BytesMax(bytes_max)).send()).await;
-            match sent.map_err(|_| CapabilityError::Timeout)? {
+            match sent.map_err(|_| RequestError::Timeout)? {
                 Ok(output) => Ok(convert_output(output)),
                 Err(error) => {
                     self.explain(CAPABILITY, &with_causes(&error));
@@ -65,7 +65,7 @@ impl Host for Call {
         location: String,
         timeout_ms: Option<u32>,
         payload: Vec<u8>,
-    ) -> Result<Answer, CapabilityError> {
+    ) -> Result<Answer, Closed> {
         const CAPABILITY: &str = "functions.invoke-google";
         let asked = FunctionRequest::gcp(&name, &location).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[Request::Function(asked)])?;
@@ -81,19 +81,19 @@ impl Host for Call {
             let (status, payload) = google.call(address, payload, bytes_max).await?;
             Ok(Answer { status, payload, function_error: None })
         };
-        let result = timeout_at(end, invoke).await.unwrap_or(Err(CapabilityError::Timeout));
+        let result = timeout_at(end, invoke).await.unwrap_or(Err(RequestError::Timeout));
         self.close(entry, result)
     }
 }
 
 impl Call {
-    fn aws(&self) -> Result<&Aws, CapabilityError> {
-        let missing = || CapabilityError::Unavailable("the host has no client for AWS".to_owned());
+    fn aws(&self) -> Result<&Aws, RequestError> {
+        let missing = || RequestError::Unavailable("the host has no client for AWS".to_owned());
         self.clients.aws.as_ref().ok_or_else(missing)
     }
 
-    fn google(&self) -> Result<&Google, CapabilityError> {
-        let missing = || CapabilityError::Unavailable("the host has no client for Google Cloud".to_owned());
+    fn google(&self) -> Result<&Google, RequestError> {
+        let missing = || RequestError::Unavailable("the host has no client for Google Cloud".to_owned());
         self.clients.google.as_ref().ok_or_else(missing)
     }
 }
@@ -139,26 +139,24 @@ fn convert_output(output: InvokeOutput) -> Answer {
 }
 
 /// The only table from Lambda's answers to an error of the contract.
-fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> CapabilityError {
+fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> RequestError {
     if causes(error).any(<dyn std::error::Error>::is::<LengthLimitError>) {
-        return CapabilityError::TooLarge { bytes_max: bytes_max as u64 };
+        return RequestError::TooLarge { bytes_max: bytes_max as u64 };
     }
     let (Some(error), Some(response)) = (error.as_service_error(), error.raw_response()) else {
         return match error {
-            SdkError::ConstructionFailure(_) => CapabilityError::Invalid("Lambda can't be asked for this".to_owned()),
-            SdkError::TimeoutError(_) => CapabilityError::Timeout,
-            _ => CapabilityError::Unavailable("AWS Lambda can't be reached".to_owned()),
+            SdkError::ConstructionFailure(_) => RequestError::Invalid("Lambda can't be asked for this".to_owned()),
+            SdkError::TimeoutError(_) => RequestError::Timeout,
+            _ => RequestError::Unavailable("AWS Lambda can't be reached".to_owned()),
         };
     };
     let message = || error.message().or(error.code()).unwrap_or("no reason is given").to_owned();
     match response.status().as_u16() {
-        404 => CapabilityError::NotFound,
-        409 => CapabilityError::Conflict(message()),
-        401 | 403 => {
-            CapabilityError::Other(format!("AWS forbids it to the host: {}", error.code().unwrap_or_default()))
-        }
-        429 | 500.. => CapabilityError::Unavailable(message()),
-        _ => CapabilityError::Invalid(message()),
+        404 => RequestError::NotFound,
+        409 => RequestError::Conflict(message()),
+        401 | 403 => RequestError::Other(format!("AWS forbids it to the host: {}", error.code().unwrap_or_default())),
+        429 | 500.. => RequestError::Unavailable(message()),
+        _ => RequestError::Invalid(message()),
     }
 }
 

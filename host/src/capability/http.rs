@@ -4,58 +4,66 @@
 //! dials no address that leads back to it or to a cloud's metadata. In a dry run only reads are
 //! sent.
 
-mod client;
-
 use http::{HeaderMap, HeaderName, HeaderValue};
+use policy::{Denial, HttpRequest, Method, Request, WebAddress, is_of_the_connection};
 use tokio::time::timeout_at;
 
 use super::bindings::falco_talon::actionner::http::{Host, Request as Asked, Response};
-use super::clients::web::{self, causes, with_causes};
-use super::{Call, CapabilityError};
-use crate::decide::{Denial, HttpRequest, Request, WebAddress};
-use crate::policy::{Method, is_of_the_connection};
-
-use client::Refused;
-pub use client::{HttpClient, SecretError};
+use super::call::{Call, Closed};
+use super::error::CapabilityError;
+use crate::clients::{self, Refused, RequestError, causes, with_causes};
+use crate::telemetry::audit::Entry;
 
 /// What a guest hears of a write that is only rehearsed.
 const ACCEPTED: u16 = 202;
 
 impl Host for Call {
-    async fn send(&mut self, request: Asked) -> Result<Response, CapabilityError> {
+    async fn send(&mut self, request: Asked) -> Result<Response, Closed> {
         const CAPABILITY: &str = "http.send";
         let Asked { method, url, headers, body } = request;
         let url = WebAddress::parse(&url).map_err(|error| self.invalid(CAPABILITY, error))?;
         let asked = HttpRequest::new(&method, &url).map_err(|error| self.invalid(CAPABILITY, error))?;
         let headers = check_headers(headers).map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let entry = self.gate(CAPABILITY, &[Request::Http(asked)])?;
+        let answered = self.exchange(&entry, &asked, &url, headers, body).await;
+        self.close(entry, answered)
+    }
+}
+
+impl Call {
+    async fn exchange(
+        &self,
+        entry: &Entry,
+        asked: &HttpRequest<'_>,
+        url: &WebAddress,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Response, CapabilityError> {
         let bytes_max = self.grants.limits.response_bytes_max;
         if body.len() > bytes_max {
-            return Err(entry.failed(CapabilityError::TooLarge { bytes_max: bytes_max as u64 }));
+            return Err(RequestError::TooLarge { bytes_max: bytes_max as u64 }.into());
         }
         if self.dry_run && asked.method().is_write() {
-            return self.close(entry, Ok(Response { status: ACCEPTED, headers: Vec::new(), body: Vec::new() }));
+            return Ok(Response { status: ACCEPTED, headers: Vec::new(), body: Vec::new() });
         }
-        let missing = || CapabilityError::Unavailable("the host has no client for this actionner".to_owned());
-        let Some(client) = self.clients.http.get(&self.grants.actionner) else { return Err(entry.failed(missing())) };
-        let request = client.request(entry.grant(), asked.method(), &url, headers, body);
+        let missing = || RequestError::Unavailable("the host has no client for this actionner".to_owned());
+        let client = self.clients.http.get(&self.grants.actionner).ok_or_else(missing)?;
+        let request = client.request(entry.grant(), asked.method(), url, headers, body);
         let exchange = async {
             let response = request.send().await?;
             Ok::<_, reqwest::Error>(read(response, asked.method(), bytes_max).await)
         };
         match timeout_at(self.deadline, exchange).await {
-            Err(_) => self.close(entry, Err(CapabilityError::Timeout)),
-            Ok(Ok(result)) => self.close(entry, result),
+            Err(_) => Err(RequestError::Timeout.into()),
+            Ok(Ok(result)) => result.map_err(Into::into),
             Ok(Err(error)) => {
                 if let Some(Refused(place)) = causes(&error).find_map(|cause| cause.downcast_ref::<Refused>()) {
-                    let denial = Denial::of_place(&self.grants, &asked, *place).to_string();
-                    self.denied(CAPABILITY, &denial);
-                    entry.denied(&denial);
-                    return Err(CapabilityError::Denied(denial));
+                    let denial = Denial::of_place(&self.grants, asked, *place);
+                    return Err(CapabilityError::Denied(denial.to_string()));
                 }
                 let error = error.without_url();
-                self.explain(CAPABILITY, &with_causes(&error));
-                self.close(entry, Err(broken(&error, asked.method())))
+                self.explain(entry.capability(), &with_causes(&error));
+                Err(broken(&error, asked.method()).into())
             }
         }
     }
@@ -76,26 +84,26 @@ fn check_headers(headers: Vec<(String, String)>) -> Result<HeaderMap, String> {
     Ok(checked)
 }
 
-async fn read(response: reqwest::Response, method: Method, bytes_max: usize) -> Result<Response, CapabilityError> {
+async fn read(response: reqwest::Response, method: Method, bytes_max: usize) -> Result<Response, RequestError> {
     let status = response.status().as_u16();
     let text =
         |(name, value): (&HeaderName, &HeaderValue)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()));
     let headers: Vec<_> = response.headers().iter().filter_map(text).collect();
     let head: usize = headers.iter().map(|(name, value): &(String, String)| name.len() + value.len()).sum();
-    let too_large = || CapabilityError::TooLarge { bytes_max: bytes_max as u64 };
+    let too_large = || RequestError::TooLarge { bytes_max: bytes_max as u64 };
     let left = bytes_max.checked_sub(head).ok_or_else(too_large)?;
-    let body = web::read(response, left, |error| broken(&error, method)).await;
+    let body = clients::read(response, left, |error| broken(&error, method)).await;
     let body =
-        body.map_err(|error| if matches!(error, CapabilityError::TooLarge { .. }) { too_large() } else { error })?;
+        body.map_err(|error| if matches!(error, RequestError::TooLarge { .. }) { too_large() } else { error })?;
     Ok(Response { status, headers, body })
 }
 
 /// Before it was connected nothing was carried out, after that nobody knows.
-fn broken(error: &reqwest::Error, method: Method) -> CapabilityError {
+fn broken(error: &reqwest::Error, method: Method) -> RequestError {
     if error.is_connect() || !method.is_write() {
-        return CapabilityError::Unavailable("the address can't be reached".to_owned());
+        return RequestError::Unavailable("the address can't be reached".to_owned());
     }
-    CapabilityError::Other("the connection broke; it may or may not have been carried out".to_owned())
+    RequestError::Other("the connection broke; it may or may not have been carried out".to_owned())
 }
 
 #[cfg(test)]

@@ -10,17 +10,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
 use kube::client::UpgradeConnectionError;
+use policy::{Address, KubernetesRequest, Verb};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
 use wasmtime::component::Resource;
 
-use super::artifacts::{Artifacts, Handle};
 use super::bindings::falco_talon::actionner::kubernetes_exec::{Container, Exit, Host};
-use super::kubernetes::{convert_client_error, convert_status};
-use super::{Call, CapabilityError};
-use crate::audit::Entry;
-use crate::decide::Address;
-use crate::policy::Verb;
+use super::call::{Call, Closed};
+use super::spool::{Handle, Spool};
+use crate::clients::{RequestError, convert_client_error, convert_status};
+use crate::telemetry::audit::Entry;
 
 /// How much of a stream is read at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -35,16 +34,11 @@ struct Command<'a> {
 /// Where the standard output of a command goes.
 enum Stdout<'a> {
     Held,
-    Artifact(&'a mut Artifacts, Handle),
+    Artifact(&'a mut Spool, Handle),
 }
 
 impl Host for Call {
-    async fn exec(
-        &mut self,
-        container: Container,
-        command: Vec<String>,
-        stdin: Vec<u8>,
-    ) -> Result<Exit, CapabilityError> {
+    async fn exec(&mut self, container: Container, command: Vec<String>, stdin: Vec<u8>) -> Result<Exit, Closed> {
         let command = Command { container: &container, command: &command, stdin: &stdin };
         let entry = self.allow(&command, "kubernetes-exec.exec")?;
         let result = self.run(&command, None).await;
@@ -57,7 +51,7 @@ impl Host for Call {
         command: Vec<String>,
         stdin: Vec<u8>,
         stdout: Resource<Handle>,
-    ) -> Result<Exit, CapabilityError> {
+    ) -> Result<Exit, Closed> {
         let command = Command { container: &container, command: &command, stdin: &stdin };
         let entry = self.allow(&command, "kubernetes-exec.exec-into")?;
         let result = self.run(&command, Some(Handle::from(&stdout))).await;
@@ -66,17 +60,17 @@ impl Host for Call {
 }
 
 impl Call {
-    fn allow(&mut self, command: &Command<'_>, capability: &'static str) -> Result<Entry, CapabilityError> {
+    fn allow(&mut self, command: &Command<'_>, capability: &'static str) -> Result<Entry, Closed> {
         let Container { namespace, pod, .. } = command.container;
         let address = Address::new("", "v1", "pods/exec", Some(namespace), Some(pod))
             .map_err(|error| self.invalid(capability, error))?;
         if command.command.is_empty() {
             return Err(self.invalid(capability, "the command is empty"));
         }
-        self.gate(capability, &[address.request(Verb::Create, &[]).into()])
+        self.gate(capability, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])
     }
 
-    async fn run(&mut self, command: &Command<'_>, into: Option<Handle>) -> Result<Exit, CapabilityError> {
+    async fn run(&mut self, command: &Command<'_>, into: Option<Handle>) -> Result<Exit, RequestError> {
         if self.dry_run {
             return Ok(Exit { code: 0, stdout: Vec::new(), stderr: Vec::new(), truncated: false });
         }
@@ -84,15 +78,15 @@ impl Call {
         let (deadline, bytes_max) = (self.deadline, self.grants.limits.response_bytes_max);
         let host_time = self.host_time.clone();
         let stdout = match into {
-            Some(handle) => Stdout::Artifact(&mut self.artifacts, handle),
+            Some(handle) => Stdout::Artifact(&mut self.spool, handle),
             None => Stdout::Held,
         };
         let run = async { attend(start(client, command).await?, command.stdin, stdout, bytes_max).await };
-        timeout_at(deadline, host_time.work(run)).await.map_err(|_| CapabilityError::Timeout)?
+        timeout_at(deadline, host_time.work(run)).await.map_err(|_| RequestError::Timeout)?
     }
 }
 
-async fn start(client: kube::Client, command: &Command<'_>) -> Result<AttachedProcess, CapabilityError> {
+async fn start(client: kube::Client, command: &Command<'_>) -> Result<AttachedProcess, RequestError> {
     let Container { namespace, pod, name } = command.container;
     // By default the output comes in pieces of a kilobyte, each of which is a task of its own to store.
     let parameters = AttachParams::default().max_stdout_buf_size(CHUNK_BYTES);
@@ -110,7 +104,7 @@ async fn attend(
     stdin: &[u8],
     stdout: Stdout<'_>,
     bytes_max: usize,
-) -> Result<Exit, CapabilityError> {
+) -> Result<Exit, RequestError> {
     let left = AtomicUsize::new(bytes_max);
     let (input, output, errors) = (process.stdin(), process.stdout(), process.stderr());
     let status = process.take_status();
@@ -123,8 +117,8 @@ async fn attend(
     let collect = async {
         match (output, stdout) {
             (Some(output), Stdout::Held) => Ok(hold(output, &left).await),
-            (Some(output), Stdout::Artifact(artifacts, handle)) => {
-                pour(output, artifacts, handle).await.map(|()| (Vec::new(), false))
+            (Some(output), Stdout::Artifact(spool, handle)) => {
+                pour(output, spool, handle).await.map(|()| (Vec::new(), false))
             }
             (None, _) => Ok((Vec::new(), false)),
         }
@@ -165,23 +159,19 @@ async fn hold(mut stream: impl AsyncRead + Unpin, left: &AtomicUsize) -> (Vec<u8
     (held, cut)
 }
 
-async fn pour(
-    mut stream: impl AsyncRead + Unpin,
-    artifacts: &mut Artifacts,
-    handle: Handle,
-) -> Result<(), CapabilityError> {
+async fn pour(mut stream: impl AsyncRead + Unpin, spool: &mut Spool, handle: Handle) -> Result<(), RequestError> {
     loop {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         match stream.read_buf(&mut chunk).await {
-            Ok(1..) => artifacts.append(handle, chunk).await?,
+            Ok(1..) => spool.append(handle, chunk).await?,
             Ok(0) | Err(_) => return Ok(()),
         }
     }
 }
 
 /// What the API server says at the end: success, the exit code, or why the command did not run.
-fn exit_code(status: Option<Status>) -> Result<i32, CapabilityError> {
-    let lost = || CapabilityError::Unavailable("the connection ended before the command did".to_owned());
+fn exit_code(status: Option<Status>) -> Result<i32, RequestError> {
+    let lost = || RequestError::Unavailable("the connection ended before the command did".to_owned());
     let status = status.ok_or_else(lost)?;
     if status.status.as_deref() == Some("Success") {
         return Ok(0);
@@ -192,9 +182,9 @@ fn exit_code(status: Option<Status>) -> Result<i32, CapabilityError> {
     code.ok_or_else(|| {
         let message = status.message.unwrap_or_else(|| "the command can't be run".to_owned());
         if message.contains("not found") && message.contains("container") && !message.contains("executable") {
-            CapabilityError::NotFound
+            RequestError::NotFound
         } else {
-            CapabilityError::Invalid(message)
+            RequestError::Invalid(message)
         }
     })
 }

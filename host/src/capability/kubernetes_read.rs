@@ -8,65 +8,65 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use kube::core::discovery::v2::APIGroupDiscoveryList;
+use policy::{Address, KubernetesRequest, Verb};
 use serde_json_path::JsonPath;
 use tokio::time::{Instant, sleep, timeout_at};
 use wasmtime::component::Resource;
 
-use super::artifacts::Handle;
 use super::bindings::falco_talon::actionner::kubernetes_read::{Departure, Host, LogOptions, ResourceType};
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
-use super::kubernetes::{
-    Answer, ApiRequest, Kubernetes, collection_address, convert_client_error, object_address, query,
-};
-use super::{Call, CapabilityError};
-use crate::audit::Entry;
-use crate::decide::{Address, KubernetesRequest};
-use crate::policy::Verb;
+use super::call::{Call, Closed};
+use super::kubernetes::{collection_address, object_address, query};
+use super::spool::Handle;
+use crate::clients::{Answer, ApiRequest, Kubernetes, RequestError, convert_client_error};
+use crate::telemetry::audit::Entry;
 
 /// How long a wait pauses at first between two looks, and at most.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
 const LOOK_AGAIN_MAX: Duration = Duration::from_millis(500);
 
 impl Host for Call {
-    async fn get(&mut self, object: Object) -> Result<String, CapabilityError> {
+    async fn get(&mut self, object: Object) -> Result<String, Closed> {
         let address = object_address(&object).map_err(|error| self.invalid("kubernetes-read.get", error))?;
-        let entry = self.gate("kubernetes-read.get", &[address.request(Verb::Get, &[]).into()])?;
-        let answer = self.send(entry, &ApiRequest::get(address.path())).await?;
-        self.targets.learn(&answer.object);
+        let entry = self.gate("kubernetes-read.get", &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
+        let sent = self.send(&ApiRequest::get(address.path())).await;
+        let answer = self.close(entry, sent)?;
+        self.facts.targets.learn(&answer.object);
         Ok(answer.into_text())
     }
 
-    async fn list(&mut self, collection: Collection) -> Result<String, CapabilityError> {
+    async fn list(&mut self, collection: Collection) -> Result<String, Closed> {
         let address = collection_address(&collection).map_err(|error| self.invalid("kubernetes-read.list", error))?;
         let node = pods_of_node(&address, &collection);
-        let request = KubernetesRequest { node, ..address.request(Verb::List, &[]) };
+        let request = KubernetesRequest { node, ..KubernetesRequest::new(Verb::List, &address, &[]) };
         let entry = self.gate("kubernetes-read.list", &[request.into()])?;
         let path = address.path()
             + &query(&[("labelSelector", &collection.label_selector), ("fieldSelector", &collection.field_selector)]);
-        let answer = self.send(entry, &ApiRequest::get(path)).await?;
+        let sent = self.send(&ApiRequest::get(path)).await;
+        let answer = self.close(entry, sent)?;
         if let (Some(_), Some(pods)) = (node, answer.object["items"].as_array()) {
-            self.targets.learn_pods_of_node(pods);
+            self.facts.targets.learn_pods_of_node(pods);
         }
         Ok(answer.into_text())
     }
 
-    async fn discover(&mut self, plural: String) -> Result<Vec<ResourceType>, CapabilityError> {
+    async fn discover(&mut self, plural: String) -> Result<Vec<ResourceType>, Closed> {
         let entry = self.gate("kubernetes-read.discover", &[])?;
         let found = async {
             let discover = discover(self.kubernetes()?, &plural);
-            timeout_at(self.deadline, discover).await.map_err(|_| CapabilityError::Timeout)?
+            timeout_at(self.deadline, discover).await.map_err(|_| RequestError::Timeout)?
         };
         let found = found.await;
         self.close(entry, found)
     }
 
-    async fn logs(&mut self, namespace: String, pod: String, options: LogOptions) -> Result<String, CapabilityError> {
+    async fn logs(&mut self, namespace: String, pod: String, options: LogOptions) -> Result<String, Closed> {
         let (entry, request) = self.allow_logs("kubernetes-read.logs", &namespace, &pod, &options)?;
         let read = async {
             let kubernetes = self.kubernetes()?;
             let response = kubernetes.open(&request, self.deadline).await?;
             let bytes = kubernetes.read(response, self.deadline, self.grants.limits.response_bytes_max).await?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
+            Ok::<_, RequestError>(String::from_utf8_lossy(&bytes).into_owned())
         };
         let read = read.await;
         self.close(entry, read)
@@ -78,33 +78,30 @@ impl Host for Call {
         pod: String,
         options: LogOptions,
         artifact: Resource<Handle>,
-    ) -> Result<u64, CapabilityError> {
+    ) -> Result<u64, Closed> {
         let (entry, request) = self.allow_logs("kubernetes-read.logs-into", &namespace, &pod, &options)?;
         let host_time = self.host_time.clone();
         let poured = host_time.work(self.pour_logs(&request, Handle::from(&artifact))).await;
         self.close(entry, poured)
     }
 
-    async fn wait(&mut self, object: Object, query: String, timeout_ms: u32) -> Result<String, CapabilityError> {
+    async fn wait(&mut self, object: Object, query: String, timeout_ms: u32) -> Result<String, Closed> {
         const CAPABILITY: &str = "kubernetes-read.wait";
         let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
         let query = JsonPath::parse(&query).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[address.request(Verb::Get, &[]).into()])?;
+        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let waited = self.wait_for(&ApiRequest::get(address.path()), &query, timeout_ms).await;
         let answer = self.close(entry, waited)?;
-        self.targets.learn(&answer.object);
+        self.facts.targets.learn(&answer.object);
         Ok(answer.into_text())
     }
 
-    async fn wait_deleted(
-        &mut self,
-        departures: Vec<Departure>,
-        timeout_ms: u32,
-    ) -> Result<Vec<bool>, CapabilityError> {
+    async fn wait_deleted(&mut self, departures: Vec<Departure>, timeout_ms: u32) -> Result<Vec<bool>, Closed> {
         const CAPABILITY: &str = "kubernetes-read.wait-deleted";
         let addresses = departures.iter().map(|departure| object_address(&departure.object));
         let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(|error| self.invalid(CAPABILITY, error))?;
-        let asked: Vec<_> = addresses.iter().map(|address| address.request(Verb::Get, &[]).into()).collect();
+        let asked: Vec<_> =
+            addresses.iter().map(|address| KubernetesRequest::new(Verb::Get, &address, &[]).into()).collect();
         let entry = self.gate(CAPABILITY, &asked)?;
         let end = self.wait_until(timeout_ms);
         let bytes_max = self.grants.limits.response_bytes_max;
@@ -127,10 +124,10 @@ impl Call {
         namespace: &str,
         pod: &str,
         options: &LogOptions,
-    ) -> Result<(Entry, ApiRequest), CapabilityError> {
+    ) -> Result<(Entry, ApiRequest), Closed> {
         let address = Address::new("", "v1", "pods/log", Some(namespace), Some(pod))
             .map_err(|error| self.invalid(capability, error))?;
-        let entry = self.gate(capability, &[address.request(Verb::Get, &[]).into()])?;
+        let entry = self.gate(capability, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let tail_lines = options.tail_lines.map(|lines| lines.to_string()).unwrap_or_default();
         let previous = if options.previous { "true" } else { "" };
         let parameters =
@@ -138,26 +135,21 @@ impl Call {
         Ok((entry, ApiRequest::get(address.path() + &query(&parameters))))
     }
 
-    async fn pour_logs(&mut self, request: &ApiRequest, handle: Handle) -> Result<u64, CapabilityError> {
+    async fn pour_logs(&mut self, request: &ApiRequest, handle: Handle) -> Result<u64, RequestError> {
         let deadline = self.deadline;
         let mut body = self.kubernetes()?.open(request, deadline).await?.into_body();
         let mut bytes = 0;
-        while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(|_| CapabilityError::Timeout)? {
+        while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(|_| RequestError::Timeout)? {
             let frame = frame.map_err(|error| convert_client_error(&error))?;
             if let Ok(data) = frame.into_data() {
                 bytes += data.len() as u64;
-                self.artifacts.append(handle, data.into()).await?;
+                self.spool.append(handle, data.into()).await?;
             }
         }
         Ok(bytes)
     }
 
-    async fn wait_for(
-        &self,
-        request: &ApiRequest,
-        query: &JsonPath,
-        timeout_ms: u32,
-    ) -> Result<Answer, CapabilityError> {
+    async fn wait_for(&self, request: &ApiRequest, query: &JsonPath, timeout_ms: u32) -> Result<Answer, RequestError> {
         let end = self.wait_until(timeout_ms);
         let kubernetes = self.kubernetes()?;
         let mut pause = LOOK_AGAIN_MIN;
@@ -178,14 +170,14 @@ async fn wait_gone(
     uid: Option<&str>,
     end: Instant,
     bytes_max: usize,
-) -> Result<bool, CapabilityError> {
+) -> Result<bool, RequestError> {
     let mut pause = LOOK_AGAIN_MIN;
     loop {
         match kubernetes.send(&request, end, bytes_max).await {
             Ok(answer) if uid.is_some_and(|uid| answer.object["metadata"]["uid"] != uid) => return Ok(true),
-            Err(CapabilityError::NotFound) => return Ok(true),
+            Err(RequestError::NotFound) => return Ok(true),
             Ok(_) => {}
-            Err(CapabilityError::Timeout) => return Ok(false),
+            Err(RequestError::Timeout) => return Ok(false),
             Err(error) => return Err(error),
         }
         if look_again(&mut pause, end).await.is_err() {
@@ -195,9 +187,9 @@ async fn wait_gone(
 }
 
 /// Pause, each time longer, unless that would be past `end`.
-async fn look_again(pause: &mut Duration, end: Instant) -> Result<(), CapabilityError> {
+async fn look_again(pause: &mut Duration, end: Instant) -> Result<(), RequestError> {
     if Instant::now() + *pause > end {
-        return Err(CapabilityError::Timeout);
+        return Err(RequestError::Timeout);
     }
     sleep(*pause).await;
     *pause = (*pause * 3 / 2).min(LOOK_AGAIN_MAX);
@@ -211,7 +203,7 @@ fn pods_of_node<'a>(address: &Address<'_>, collection: &'a Collection) -> Option
 }
 
 /// The API server's own groups come first in its answers, the core group in one of its own.
-async fn discover(kubernetes: &Kubernetes, plural: &str) -> Result<Vec<ResourceType>, CapabilityError> {
+async fn discover(kubernetes: &Kubernetes, plural: &str) -> Result<Vec<ResourceType>, RequestError> {
     let client = kubernetes.client();
     let core = client.list_core_api_versions_aggregated().await.map_err(|error| convert_client_error(&error))?;
     let groups = client.list_api_groups_aggregated().await.map_err(|error| convert_client_error(&error))?;

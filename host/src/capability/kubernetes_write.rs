@@ -7,19 +7,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use http::Method;
+use policy::{
+    Address, AddressError, FieldPath, KubernetesRequest, PatchKind, Verb, check_identity, name_in_body, touched_fields,
+};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::bindings::falco_talon::actionner::kubernetes_write::{Applied, DeleteOptions, Eviction, Host, PatchType};
 use super::bindings::falco_talon::actionner::types::{Collection, Error, Object};
-use super::kubernetes::{Answer, ApiRequest, JSON, collection_address, object_address, query};
-use super::{Call, CapabilityError};
-use crate::audit::Entry;
-use crate::decide::{Address, AddressError, PatchKind, check_identity, name_in_body, touched_fields};
-use crate::policy::{FieldPath, Verb};
+use super::call::{Call, Closed};
+use super::interfaces::answered;
+use super::kubernetes::{collection_address, object_address, query};
+use crate::clients::{Answer, ApiRequest, JSON, RequestError};
+use crate::telemetry::audit::Entry;
 
 /// Who holds the fields that an actionner applies, and the author of its other writes.
 const FIELD_MANAGER: &str = "falco-talon";
@@ -44,7 +47,7 @@ struct Write<'a> {
 }
 
 impl Host for Call {
-    async fn patch(&mut self, object: Object, patch_type: PatchType, body: String) -> Result<String, CapabilityError> {
+    async fn patch(&mut self, object: Object, patch_type: PatchType, body: String) -> Result<String, Closed> {
         const CAPABILITY: &str = "kubernetes-write.patch";
         let (kind, content_type) = match patch_type {
             PatchType::Merge => (PatchKind::Merge, "application/merge-patch+json"),
@@ -52,45 +55,52 @@ impl Host for Call {
             PatchType::Json => (PatchKind::Json, "application/json-patch+json"),
         };
         let write = look_through(object_address(&object), kind, &body).map_err(|it| self.invalid(CAPABILITY, it))?;
-        let entry = self.gate(CAPABILITY, &[write.address.request(Verb::Patch, &write.fields).into()])?;
+        let entry =
+            self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Patch, &write.address, &write.fields).into()])?;
         let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
         let request = ApiRequest { method: Method::PATCH, path, content_type, body: write.body };
-        let answer = self.send(entry, &request).await?;
-        self.targets.learn(&answer.object);
+        let sent = self.send(&request).await;
+        let answer = self.close(entry, sent)?;
+        self.facts.targets.learn(&answer.object);
         Ok(answer.into_text())
     }
 
-    async fn apply(&mut self, object: Object, body: String) -> Result<Applied, CapabilityError> {
+    async fn apply(&mut self, object: Object, body: String) -> Result<Applied, Closed> {
         const CAPABILITY: &str = "kubernetes-write.apply";
         let write = look_through(object_address(&object), PatchKind::Apply, &body)
             .map_err(|error| self.invalid(CAPABILITY, error))?;
         // The API server creates what is not there, so both verbs must be granted.
-        let asked = [Verb::Create, Verb::Patch].map(|verb| write.address.request(verb, &write.fields).into());
+        let asked =
+            [Verb::Create, Verb::Patch].map(|verb| KubernetesRequest::new(verb, &write.address, &write.fields).into());
         let entry = self.gate(CAPABILITY, &asked)?;
         let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER), ("force", "false")]);
         let content_type = "application/apply-patch+yaml";
         let request = ApiRequest { method: Method::PATCH, path, content_type, body: write.body };
-        let answer = self.send(entry, &request).await?;
+        let sent = self.send(&request).await;
+        let answer = self.close(entry, sent)?;
         Ok(Applied { created: answer.created, object: answer.into_text() })
     }
 
-    async fn create(&mut self, collection: Collection, body: String) -> Result<String, CapabilityError> {
+    async fn create(&mut self, collection: Collection, body: String) -> Result<String, Closed> {
         const CAPABILITY: &str = "kubernetes-write.create";
         let write = look_through(collection_address(&collection), PatchKind::Create, &body)
             .map_err(|error| self.invalid(CAPABILITY, error))?;
         let object = write.address.named(&write.name).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[object.request(Verb::Create, &write.fields).into()])?;
+        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &object, &write.fields).into()])?;
         let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
         let request = ApiRequest { method: Method::POST, path, content_type: JSON, body: write.body };
-        self.send(entry, &request).await.map(Answer::into_text)
+        let sent = self.send(&request).await;
+        self.close(entry, sent).map(Answer::into_text)
     }
 
-    async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), CapabilityError> {
+    async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), Closed> {
         let address = object_address(&object).map_err(|error| self.invalid("kubernetes-write.delete", error))?;
-        let entry = self.gate("kubernetes-write.delete", &[address.request(Verb::Delete, &[]).into()])?;
+        let entry =
+            self.gate("kubernetes-write.delete", &[KubernetesRequest::new(Verb::Delete, &address, &[]).into()])?;
         let body = self.delete_options(&options).to_string().into();
         let request = ApiRequest { method: Method::DELETE, path: address.path(), content_type: JSON, body };
-        self.send(entry, &request).await.map(drop)
+        let sent = self.send(&request).await;
+        self.close(entry, sent).map(drop)
     }
 
     async fn evict(
@@ -98,27 +108,23 @@ impl Host for Call {
         evictions: Vec<Eviction>,
         grace_period_s: Option<u32>,
         timeout_ms: u32,
-    ) -> Result<Vec<Result<(), Error>>, CapabilityError> {
+    ) -> Result<Vec<Result<(), Error>>, Closed> {
         let end = self.wait_until(timeout_ms);
         let mut allowed = Vec::new();
         for eviction in &evictions {
-            allowed.push(match self.allow_eviction(eviction, grace_period_s) {
-                Err(error @ CapabilityError::Exhausted { .. }) => return Err(error),
-                allowed => allowed,
-            });
+            allowed.push(answered(self.allow_eviction(eviction, grace_period_s))?);
         }
         let at_once = Semaphore::new(EVICTIONS_AT_ONCE_MAX);
         let evictions = allowed.into_iter().map(|allowed| async {
-            let (entry, request) = allowed?;
-            let evicted = self.evict_within(&at_once, &request, end).await;
-            self.close(entry, evicted)
+            match allowed {
+                Ok((entry, request)) => {
+                    let evicted = self.evict_within(&at_once, &request, end).await;
+                    answered(self.close(entry, evicted))
+                }
+                Err(error) => Ok(Err(error)),
+            }
         });
-        let told = |result: Result<(), CapabilityError>| match result {
-            Ok(()) => Ok(Ok(())),
-            Err(error) => error.into_answer().map(Err),
-        };
-        let answers: wasmtime::Result<Vec<_>> = join_all(evictions).await.into_iter().map(told).collect();
-        answers.map_err(|error| CapabilityError::Other(error.to_string()))
+        Ok(try_join_all(evictions).await?)
     }
 }
 
@@ -127,12 +133,12 @@ impl Call {
         &mut self,
         eviction: &Eviction,
         grace_period_s: Option<u32>,
-    ) -> Result<(Entry, ApiRequest), CapabilityError> {
+    ) -> Result<(Entry, ApiRequest), Closed> {
         const CAPABILITY: &str = "kubernetes-write.evict";
         let Eviction { namespace, pod, uid } = eviction;
         let address = Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod))
             .map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[address.request(Verb::Create, &[]).into()])?;
+        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
         let body = json!({
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -144,12 +150,7 @@ impl Call {
     }
 
     /// Ask until the pod's budgets allow it, or `end` is near.
-    async fn evict_within(
-        &self,
-        at_once: &Semaphore,
-        request: &ApiRequest,
-        end: Instant,
-    ) -> Result<(), CapabilityError> {
+    async fn evict_within(&self, at_once: &Semaphore, request: &ApiRequest, end: Instant) -> Result<(), RequestError> {
         loop {
             let sent = async {
                 // Never closed.
@@ -157,7 +158,7 @@ impl Call {
                 self.kubernetes()?.send(request, self.deadline, self.grants.limits.response_bytes_max).await
             };
             match sent.await {
-                Err(CapabilityError::Unavailable(_)) if Instant::now() + BUDGET_PAUSE < end => {
+                Err(RequestError::Unavailable(_)) if Instant::now() + BUDGET_PAUSE < end => {
                     sleep(BUDGET_PAUSE).await;
                 }
                 result => return result.map(drop),

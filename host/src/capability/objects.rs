@@ -5,15 +5,14 @@
 use futures_util::StreamExt;
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload};
+use policy::{ObjectRequest, ObjectTarget, ObjectVerb, Request};
 use tokio::time::timeout_at;
 
-use super::artifacts::check_media_type;
 use super::bindings::falco_talon::actionner::objects::Host;
-use super::clients::web::with_causes;
-use super::{Call, CapabilityError};
-use crate::audit::Entry;
-use crate::decide::{ObjectRequest, Request};
-use crate::policy::{ObjectTarget, ObjectVerb};
+use super::call::{Call, Closed};
+use super::media_type::check_media_type;
+use crate::clients::{Aws, RequestError, with_causes};
+use crate::telemetry::audit::Entry;
 
 /// Where an object is.
 struct Location {
@@ -22,7 +21,7 @@ struct Location {
 }
 
 impl Host for Call {
-    async fn get(&mut self, bucket: String, key: String) -> Result<Vec<u8>, CapabilityError> {
+    async fn get(&mut self, bucket: String, key: String) -> Result<Vec<u8>, Closed> {
         const CAPABILITY: &str = "objects.get";
         let asked = ObjectRequest::new(ObjectVerb::Get, &bucket, &key);
         let asked = asked.map_err(|error| self.invalid(CAPABILITY, error))?;
@@ -32,33 +31,27 @@ impl Host for Call {
             let location = self.locate(&entry, &key)?;
             read(&location, bytes_max).await.map_err(|error| self.failed(CAPABILITY, error))
         };
-        let result = timeout_at(self.deadline, get).await.unwrap_or(Err(CapabilityError::Timeout));
+        let result = timeout_at(self.deadline, get).await.unwrap_or(Err(RequestError::Timeout));
         self.close(entry, result)
     }
 
-    async fn put(
-        &mut self,
-        bucket: String,
-        key: String,
-        media_type: String,
-        content: Vec<u8>,
-    ) -> Result<(), CapabilityError> {
+    async fn put(&mut self, bucket: String, key: String, media_type: String, content: Vec<u8>) -> Result<(), Closed> {
         const CAPABILITY: &str = "objects.put";
         let asked = ObjectRequest::new(ObjectVerb::Put, &bucket, &key);
         let asked = asked.map_err(|error| self.invalid(CAPABILITY, error))?;
         check_media_type(&media_type).map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let entry = self.gate(CAPABILITY, &[Request::Object(asked)])?;
-        if self.dry_run {
-            return self.close(entry, Ok(()));
-        }
         let put = async {
+            if self.dry_run {
+                return Ok(());
+            }
             let Location { bucket, path } = self.locate(&entry, &key)?;
             let attributes = Attributes::from_iter([(Attribute::ContentType, media_type)]);
             let options = PutOptions { attributes, ..PutOptions::default() };
             let stored = bucket.put_opts(&path, PutPayload::from(content), options).await;
             stored.map(drop).map_err(|error| self.failed(CAPABILITY, ReadError::Store(error)))
         };
-        let result = timeout_at(self.deadline, put).await.unwrap_or(Err(CapabilityError::Timeout));
+        let result = timeout_at(self.deadline, put).await.unwrap_or(Err(RequestError::Timeout));
         self.close(entry, result)
     }
 }
@@ -96,39 +89,39 @@ async fn read(location: &Location, bytes_max: usize) -> Result<Vec<u8>, ReadErro
 
 impl Call {
     /// Where the grant that allowed the call says that this key is.
-    fn locate(&self, entry: &Entry, key: &str) -> Result<Location, CapabilityError> {
+    fn locate(&self, entry: &Entry, key: &str) -> Result<Location, RequestError> {
         let granted = entry.grant().and_then(|grant| self.grants.granted.objects.get(grant));
-        let missing = || CapabilityError::Unavailable("the host has no client for this storage".to_owned());
+        let missing = || RequestError::Unavailable("the host has no client for this storage".to_owned());
         let grant = granted.ok_or_else(missing)?;
         let storage = match grant.target {
-            ObjectTarget::AwsS3 => self.clients.aws.as_ref().map(super::Aws::storage),
+            ObjectTarget::AwsS3 => self.clients.aws.as_ref().map(Aws::storage),
             ObjectTarget::MinioS3 => self.clients.minio.as_ref(),
         };
         let bucket = storage.ok_or_else(missing)?.bucket(&grant.bucket);
-        let bucket = bucket.map_err(|error| self.failed("objects", ReadError::Store(error)))?;
+        let bucket = bucket.map_err(|error| self.failed(entry.capability(), ReadError::Store(error)))?;
         let path = Path::parse(format!("{}{key}", grant.prefix));
-        Ok(Location { bucket, path: path.map_err(|error| CapabilityError::Invalid(error.to_string()))? })
+        Ok(Location { bucket, path: path.map_err(|error| RequestError::Invalid(error.to_string()))? })
     }
 
     /// The only table from a storage's errors to those of the contract. Their texts carry
     /// addresses and names of accounts, which are not for guests.
-    fn failed(&self, capability: &'static str, error: ReadError) -> CapabilityError {
+    fn failed(&self, capability: &'static str, error: ReadError) -> RequestError {
         use object_store::Error;
         let error = match error {
-            ReadError::TooLarge { bytes_max } => return CapabilityError::TooLarge { bytes_max },
-            ReadError::Store(Error::NotFound { .. }) => return CapabilityError::NotFound,
+            ReadError::TooLarge { bytes_max } => return RequestError::TooLarge { bytes_max },
+            ReadError::Store(Error::NotFound { .. }) => return RequestError::NotFound,
             ReadError::Store(error) => error,
         };
         self.explain(capability, &with_causes(&error));
         match error {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-                CapabilityError::Other("the storage forbids it to the host".to_owned())
+                RequestError::Other("the storage forbids it to the host".to_owned())
             }
             Error::AlreadyExists { .. } | Error::Precondition { .. } => {
-                CapabilityError::Conflict("the object was changed meanwhile".to_owned())
+                RequestError::Conflict("the object was changed meanwhile".to_owned())
             }
-            Error::InvalidPath { .. } => CapabilityError::Invalid("this can't be a key".to_owned()),
-            _ => CapabilityError::Unavailable("the storage can't be reached, or answers with an error".to_owned()),
+            Error::InvalidPath { .. } => RequestError::Invalid("this can't be a key".to_owned()),
+            _ => RequestError::Unavailable("the storage can't be reached, or answers with an error".to_owned()),
         }
     }
 }

@@ -10,8 +10,8 @@ use super::context::Context;
 use super::{Files, catalogue, print};
 use crate::actionner::{Description, Inspection, Origin, OutputUse};
 use crate::generation::Problem;
-use crate::policy::{Entry, Import, Policy, rbac};
 use crate::telemetry::logs::Level;
+use policy::{Entry, Import, Policy, rbac};
 
 /// List actionners, or look into a component
 #[derive(Debug, clap::Subcommand)]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::actionner::{Description, Inspection, OutputUse};
-use crate::policy::{Entry, Import, Policy};
+use policy::{Entry, Import, Policy};
 
 /// A section for each actionner, in the order in which they are given.
 pub fn markdown(inspections: &[Inspection], policy: &Policy) -> String {

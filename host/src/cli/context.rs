@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use super::Files;
 use crate::actionner::{Cache, Engine};
-use crate::audit::Audit;
-use crate::capability::Reporting;
+use crate::clients::Cluster;
 use crate::config::Config;
-use crate::generation::{Cluster, Loader, Problem};
+use crate::generation::{Loader, Problem};
+use crate::telemetry::Reporting;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::logs::{FlushGuard, Format, Level, Logger};
 use crate::telemetry::metrics::Metrics;
 

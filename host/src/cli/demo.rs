@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
+use simulation::Simulation;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::print;
+use crate::clients::Cluster;
 use crate::config::Config;
-use crate::generation::Cluster;
 use crate::run::{Resources, run as run_host};
-use crate::simulation::Simulation;
 use crate::telemetry::logs::Logger;
 
 const RULES: &str = include_str!("demo/rules.yaml");
@@ -40,7 +40,7 @@ enum DemoError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("the simulated cluster: {0}")]
-    Cluster(#[from] crate::simulation::SimulationError),
+    Cluster(#[from] simulation::SimulationError),
     #[error("{0}")]
     Config(#[from] crate::config::ConfigError),
     #[error("the host answered: {0}")]

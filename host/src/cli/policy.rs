@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ::policy::explain::{abilities, call};
+use ::policy::{Facts, FieldPath, KubernetesRequest, Policy, ResourceName};
 use rules::Event;
 
 use super::context::Context;
 use super::{Files, print};
-use crate::decide::{KubernetesRequest, Targets};
 use crate::generation::Problem;
-use crate::policy::explain::{abilities, call};
-use crate::policy::{FieldPath, Policy, ResourceName};
 use crate::telemetry::logs::Level;
 
 /// Check, print or explain the policy
@@ -78,10 +77,10 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
 fn explain(asked: &Explain, policy: &Policy) -> Result<String, String> {
     let body = std::fs::read(&asked.event).map_err(|error| format!("open {}: {error}", asked.event.display()))?;
     let event = Event::from_json(&body).map_err(|error| format!("{}: {error}", asked.event.display()))?;
-    let targets = Targets::of(&event);
+    let facts = Facts::of(&event);
     let entry = policy.entry(&asked.actionner);
     let (Some(verb), Some(resource)) = (&asked.verb, &asked.resource) else {
-        return Ok(abilities(&asked.actionner, &entry, &targets));
+        return Ok(abilities(&asked.actionner, &entry, &facts));
     };
     let resource: ResourceName = resource.parse()?;
     let fields = asked.fields.iter().map(|field| field.parse()).collect::<Result<Vec<FieldPath>, _>>()?;
@@ -95,5 +94,5 @@ fn explain(asked: &Explain, policy: &Policy) -> Result<String, String> {
         fields: &fields,
         node: None,
     };
-    Ok(call(&asked.actionner, &entry, &targets, &request))
+    Ok(call(&asked.actionner, &entry, &facts, &request))
 }

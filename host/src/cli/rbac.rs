@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use super::context::Context;
 use super::{Files, print};
-use crate::policy::rbac::{ServiceAccount, manifests};
 use crate::telemetry::logs::Level;
+use policy::rbac::{ServiceAccount, manifests};
 
 /// Print the ClusterRole and the Roles that the host needs for the rules in force, and no more
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Files;
 use super::context::Context;
-use crate::generation::Cluster;
+use crate::clients::Cluster;
 use crate::run::{Resources, run as run_host};
 
 /// Where the original looks for its configuration where no flag says otherwise.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rules::{Action, Diagnostic, RuleSet, Severity};
 use serde_json::Value;
 
-use super::Problem;
+use super::problem::Problem;
 use crate::actionner::Inspection;
 
 /// A script of this size is none.

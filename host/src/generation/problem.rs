@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use policy::PolicyError;
 use rules::{Diagnostic, Severity};
 
 use crate::actionner::{LoadError, Origin};
-use crate::capability::{ClientError, SecretError};
-use crate::policy::PolicyError;
+use crate::clients::{ClientError, SecretError};
 use crate::telemetry::logs::{Level, Logger};
 
 /// One thing that is wrong, in the words of its own module.

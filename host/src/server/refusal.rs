@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 
-use crate::queue::Refused;
+use crate::store::Refused;
 use crate::telemetry::clean;
 use crate::telemetry::logs::Level;
 
@@ -32,7 +32,7 @@ pub(super) enum Refusal {
     NotPost,
     NotGet,
     NotFound,
-    Queue(Refused),
+    Store(Refused),
 }
 
 impl Refusal {
@@ -43,8 +43,8 @@ impl Refusal {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::NotPost | Refusal::NotGet => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotFound => StatusCode::NOT_FOUND,
-            Refusal::Queue(Refused::Full) => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Queue(Refused::Closed) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Store(Refused::Full) => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Store(Refused::Closed) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -57,8 +57,8 @@ impl Refusal {
             Refusal::TooLarge { .. } => "body too large",
             Refusal::NotPost | Refusal::NotGet => "method not allowed",
             Refusal::NotFound => "not found",
-            Refusal::Queue(Refused::Full) => "queue full",
-            Refusal::Queue(Refused::Closed) => "shutting down",
+            Refusal::Store(Refused::Full) => "queue full",
+            Refusal::Store(Refused::Closed) => "shutting down",
         }
     }
 
@@ -70,7 +70,7 @@ impl Refusal {
             | Refusal::Broken(_)
             | Refusal::SlowBody
             | Refusal::TooLarge { .. }
-            | Refusal::Queue(_) => Level::Warn,
+            | Refusal::Store(_) => Level::Warn,
         }
     }
 
@@ -79,7 +79,7 @@ impl Refusal {
         match self {
             Refusal::NotPost => Some((header::ALLOW, HeaderValue::from_static("POST"))),
             Refusal::NotGet => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            Refusal::Queue(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            Refusal::Store(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             // What is left of the body can't be told from a next request.
             Refusal::SlowBody => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             Refusal::Event(_) | Refusal::Broken(_) | Refusal::TooLarge { .. } | Refusal::NotFound => None,
@@ -101,8 +101,8 @@ impl fmt::Display for Refusal {
             Refusal::NotPost => f.write_str("Please send with POST http method"),
             Refusal::NotGet => f.write_str("Please send with GET http method"),
             Refusal::NotFound => f.write_str("Not found; events are sent with POST to /"),
-            Refusal::Queue(Refused::Full) => f.write_str("The queue is full, please try again"),
-            Refusal::Queue(Refused::Closed) => f.write_str("Shutting down, please try again"),
+            Refusal::Store(Refused::Full) => f.write_str("The queue is full, please try again"),
+            Refusal::Store(Refused::Closed) => f.write_str("Shutting down, please try again"),
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::store::Entry;
 use crate::telemetry::logs::Format;
 
 const LIMITS: ServerLimits = ServerLimits {
@@ -56,7 +57,7 @@ impl Host {
     async fn with(limits: ServerLimits, capacity: usize, print_all_events: bool) -> Host {
         let log = Written::default();
         let intake = Intake {
-            queue: Queue::embedded(capacity),
+            store: Store::memory(capacity),
             metrics: Metrics::new("devel", 100).unwrap(),
             logger: Logger::new(Format::Text, log.clone()),
             ready: Arc::new(AtomicBool::new(false)),
@@ -69,6 +70,14 @@ impl Host {
         let shutdown = async { stopped.await.unwrap_or_default() };
         let served = tokio::spawn(serve(listener, intake.clone(), shutdown, Duration::from_secs(20)));
         Host { address, intake, log, stop, served }
+    }
+
+    async fn next(&self) -> Arc<Entry> {
+        self.intake.store.next().await.unwrap().unwrap()
+    }
+
+    async fn waiting(&self) -> usize {
+        self.intake.store.counts().await.unwrap().waiting
     }
 
     async fn client(&self) -> Client {
@@ -158,10 +167,10 @@ async fn queues_an_event() {
     let host = Host::start().await;
     let answer = host.post(EVENT).await;
     assert_eq!((answer.status(), answer.body.as_str()), (200, ""));
-    let queued = host.intake.queue.next().await.unwrap().queued;
-    assert_eq!(queued.event.rule, "Terminal shell in container");
+    let entry = host.next().await;
+    assert_eq!(entry.event.rule, "Terminal shell in container");
     // A trace id in the body is not believed.
-    assert_ne!(queued.trace_id.to_string(), "1".repeat(32));
+    assert_ne!(entry.trace_id.to_string(), "1".repeat(32));
     assert_eq!(host.logged(), "");
 }
 
@@ -171,7 +180,7 @@ async fn takes_events_on_any_free_path() {
     for path in ["/", "/events", "/healthz/", "/a/b?c=d"] {
         assert_eq!(host.ask(&post(path, EVENT)).await.status(), 200, "{path}");
     }
-    assert_eq!(host.intake.queue.depth(), 4);
+    assert_eq!(host.waiting().await, 4);
 }
 
 #[tokio::test]
@@ -180,14 +189,14 @@ async fn keeps_the_callers_trace() {
     let id = "0af7651916cd43dd8448eb211c80319c";
     let traced = post("/", EVENT).replace("Host: t", &format!("Host: t\r\ntraceparent: 00-{id}-b7ad6b7169203331-01"));
     assert_eq!(host.ask(&traced).await.status(), 200);
-    assert_eq!(host.intake.queue.next().await.unwrap().queued.trace_id.to_string(), id);
+    assert_eq!(host.next().await.trace_id.to_string(), id);
 }
 
 #[tokio::test]
 async fn prints_all_events_where_asked() {
     let host = Host::with(LIMITS, 10, true).await;
     host.post(EVENT).await;
-    let trace_id = host.intake.queue.next().await.unwrap().queued.trace_id;
+    let trace_id = host.next().await.trace_id;
     let expected = format!(
         " INF event event=\"Terminal shell in container\" output=\"a shell\" priority=Notice source=syscall trace_id={trace_id}\n"
     );
@@ -207,7 +216,7 @@ async fn explains_what_is_not_an_event() {
     }
     assert_eq!(host.logged().lines().count(), 5);
     assert!(host.logged().contains(" WRN http error=\"Please send a valid request body: "));
-    assert_eq!(host.intake.queue.depth(), 0);
+    assert_eq!(host.waiting().await, 0);
     assert!(host.intake.metrics.render().contains(r#"rejected_request_total{reason="invalid event"} 5"#));
 }
 
@@ -254,9 +263,9 @@ async fn a_full_queue_asks_to_come_again() {
     assert_eq!(host.post(EVENT).await.status(), 200);
     let answer = host.post(EVENT).await;
     assert_eq!((answer.status(), answer.header("retry-after")), (429, Some("1")));
-    host.intake.queue.next().await.unwrap().ack();
+    host.intake.store.finish(host.next().await.id).await.unwrap();
     assert_eq!(host.post(EVENT).await.status(), 200);
-    host.intake.queue.close();
+    host.intake.store.close().await.unwrap();
     assert_eq!(host.post(EVENT).await.status(), 503);
 }
 
@@ -298,5 +307,5 @@ async fn answers_pipelined_requests_in_order() {
         statuses.push(client.answer().await.unwrap().status());
     }
     assert_eq!(statuses, [200, 200, 400, 200]);
-    assert_eq!(host.intake.queue.depth(), 2);
+    assert_eq!(host.waiting().await, 2);
 }

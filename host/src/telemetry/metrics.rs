@@ -13,7 +13,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-use super::clean;
+use super::text::clean;
 use series::{LABEL_BYTES_MAX, Series};
 
 /// The content type of [`Metrics::render`].

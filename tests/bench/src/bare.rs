@@ -12,8 +12,8 @@ use axum::routing::post;
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use host::config::{Config, ServerLimits};
-use host::queue::Queue;
 use host::server::{self, Intake};
+use host::store::Store;
 use host::telemetry::logs::{Format, Logger};
 use host::telemetry::metrics::Metrics;
 use http::StatusCode;
@@ -43,9 +43,9 @@ pub(crate) fn serve(what: &str, api: Option<&str>) -> Result<()> {
 
 /// The HTTP edge of the host, whose events are acknowledged as soon as they are queued.
 async fn host_intake(listener: TcpListener) -> Result<()> {
-    let queue = Queue::embedded(10_000);
+    let store = Store::memory(10_000);
     let intake = Intake {
-        queue: queue.clone(),
+        store: store.clone(),
         metrics: Metrics::new("bench", 2_000)?,
         logger: Logger::new(Format::Json, std::io::sink()),
         ready: Arc::new(AtomicBool::new(true)),
@@ -53,8 +53,9 @@ async fn host_intake(listener: TcpListener) -> Result<()> {
         limits: limits()?,
     };
     tokio::spawn(async move {
-        while let Some(delivery) = queue.next().await {
-            delivery.ack();
+        while let Ok(Some(entry)) = store.next().await {
+            // Nothing else could have finished it.
+            let _ = store.finish(entry.id).await;
         }
     });
     server::serve(listener, intake, pending(), Duration::ZERO).await;

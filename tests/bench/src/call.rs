@@ -9,15 +9,17 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use host::actionner::{Actionner, Engine, Invocation, Outcome};
-use host::audit::Audit;
-use host::capability::{Call, Clients, Reporting};
+use host::capability::Call;
+use host::clients::{Clients, Cluster};
 use host::config::Config;
-use host::decide::Targets;
-use host::generation::{Cluster, Loader};
+use host::generation::Loader;
+use host::telemetry::Reporting;
 use host::telemetry::TraceId;
+use host::telemetry::audit::Audit;
 use host::telemetry::logs::{Format, Logger};
 use host::telemetry::metrics::Metrics;
 use kube::client::Body;
+use policy::Facts;
 use rules::Event;
 use serde_json::{Value, json};
 
@@ -113,7 +115,7 @@ async fn sandboxed(prepared: &Prepared) -> Result<()> {
     let Prepared { actionner, clients, reporting, event, invocation, .. } = prepared;
     let call = Call::new(
         actionner.grants().clone(),
-        Targets::of(event),
+        Facts::of(event),
         false,
         invocation.trace_id.clone(),
         clients.clone(),

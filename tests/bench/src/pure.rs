@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::hint::black_box;
 
-use host::decide::{Address, Decision, PatchKind, Request, Targets, decide, touched_fields};
-use host::policy::{Entry, Policy, Verb};
+use policy::{
+    Address, Decision, Entry, Facts, KubernetesRequest, PatchKind, Policy, Request, Verb, decide, touched_fields,
+};
 use rules::{ActionnerSpec, Catalogue, Document, Event, OutputUse, RuleSet, Source};
 use serde_json::{Value, json};
 
@@ -91,16 +92,16 @@ fn deciding() -> Result<()> {
     let Entry::Granted(grants) = policy.entry("kubernetes:label") else {
         return Err("kubernetes:label is granted nothing".into());
     };
-    let targets = Targets::of(&Event::from_json(stage::EVENT.as_bytes())?);
+    let facts = Facts::of(&Event::from_json(stage::EVENT.as_bytes())?);
     let fields = touched_fields(PatchKind::Merge, &serde_json::from_str(stage::PATCH)?)?;
     let address = Address::new("", "v1", "pods", Some("shop"), Some("web-0"))?;
-    let request = Request::Kubernetes(address.request(Verb::Patch, &fields));
-    if let Decision::Denied(denial) = decide(&grants, &targets, &request) {
+    let request = Request::Kubernetes(KubernetesRequest::new(Verb::Patch, &address, &fields));
+    if let Decision::Denied(denial) = decide(&request, &grants, &facts) {
         return Err(denial.to_string().into());
     }
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        times.push(time(|| drop(black_box(decide(&grants, black_box(&targets), black_box(&request))))));
+        times.push(time(|| drop(black_box(decide(black_box(&request), &grants, black_box(&facts))))));
     }
     row("decide", median(&times), "ns", "");
     Ok(())

@@ -38,14 +38,3 @@ fn the_same_header_can_come_twice() {
     let headers = vec![("X-A".to_owned(), "1".to_owned()), ("x-a".to_owned(), "2".to_owned())];
     assert_eq!(check_headers(headers).unwrap().get_all("x-a").iter().count(), 2);
 }
-
-/// What is denied before it is dialled is looked at elsewhere: this is what a name leads to.
-#[tokio::test]
-async fn a_name_that_leads_to_this_machine_is_refused_at_the_dial() {
-    let client = HttpClient::new(&crate::policy::Grants::none("acme:test".to_owned()), |_| None).unwrap();
-    let url = WebAddress::parse("http://localhost:1/").unwrap();
-    let request = client.request(None, Method::Get, &url, HeaderMap::new(), Vec::new());
-    let error = request.send().await.unwrap_err();
-    let refused = causes(&error).find_map(|cause| cause.downcast_ref::<Refused>());
-    assert_eq!(refused.unwrap().0, crate::decide::Place::ThisMachine);
-}

@@ -89,7 +89,7 @@ async fn shutting_down_finishes_requests_in_flight() {
     busy.send(begin).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
 
-    let (address, queue) = (host.address, host.intake.queue.clone());
+    let (address, store) = (host.address, host.intake.store.clone());
     let stopping = tokio::spawn(host.stop());
     assert!(fresh.is_closed().await && idle.is_closed().await);
     assert!(TcpStream::connect(address).await.is_err());
@@ -97,7 +97,7 @@ async fn shutting_down_finishes_requests_in_flight() {
     let answer = busy.answer().await.unwrap();
     assert_eq!((answer.status(), answer.header("connection")), (200, Some("close")));
     assert_eq!(stopping.await.unwrap(), 0);
-    assert_eq!(queue.depth(), 1);
+    assert_eq!(store.counts().await.unwrap().waiting, 1);
 }
 
 #[tokio::test(start_paused = true)]

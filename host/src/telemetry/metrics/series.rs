@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock};
 
 use prometheus::{IntCounter, IntCounterVec};
 
-use crate::telemetry::clean;
+use super::super::text::clean;
 
 /// What is shown of one label value.
 pub(super) const LABEL_BYTES_MAX: usize = 128;

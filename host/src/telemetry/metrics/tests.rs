@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::telemetry::is_printable;
+use crate::telemetry::text::is_printable;
 
 fn metrics(series_max: usize) -> Metrics {
     Metrics::new("devel", series_max).unwrap()

@@ -1,0 +1,45 @@
+//! Whether an actionner may do what it asks: one pure question, asked before every call.
+//!
+//! [`decide`] compares a request with the grants of the actionner and the targets of the event.
+//! It knows no client, no component and no clock, keeps nothing, and allocates nothing where it
+//! allows. What it takes for granted is built here too: the targets of an event ([`Targets`]) and the
+//! fields that a body touches ([`touched_fields`]).
+
+mod body;
+mod touched;
+
+mod targets;
+
+mod facts;
+
+mod kubernetes;
+mod proposal;
+
+mod denial;
+
+mod name;
+
+mod functions;
+mod http;
+mod objects;
+
+mod decision;
+
+pub mod explain;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub use body::{BodyError, check_identity, name_in_body};
+pub use decision::{Request, decide};
+pub use denial::{Decision, Denial, DenialReason};
+pub use facts::Facts;
+pub use functions::FunctionRequest;
+pub use http::{HttpRequest, MethodError};
+pub use kubernetes::KubernetesRequest;
+pub use name::NameError;
+pub use objects::ObjectRequest;
+pub use targets::{Target, Targets};
+pub use touched::{PatchKind, touched_fields};

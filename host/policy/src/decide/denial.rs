@@ -1,0 +1,241 @@
+//! The answer to a request: by which grant it is allowed, or why it is denied and what the operator would have to
+//! write to allow it.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::facts::Facts;
+use super::kubernetes::{KubernetesRequest, Mismatch, try_grant};
+use super::proposal::least_grant;
+use super::targets::Targets;
+use crate::address::{AddressError, Place};
+use crate::grants::{FieldPath, Grants, KubernetesGrant, Pattern, Scope, Verb};
+
+/// How many names or fields a sentence lists.
+const LISTED_MAX: usize = 6;
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It may be done.
+    Allowed {
+        /// The grant that allows it, as an index into the list that speaks of such requests.
+        grant: usize,
+    },
+    /// It may not be done.
+    Denied(Denial),
+}
+
+/// A refusal: who asked for what, what is allowed, and the line that would allow it.
+///
+/// Its text is fit for a log and for the guest, and says nothing about whether the target exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// Who asked.
+    pub actionner: String,
+    /// What for, as `patch pods shop/web-0`; every part escaped.
+    pub request: String,
+    /// Why not.
+    pub reason: DenialReason,
+    /// The key of the actionner's entry that such a grant stands under.
+    pub key: &'static str,
+    /// The narrowest line under that key that would allow it; none where no line could.
+    pub line: Option<String>,
+}
+
+/// Why a request was denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DenialReason {
+    /// A part of its address is malformed.
+    Address(AddressError),
+    /// It would write in this protected namespace, or to it.
+    Protected(String),
+    /// No grant speaks of such a request.
+    Ungranted,
+    /// It leads to where no grant reaches.
+    Place(Place),
+    /// No grant speaks of the resource.
+    Resource,
+    /// Only these verbs are granted for the resource.
+    Verb(Vec<Verb>),
+    /// The object is none of the event's; the grants reach only these.
+    Scope(Vec<String>),
+    /// The grants hold in these namespaces.
+    Namespace(Vec<String>),
+    /// The grants hold for these names.
+    Name(Vec<String>),
+    /// The request touches fields that the nearest grant does not name.
+    Fields {
+        /// What it names.
+        allowed: Vec<FieldPath>,
+        /// What else is touched.
+        outside: Vec<FieldPath>,
+    },
+}
+
+impl DenialReason {
+    /// One word for a metric's label, out of a fixed set.
+    pub fn label(&self) -> &'static str {
+        match self {
+            DenialReason::Address(_) => "address",
+            DenialReason::Protected(_) => "protected",
+            DenialReason::Ungranted => "ungranted",
+            DenialReason::Place(_) => "place",
+            DenialReason::Resource => "resource",
+            DenialReason::Verb(_) => "verb",
+            DenialReason::Scope(_) => "scope",
+            DenialReason::Namespace(_) => "namespace",
+            DenialReason::Name(_) => "name",
+            DenialReason::Fields { .. } => "fields",
+        }
+    }
+
+    /// What the grants that came nearest lack.
+    pub(super) fn no_grant(
+        mismatch: Mismatch,
+        grants: &Grants,
+        facts: &Facts,
+        request: &KubernetesRequest<'_>,
+    ) -> Self {
+        let nearest: Vec<&KubernetesGrant> = grants
+            .granted
+            .kubernetes
+            .iter()
+            .filter(|grant| try_grant(grants, grant, facts, request) == Err(mismatch))
+            .collect();
+        let texts = |patterns: fn(&KubernetesGrant) -> &[Pattern]| {
+            let patterns = nearest.iter().flat_map(|grant| patterns(grant));
+            patterns.map(ToString::to_string).collect()
+        };
+        match mismatch {
+            Mismatch::Resource => DenialReason::Resource,
+            Mismatch::Verb => {
+                let mut verbs: Vec<Verb> = nearest.iter().flat_map(|grant| grant.verbs.iter().copied()).collect();
+                verbs.sort_unstable();
+                verbs.dedup();
+                DenialReason::Verb(verbs)
+            }
+            Mismatch::Scope => {
+                let widest = nearest.iter().map(|grant| grant.scope).max();
+                DenialReason::Scope(reach(widest.unwrap_or_default(), &facts.targets))
+            }
+            Mismatch::Namespace => DenialReason::Namespace(texts(|grant| &grant.namespaces)),
+            Mismatch::Name => DenialReason::Name(texts(|grant| &grant.names)),
+            Mismatch::Fields => {
+                let outside = |grant: &KubernetesGrant| -> Vec<FieldPath> {
+                    let is_outside = |touched: &&FieldPath| !grant.fields.iter().any(|granted| granted.covers(touched));
+                    request.fields.iter().filter(is_outside).cloned().collect()
+                };
+                let fewest = nearest.iter().min_by_key(|grant| outside(grant).len());
+                DenialReason::Fields {
+                    allowed: fewest.map(|grant| grant.fields.clone()).unwrap_or_default(),
+                    outside: fewest.map(|grant| outside(grant)).unwrap_or_default(),
+                }
+            }
+        }
+    }
+}
+
+/// The objects and namespaces that a scope reaches for an event.
+fn reach(scope: Scope, targets: &Targets) -> Vec<String> {
+    let mut reach: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    match scope {
+        Scope::EventNamespace => reach.extend(targets.namespaces().map(|name| format!("anything in {name}"))),
+        Scope::EventNode => reach.push("the pods of the event's node, once they were listed".to_owned()),
+        Scope::HostNamespace => return vec!["the namespace that the host runs in".to_owned()],
+        Scope::EventTarget | Scope::Any => {}
+    }
+    reach
+}
+
+impl Denial {
+    pub(super) fn new(grants: &Grants, facts: &Facts, request: &KubernetesRequest<'_>, reason: DenialReason) -> Self {
+        let line = match reason {
+            DenialReason::Address(_)
+            | DenialReason::Protected(_)
+            | DenialReason::Ungranted
+            | DenialReason::Place(_) => None,
+            DenialReason::Resource
+            | DenialReason::Verb(_)
+            | DenialReason::Scope(_)
+            | DenialReason::Namespace(_)
+            | DenialReason::Name(_)
+            | DenialReason::Fields { .. } => least_grant(grants, facts, request),
+        };
+        Denial {
+            actionner: grants.actionner.clone(),
+            request: request.to_string(),
+            reason,
+            key: "kubernetes",
+            line: line.map(|grant| grant.to_string()),
+        }
+    }
+
+    /// The refusal of a request that no grant speaks of.
+    pub(super) fn not_granted(grants: &Grants, request: String, key: &'static str, line: Option<String>) -> Self {
+        Denial { actionner: grants.actionner.clone(), request, reason: DenialReason::Ungranted, key, line }
+    }
+}
+
+/// "`a`, `b` and 3 more"; "nothing" where there is none.
+fn listed(items: &[impl fmt::Display]) -> String {
+    if items.is_empty() {
+        return "nothing".to_owned();
+    }
+    let few: Vec<String> = items.iter().take(LISTED_MAX).map(|item| format!("`{item}`")).collect();
+    let few = few.join(", ");
+    match items.len().saturating_sub(LISTED_MAX) {
+        0 => few,
+        more => format!("{few} and {more} more"),
+    }
+}
+
+impl fmt::Display for DenialReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DenialReason::Address(error) => write!(formatter, "{error}"),
+            DenialReason::Protected(namespace) => write!(
+                formatter,
+                "the namespace `{namespace}` is protected (`protected.namespaces`), and no grant allows a write there"
+            ),
+            DenialReason::Ungranted => formatter.write_str("it has no grant for this"),
+            DenialReason::Place(place) => write!(formatter, "it leads to {place}, which no grant can allow"),
+            DenialReason::Resource => formatter.write_str("it has no grant for this resource"),
+            DenialReason::Verb(verbs) => {
+                write!(formatter, "of this resource it is granted only {}", listed(verbs))
+            }
+            DenialReason::Scope(reach) => write!(
+                formatter,
+                "its grants reach only what the event names, and what that names once it was read: {}",
+                listed(reach)
+            ),
+            DenialReason::Namespace(allowed) => {
+                write!(formatter, "its grants hold only in the namespaces {}", listed(allowed))
+            }
+            DenialReason::Name(allowed) => {
+                write!(formatter, "its grants hold only for the names {}", listed(allowed))
+            }
+            DenialReason::Fields { allowed, outside } => {
+                write!(formatter, "its grants allow the fields {}, and it touches {}", listed(allowed), listed(outside))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Denial { actionner, request, reason, key, line } = self;
+        write!(formatter, "`{actionner}` may not {request}: {reason}")?;
+        match line {
+            Some(line) if *key == "artifacts" => {
+                write!(formatter, "; to allow it, add to `{actionner}` in the policy:\n  {key}: {line}")
+            }
+            Some(line) => {
+                write!(formatter, "; to allow it, add under `{key}:` of `{actionner}` in the policy:\n  - {line}")
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The line that a policy would need for what was denied.
+
+use super::facts::Facts;
+use super::kubernetes::{KubernetesRequest, is_own_write};
+use crate::address::{ResourceName, check_name, write_address};
+use crate::grants::{FieldPath, Grants, KubernetesGrant, Pattern, Scope, Segment, Verb};
+
+/// A line that lists more fields than this names their parents instead.
+const FIELDS_IN_LINE_MAX: usize = 8;
+
+/// The narrowest grant that allows a request, if the policy can write one.
+pub(super) fn least_grant(grants: &Grants, facts: &Facts, request: &KubernetesRequest<'_>) -> Option<KubernetesGrant> {
+    let targets = &facts.targets;
+    let mut address = String::new();
+    write_address(&mut address, request.group, request.resource, request.subresource).ok()?;
+    // A resource that no policy can name, such as `pods/exec`, has no line.
+    let resource: ResourceName = address.parse().ok()?;
+    if resource.subresource.as_deref() == Some("exec") && request.verb != Verb::Create {
+        return None;
+    }
+    let is_target =
+        request.name.is_some_and(|name| targets.contains(request.group, request.resource, request.namespace, name));
+    let exactly = |name: Option<&str>| -> Vec<Pattern> {
+        let name = name.filter(|name| check_name(name).is_ok());
+        name.map(|name| Pattern::Exact(name.to_owned())).into_iter().collect()
+    };
+    let lists_node = request.node.is_some_and(|node| targets.contains("", "nodes", None, node));
+    let is_on_node =
+        request.name.is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name));
+    let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
+    let (scope, namespaces, names) = if is_own_write(grants, request) {
+        (Scope::HostNamespace, Vec::new(), exactly(request.name))
+    } else if is_target {
+        (Scope::EventTarget, Vec::new(), Vec::new())
+    } else if lists_node || is_on_node {
+        (Scope::EventNode, Vec::new(), Vec::new())
+    } else if in_event_namespace {
+        (Scope::EventNamespace, Vec::new(), exactly(request.name))
+    } else {
+        (Scope::Any, exactly(request.namespace), exactly(request.name))
+    };
+    let mut fields = writable(request.fields)?;
+    let has_body = request.verb.has_fields() && (request.verb != Verb::Create || request.subresource.is_none());
+    if fields.is_empty() && has_body {
+        // A body that sets nothing needs a grant too, and that must name some field.
+        fields = "metadata.labels".parse().into_iter().collect();
+    }
+    Some(KubernetesGrant { verbs: vec![request.verb], resources: vec![resource], scope, namespaces, names, fields })
+}
+
+/// Fields as a policy can write them, few enough to read; none where one can't be written.
+fn writable(touched: &[FieldPath]) -> Option<Vec<FieldPath>> {
+    let mut fields = touched
+        .iter()
+        .map(|field| {
+            let segments = field.segments().iter().map(|segment| match segment {
+                Segment::KeyOrIndex(_) => Segment::Items,
+                segment => segment.clone(),
+            });
+            FieldPath::new(segments.collect())
+        })
+        .collect::<Vec<_>>();
+    if fields.len() > FIELDS_IN_LINE_MAX {
+        fields = fields.iter().map(parent).collect();
+    }
+    fields.sort_unstable();
+    fields.dedup();
+    let metadata = FieldPath::new(vec![Segment::Key("metadata".to_owned())]);
+    let can_be_written =
+        |field: &FieldPath| *field != metadata && field.to_string().parse::<FieldPath>().as_ref() == Ok(field);
+    fields.iter().all(can_be_written).then_some(fields)
+}
+
+/// `spec` of all that lies in it, `metadata.labels` of all labels.
+fn parent(field: &FieldPath) -> FieldPath {
+    let depth = match field.segments() {
+        [Segment::Key(first), ..] if first == "metadata" => 2,
+        _ => 1,
+    };
+    FieldPath::new(field.segments().iter().take(depth).cloned().collect())
+}

@@ -1,0 +1,72 @@
+//! What actionners may do: grants as checked values, never the text that they were written in.
+//!
+//! Everything is denied but what a grant allows. Entries are keyed by actionner: those of the
+//! bundled actionners are built in, and an operator's file replaces an entry whole, forbids an
+//! actionner (`{forbidden: true}`), or adds one for a component of its own, whose `digest` it
+//! must then name:
+//!
+//! ```yaml
+//! protected:
+//!   namespaces: [kube-system]     # the default; the host's own is always added
+//! limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+//! actionners:
+//!   kubernetes:terminate: {forbidden: true}
+//!   acme:quarantine:
+//!     digest: sha256:…
+//!     kubernetes:
+//!       - {verbs: [get], resources: [pods, apps/deployments], scope: event-target}
+//!       - {verbs: [patch], resources: [pods], fields: [metadata.labels]}
+//!     functions:
+//!       - {provider: gcp, names: [respond, team-*], locations: [europe-west1]}
+//!     http:
+//!       - {url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}
+//!     objects:
+//!       - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get, put]}
+//!     limits: {deadline: 5s}
+//! ```
+//!
+//! A limit comes from the actionner's entry, else from the file's `limits`, else from
+//! [`Limits::default`]. What the keys of a grant mean is said at [`KubernetesGrant`] with
+//! [`ResourceName`], [`FunctionGrant`], [`HttpGrant`] and [`ObjectGrant`]; whether a
+//! request is allowed is for [`crate::decide`] to say.
+
+mod field;
+mod limits;
+mod pattern;
+mod write;
+
+mod functions;
+mod http;
+mod kubernetes;
+mod objects;
+
+mod granted;
+
+mod gates;
+pub mod rbac;
+
+mod operator;
+mod parse;
+mod problem;
+mod yaml;
+
+mod policy;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub use field::{FieldPath, Segment};
+pub use functions::{FunctionGrant, FunctionPattern, Provider};
+pub use gates::{Addition, Import, Interface, MissingGrant, PACKAGE, is_wasi, least_privilege_entry};
+pub use granted::{Entry, Granted, Grants};
+pub use http::{HeaderSource, HttpGrant, Method, is_of_the_connection};
+pub use kubernetes::{KubernetesGrant, Scope, Verb};
+pub use limits::Limits;
+pub use objects::{ObjectGrant, ObjectTarget, ObjectVerb, check_key, check_label};
+pub use operator::OperatorPolicy;
+pub use pattern::Pattern;
+pub use policy::Policy;
+pub use problem::PolicyError;
+pub(crate) use write::flow_list;

@@ -1,0 +1,392 @@
+//! What each function of the contract needs to be granted: the gate at load time.
+//!
+//! A component that imports a function which no grant could ever allow is refused before it
+//! runs. The table names every function that an actionner can import; one that is not in it is
+//! refused, so that a new function can't come without its gate.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::functions::Provider;
+use super::granted::Granted;
+use super::kubernetes::{KubernetesGrant, Verb};
+use super::limits::Limits;
+use super::objects::ObjectVerb;
+use crate::address::ResourceName;
+
+/// An interface of the contract. What links them matches on this, so that one can't be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is documented in its file of `wit/`")]
+pub enum Interface {
+    Types,
+    Log,
+    KubernetesRead,
+    KubernetesWrite,
+    KubernetesExec,
+    Artifacts,
+    Functions,
+    Http,
+    Objects,
+}
+
+impl Interface {
+    /// Every interface, in the order of the world.
+    pub const ALL: [Interface; 9] = [
+        Interface::Types,
+        Interface::Log,
+        Interface::KubernetesRead,
+        Interface::KubernetesWrite,
+        Interface::KubernetesExec,
+        Interface::Artifacts,
+        Interface::Functions,
+        Interface::Http,
+        Interface::Objects,
+    ];
+
+    /// As `wit/` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Interface::Types => "types",
+            Interface::Log => "log",
+            Interface::KubernetesRead => "kubernetes-read",
+            Interface::KubernetesWrite => "kubernetes-write",
+            Interface::KubernetesExec => "kubernetes-exec",
+            Interface::Artifacts => "artifacts",
+            Interface::Functions => "functions",
+            Interface::Http => "http",
+            Interface::Objects => "objects",
+        }
+    }
+
+    /// The interface of this name, with or without the package and version that components write:
+    /// `falco-talon:actionner/log@0.1.0`.
+    pub fn find(import: &str) -> Option<Interface> {
+        let name = match import.strip_prefix(PACKAGE) {
+            Some(name) => name.split_once('@').map_or(name, |(name, _)| name),
+            None => import,
+        };
+        Interface::ALL.into_iter().find(|interface| interface.name() == name)
+    }
+}
+
+/// The package whose interfaces are the capabilities, as a component's imports spell it.
+pub const PACKAGE: &str = "falco-talon:actionner/";
+
+/// A function that a component imports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Import {
+    /// `kubernetes-write`, or with its package and version as a component names it:
+    /// `falco-talon:actionner/kubernetes-write@0.1.0`.
+    pub interface: String,
+    /// `patch`; of a resource, as components spell it: `[static]artifact.create`.
+    pub function: String,
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Interface::find(&self.interface).map(Interface::name);
+        let interface = known.unwrap_or(&self.interface);
+        let function = self.function.rsplit_once(']').map_or(self.function.as_str(), |(_, function)| function);
+        write!(formatter, "{interface}.{function}")
+    }
+}
+
+/// An imported function that no grant could ever allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingGrant {
+    /// Which actionner imports it.
+    pub actionner: String,
+    /// What it imports.
+    pub import: Import,
+    /// What to add to its entry, in its narrowest form; none where this version does not know
+    /// the function, and nothing can grant it.
+    pub addition: Option<Addition>,
+}
+
+/// Something to add to an entry of the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Addition {
+    /// The entry's key, e.g. `kubernetes`.
+    pub key: &'static str,
+    /// A line of the list under that key, or its value where it is no list.
+    pub line: &'static str,
+}
+
+impl Addition {
+    /// As it stands in an entry.
+    fn in_entry(&self) -> String {
+        let Addition { key, line } = self;
+        if *key == ARTIFACTS { format!("{key}: {line}") } else { format!("{key}: [{line}]") }
+    }
+}
+
+impl fmt::Display for MissingGrant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissingGrant { actionner, import, addition } = self;
+        let Some(addition) = addition else {
+            return write!(formatter, "`{actionner}` imports `{import}`, which this version does not know");
+        };
+        write!(
+            formatter,
+            "`{actionner}` imports `{import}`, and nothing that it is granted could allow it; to allow it, \
+             add to its entry in the policy (with what it really needs):\n  {}",
+            addition.in_entry()
+        )
+    }
+}
+
+/// The one key of an entry that is no list.
+const ARTIFACTS: &str = "artifacts";
+
+/// A function that needs grants.
+struct Gate {
+    interface: Interface,
+    function: &'static str,
+    needs: Needs,
+    /// What to write for it where nothing is known of what it will be asked.
+    line: &'static str,
+}
+
+/// What opens a gate.
+enum Needs {
+    /// Grants under `kubernetes`.
+    Kubernetes {
+        /// All of them, each perhaps by another grant.
+        verbs: &'static [Verb],
+        /// Which resources it can reach at all, whatever it is asked for.
+        reaches: fn(&ResourceName) -> bool,
+    },
+    /// The switch of this name.
+    Artifacts,
+    /// A grant under `functions` for this provider.
+    Functions(Provider),
+    /// A grant under `http`.
+    Http,
+    /// A grant of this verb under `objects`.
+    Objects(ObjectVerb),
+}
+
+/// A gate of a function that reaches objects of the cluster.
+const fn kubernetes(
+    interface: Interface,
+    function: &'static str,
+    verbs: &'static [Verb],
+    reaches: fn(&ResourceName) -> bool,
+    line: &'static str,
+) -> Gate {
+    Gate { interface, function, needs: Needs::Kubernetes { verbs, reaches }, line }
+}
+
+const READ: Interface = Interface::KubernetesRead;
+const WRITE: Interface = Interface::KubernetesWrite;
+const EXEC: Interface = Interface::KubernetesExec;
+
+/// A subresource is reached by functions of its own.
+fn objects(resource: &ResourceName) -> bool {
+    resource.subresource.is_none()
+}
+
+fn log(resource: &ResourceName) -> bool {
+    resource.is("", "pods", Some("log"))
+}
+
+fn exec(resource: &ResourceName) -> bool {
+    resource.is("", "pods", Some("exec"))
+}
+
+fn eviction(resource: &ResourceName) -> bool {
+    resource.is("", "pods", Some("eviction"))
+}
+
+const GET_POD: &str = "{verbs: [get], resources: [pods], scope: event-target}";
+const GET_LOG: &str = "{verbs: [get], resources: [pods/log], scope: event-target}";
+const CREATE_EXEC: &str = "{verbs: [create], resources: [pods/exec], scope: event-target}";
+
+const A_BUCKET_TO_GET: &str =
+    "{label: evidence, target: aws:s3, bucket: the-bucket, prefix: falco-talon/, verbs: [get]}";
+const A_BUCKET_TO_PUT: &str =
+    "{label: evidence, target: aws:s3, bucket: the-bucket, prefix: falco-talon/, verbs: [put]}";
+
+const GATES: &[Gate] = &[
+    kubernetes(READ, "get", &[Verb::Get], |it| !log(it), GET_POD),
+    kubernetes(READ, "list", &[Verb::List], objects, "{verbs: [list], resources: [pods], scope: event-namespace}"),
+    kubernetes(READ, "logs", &[Verb::Get], log, GET_LOG),
+    kubernetes(READ, "logs-into", &[Verb::Get], log, GET_LOG),
+    kubernetes(READ, "wait", &[Verb::Get], objects, GET_POD),
+    kubernetes(READ, "wait-deleted", &[Verb::Get], objects, GET_POD),
+    kubernetes(
+        WRITE,
+        "patch",
+        &[Verb::Patch],
+        |_| true,
+        "{verbs: [patch], resources: [pods], scope: event-target, fields: [metadata.labels]}",
+    ),
+    kubernetes(
+        WRITE,
+        "apply",
+        &[Verb::Create, Verb::Patch],
+        |_| true,
+        "{verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
+    ),
+    // It posts whole objects; an eviction and an exec have functions of their own.
+    kubernetes(
+        WRITE,
+        "create",
+        &[Verb::Create],
+        objects,
+        "{verbs: [create], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
+    ),
+    kubernetes(WRITE, "delete", &[Verb::Delete], |_| true, "{verbs: [delete], resources: [pods], scope: event-target}"),
+    kubernetes(
+        WRITE,
+        "evict",
+        &[Verb::Create],
+        eviction,
+        "{verbs: [create], resources: [pods/eviction], scope: event-target}",
+    ),
+    kubernetes(EXEC, "exec", &[Verb::Create], exec, CREATE_EXEC),
+    kubernetes(EXEC, "exec-into", &[Verb::Create], exec, CREATE_EXEC),
+    Gate {
+        interface: Interface::Artifacts,
+        function: "[static]artifact.create",
+        needs: Needs::Artifacts,
+        line: "true",
+    },
+    Gate {
+        interface: Interface::Functions,
+        function: "invoke-lambda",
+        needs: Needs::Functions(Provider::Aws),
+        line: "{provider: aws, names: [the-function]}",
+    },
+    Gate {
+        interface: Interface::Functions,
+        function: "invoke-google",
+        needs: Needs::Functions(Provider::Gcp),
+        line: "{provider: gcp, names: [the-function], locations: [europe-west1]}",
+    },
+    Gate {
+        interface: Interface::Http,
+        function: "send",
+        needs: Needs::Http,
+        line: "{url: https://hooks.example.com/falco/, methods: [POST], headers: {Authorization: {env: THE_TOKEN}}}",
+    },
+    Gate {
+        interface: Interface::Objects,
+        function: "get",
+        needs: Needs::Objects(ObjectVerb::Get),
+        line: A_BUCKET_TO_GET,
+    },
+    Gate {
+        interface: Interface::Objects,
+        function: "put",
+        needs: Needs::Objects(ObjectVerb::Put),
+        line: A_BUCKET_TO_PUT,
+    },
+];
+
+/// Interfaces that need no grant: words for the log, and types.
+const FREE: [Interface; 2] = [Interface::Log, Interface::Types];
+
+/// The interfaces of WASI. What they give is empty, so that they need no grant.
+const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+/// Functions that need no grant in interfaces whose others do: what every identity of the
+/// cluster may read, and what is done with an artifact that there is only by a grant.
+const FREE_FUNCTIONS: [(Interface, &str); 2] = [(READ, "discover"), (Interface::Artifacts, "[method]artifact.write")];
+
+/// Whether an import, by its whole name, is of the WASI that every component may have.
+pub fn is_wasi(import: &str) -> bool {
+    WASI.iter().any(|interface| import.starts_with(interface))
+}
+
+fn is_free(interface: Interface, function: &str) -> bool {
+    // Handing back an artifact needs no permission either.
+    FREE.contains(&interface)
+        || FREE_FUNCTIONS.contains(&(interface, function))
+        || (interface == Interface::Artifacts && function.starts_with("[resource-drop]"))
+}
+
+fn gate(interface: Interface, function: &str) -> Option<&'static Gate> {
+    GATES.iter().find(|gate| gate.interface == interface && gate.function == function)
+}
+
+impl Gate {
+    /// Whether some request that this function makes could be granted.
+    fn opens_by(&self, granted: &Granted) -> bool {
+        let some = |verb: &Verb, reaches: fn(&ResourceName) -> bool| {
+            let opens = |it: &KubernetesGrant| it.verbs.contains(verb) && it.resources.iter().any(reaches);
+            granted.kubernetes.iter().any(opens)
+        };
+        match &self.needs {
+            Needs::Kubernetes { verbs, reaches } => verbs.iter().all(|verb| some(verb, *reaches)),
+            Needs::Artifacts => granted.artifacts,
+            Needs::Functions(provider) => granted.functions.iter().any(|grant| grant.provider == *provider),
+            Needs::Http => !granted.http.is_empty(),
+            Needs::Objects(verb) => granted.objects.iter().any(|grant| grant.verbs.contains(verb)),
+        }
+    }
+
+    fn addition(&self) -> Addition {
+        let key = match self.needs {
+            Needs::Kubernetes { .. } => "kubernetes",
+            Needs::Artifacts => ARTIFACTS,
+            Needs::Functions(_) => "functions",
+            Needs::Http => "http",
+            Needs::Objects(_) => "objects",
+        };
+        Addition { key, line: self.line }
+    }
+}
+
+/// What is missing of the grants that the imports need, in the order of the imports.
+pub(super) fn missing(actionner: &str, granted: &Granted, imports: &[Import]) -> Vec<MissingGrant> {
+    let mut missing = Vec::new();
+    for import in imports {
+        let interface = Interface::find(&import.interface);
+        if is_wasi(&import.interface) || interface.is_some_and(|interface| is_free(interface, &import.function)) {
+            continue;
+        }
+        let gate = interface.and_then(|interface| gate(interface, &import.function));
+        if gate.is_some_and(|gate| gate.opens_by(granted)) {
+            continue;
+        }
+        missing.push(MissingGrant {
+            actionner: actionner.to_owned(),
+            import: import.clone(),
+            addition: gate.map(Gate::addition),
+        });
+    }
+    missing
+}
+
+/// A policy entry to paste for a component, with the narrowest grants under which it loads.
+///
+/// An import list does not say which resources and fields a component will ask for, so those
+/// are the ones most often needed, and a comment says to look at them.
+pub fn least_privilege_entry(name: &str, digest: &str, imports: &[Import]) -> String {
+    let mut text = format!("actionners:\n  {name}:\n    digest: {digest}\n");
+    let missing = missing(name, &Granted::default(), imports);
+    let mut additions: Vec<Addition> = missing.iter().filter_map(|missing| missing.addition).collect();
+    // Those of one key together, and of a key each line once.
+    additions.sort();
+    additions.dedup();
+    let mut key = "";
+    for addition in additions {
+        if addition.key == ARTIFACTS {
+            text.push_str(&format!("    {ARTIFACTS}: {}\n", addition.line));
+            continue;
+        }
+        if addition.key != key {
+            key = addition.key;
+            text.push_str(&format!("    {key}:   # put in what it really needs\n"));
+        }
+        text.push_str(&format!("      - {}\n", addition.line));
+    }
+    text.push_str(&format!("    limits: {}\n", Limits::default()));
+    for unknown in missing.iter().filter(|missing| missing.addition.is_none()) {
+        text.push_str(&format!("# {unknown}: it can't be granted\n"));
+    }
+    text
+}

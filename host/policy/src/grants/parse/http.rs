@@ -1,0 +1,98 @@
+//! Grants of addresses of the web, from text.
+
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+use serde_saphyr::Spanned;
+
+use super::super::http::{HeaderSource, HttpGrant, Method, is_of_the_connection};
+use super::super::yaml::{Node, Reader, Value};
+use super::value::{missing, unknown_key, words};
+use crate::address::{SHOWN_CHARS_MAX, WebAddress, shown};
+
+/// `{url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}`.
+pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<HttpGrant> {
+    let place = node.referenced;
+    let (mut url, mut methods, mut headers) = (None, None, Vec::new());
+    for (key, value) in reader.map(node, "a grant")? {
+        match key.value.as_str() {
+            "url" => url = Some(self::url(reader, value)),
+            "methods" => methods = Some(words(reader, value, "methods", &Method::ALL, Method::name)),
+            "headers" => headers = self::headers(reader, value),
+            _ => unknown_key(reader, &key, &["url", "methods", "headers"]),
+        }
+    }
+    missing(reader, place, &[("url", url.is_none()), ("methods", methods.is_none())]);
+    Some(HttpGrant { url: url??, methods: methods?, headers })
+}
+
+fn url(reader: &mut Reader, node: Node) -> Option<WebAddress> {
+    let (text, place) = reader.text(node, "url")?;
+    let wrong = match WebAddress::parse(&text) {
+        Err(error) => error.to_string(),
+        Ok(url) if url.has_query() => "a grant ends with the path: leave out what follows the `?`".to_owned(),
+        Ok(url) => match url.out_of_reach() {
+            None => return Some(url),
+            Some(place) => format!("it leads to {place}, which no grant can allow"),
+        },
+    };
+    reader.problem(place, format!("`url`: {wrong}"));
+    None
+}
+
+fn headers(reader: &mut Reader, node: Node) -> Vec<(String, HeaderSource)> {
+    let mut headers: Vec<(String, HeaderSource)> = Vec::new();
+    for (name, value) in reader.map(node, "`headers`").unwrap_or_default() {
+        let written = shown(&name.value, SHOWN_CHARS_MAX);
+        if name.value.parse::<HeaderName>().is_err() {
+            reader.problem(name.referenced, format!("`{written}` is not the name of a header"));
+        } else if is_of_the_connection(&name.value) {
+            reader.problem(name.referenced, format!("`{written}` belongs to the connection, which is the host's"));
+        } else if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name.value)) {
+            reader.problem(name.referenced, format!("`{written}` is written twice"));
+        }
+        if let Some(source) = header(reader, &name, value) {
+            headers.push((name.value, source));
+        }
+    }
+    headers
+}
+
+/// A text, `{env: X}` or `{file: /path}`.
+fn header(reader: &mut Reader, name: &Spanned<String>, node: Node) -> Option<HeaderSource> {
+    let what = format!("`{}`", shown(&name.value, SHOWN_CHARS_MAX));
+    if let Value::Text(text) = node.value {
+        let valid = HeaderValue::from_str(&text).is_ok();
+        if !valid {
+            reader.problem(node.referenced, format!("{what} can't be sent: no line breaks and control characters"));
+        }
+        return valid.then_some(HeaderSource::Text(text));
+    }
+    let place = node.referenced;
+    let mut sources = Vec::new();
+    if !matches!(node.value, Value::Map(_)) {
+        reader.problem(place, format!("{what} is a text in quotes, `{{env: NAME}}` or `{{file: /path}}`"));
+        return None;
+    }
+    for (key, value) in reader.map(node, &what)? {
+        match key.value.as_str() {
+            "env" => sources.extend(reader.text(value, "env").map(|(name, _)| HeaderSource::Env(name))),
+            "file" => sources.extend(file(reader, value)),
+            _ => unknown_key(reader, &key, &["env", "file"]),
+        }
+    }
+    if sources.len() != 1 {
+        reader.problem(place, format!("{what} is a text, `{{env: NAME}}` or `{{file: /path}}`"));
+    }
+    sources.pop()
+}
+
+fn file(reader: &mut Reader, node: Node) -> Option<HeaderSource> {
+    let (text, place) = reader.text(node, "file")?;
+    let path = PathBuf::from(&text);
+    if !path.is_absolute() {
+        reader.problem(place, "`file` must be an absolute path".to_owned());
+        return None;
+    }
+    Some(HeaderSource::File(path))
+}

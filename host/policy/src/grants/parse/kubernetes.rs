@@ -1,0 +1,135 @@
+//! Grants of the Kubernetes API, from text.
+
+use rules::nearest::valid_names;
+
+use super::super::field::{FieldPath, Segment};
+use super::super::kubernetes::{KubernetesGrant, Scope, Verb};
+use super::super::yaml::{Node, Reader};
+use super::value::{self, items, unknown_key};
+use crate::address::{ResourceName, SHOWN_CHARS_MAX, shown};
+
+pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> {
+    const KEYS: [&str; 6] = ["verbs", "resources", "scope", "namespaces", "names", "fields"];
+    let place = node.referenced;
+    let before = reader.problem_count();
+    let (mut verbs, mut resources, mut scope) = (None, None, Scope::default());
+    let (mut namespaces, mut names, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, value) in reader.map(node, "a grant")? {
+        match key.value.as_str() {
+            "verbs" => verbs = Some(self::verbs(reader, value)),
+            "resources" => resources = Some(items(reader, value, "resources")),
+            "scope" => scope = self::scope(reader, value).unwrap_or_default(),
+            "namespaces" => namespaces = value::namespaces(reader, value),
+            "names" => names = items(reader, value, "names"),
+            "fields" => fields = self::fields(reader, value),
+            _ => unknown_key(reader, &key, &KEYS),
+        }
+    }
+    for (key, missing) in [("verbs", verbs.is_none()), ("resources", resources.is_none())] {
+        if missing {
+            reader.problem(place, format!("`{key}` is missing: a grant names what it allows"));
+        }
+    }
+    let grant = KubernetesGrant { verbs: verbs?, resources: resources?, scope, namespaces, names, fields };
+    // What is already wrong would only be reported a second time, in other words.
+    if reader.problem_count() == before
+        && let Err(message) = check_keys_agree(&grant)
+    {
+        reader.problem(place, message);
+    }
+    Some(grant)
+}
+
+/// A combination of keys that could never allow anything, or seems to say more than it does,
+/// is a mistake of the writer, and better said than kept.
+fn check_keys_agree(grant: &KubernetesGrant) -> Result<(), String> {
+    if let Some(verb) = grant.verbs.iter().find(|verb| !verb.has_fields())
+        && !grant.fields.is_empty()
+    {
+        return Err(format!(
+            "`fields` says nothing about `{verb}`: put create, update and patch into a grant of their own"
+        ));
+    }
+    // The host itself makes what it posts to a subresource, an eviction for example.
+    let has_body = |resource: &ResourceName| resource.subresource.is_none();
+    let needs_fields = grant.verbs.iter().find(|verb| match verb {
+        Verb::Create => grant.resources.iter().any(has_body),
+        Verb::Update | Verb::Patch => true,
+        Verb::Get | Verb::List | Verb::Delete => false,
+    });
+    if let Some(verb) = needs_fields
+        && grant.fields.is_empty()
+    {
+        return Err(format!(
+            "`fields` is missing: `{verb}` may touch only the fields that a grant names, such as `fields: [metadata.labels]`"
+        ));
+    }
+    let is_exec = |resource: &ResourceName| resource.subresource.as_deref() == Some("exec");
+    if let Some(verb) = grant.verbs.iter().find(|verb| **verb != Verb::Create)
+        && grant.resources.iter().any(is_exec)
+    {
+        return Err(format!("`{verb}` says nothing about `pods/exec`: to run a command there is `create`"));
+    }
+    let is_pods = |resource: &ResourceName| resource.group.is_empty() && resource.resource == "pods";
+    if grant.verbs.contains(&Verb::List) && grant.scope == Scope::EventNode && !grant.resources.iter().all(is_pods) {
+        return Err("`scope: event-node` lists the pods of a node, and nothing else".to_owned());
+    }
+    if grant.verbs.contains(&Verb::List) {
+        if !grant.names.is_empty() {
+            return Err("`names` says nothing about `list`, which names no object: put `list` into a grant of its own"
+                .to_owned());
+        }
+        if grant.scope == Scope::EventTarget {
+            return Err("`list` names no object, and so none of the event: write `scope: event-namespace` or `scope: any`, in a grant of its own".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn verbs(reader: &mut Reader, node: Node) -> Vec<Verb> {
+    let mut verbs = Vec::new();
+    for item in reader.list(node, "verbs") {
+        let Some((text, place)) = reader.text(item, "verbs") else {
+            continue;
+        };
+        match Verb::ALL.into_iter().find(|verb| verb.name() == text) {
+            Some(verb) => verbs.push(verb),
+            None => {
+                let valid = valid_names(&text, &Verb::ALL.map(Verb::name));
+                let text = shown(&text, SHOWN_CHARS_MAX);
+                reader.problem(place, format!("`{text}` is not a verb{valid}"));
+            }
+        }
+    }
+    verbs
+}
+
+fn scope(reader: &mut Reader, node: Node) -> Option<Scope> {
+    let (text, place) = reader.text(node, "scope")?;
+    let scope = Scope::ALL.into_iter().find(|scope| scope.name() == text);
+    if scope.is_none() {
+        let valid = valid_names(&text, &Scope::ALL.map(Scope::name));
+        let text = shown(&text, SHOWN_CHARS_MAX);
+        reader.problem(place, format!("`{text}` is not a scope{valid}"));
+    }
+    scope
+}
+
+fn fields(reader: &mut Reader, node: Node) -> Vec<FieldPath> {
+    let mut fields = Vec::new();
+    for item in reader.list(node, "fields") {
+        let Some((text, place)) = reader.text(item, "fields") else {
+            continue;
+        };
+        match text.parse::<FieldPath>() {
+            // All of `metadata` holds the owner references, through which an actionner would
+            // choose its own targets.
+            Ok(path) if *path.segments() == [Segment::Key("metadata".to_owned())] => {
+                reader.problem(place, "`metadata` is too wide: name what in it, such as `metadata.labels`".to_owned());
+            }
+            Ok(path) => fields.push(path),
+            Err(message) => reader.problem(place, message),
+        }
+    }
+    fields
+}

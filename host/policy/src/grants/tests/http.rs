@@ -1,0 +1,75 @@
+//! Grants of addresses of the web: what they may say.
+
+use super::*;
+
+#[test]
+fn addresses_have_one_form_and_methods() {
+    check_grant_of(
+        "http",
+        "{url: hooks.acme.example, methods: [post]}",
+        &expect![[r#"
+        policy.yaml:4:15: `url`: `hooks.acme.example` is not an absolute address: write `https://host/path`
+        policy.yaml:4:45: `post` is not one of `methods`; valid are `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`"#]],
+    );
+    check_grant_of(
+        "http",
+        "{url: 'https://hooks.acme.example/?a=b', methods: [POST]}",
+        &expect!["policy.yaml:4:15: `url`: a grant ends with the path: leave out what follows the `?`"],
+    );
+    check_grant_of(
+        "http",
+        "{url: 'https://user:pw@hooks.acme.example/', methods: [POST]}",
+        &expect!["policy.yaml:4:15: `url`: an address must not carry a user or a password"],
+    );
+    check_grant_of(
+        "http",
+        "{url: 'http://169.254.169.254/', methods: [GET]}",
+        &expect![
+            "policy.yaml:4:15: `url`: it leads to where a cloud tells its machines their credentials, which no grant can allow"
+        ],
+    );
+    check_grant_of(
+        "http",
+        "{url: 'http://localhost:8080/', methods: [GET]}",
+        &expect!["policy.yaml:4:15: `url`: it leads to an address of this machine, which no grant can allow"],
+    );
+    check_grant_of(
+        "http",
+        "{url: 'https://a.example/a/%2e%2e/b', methods: [CONNECT]}",
+        &expect![[r#"
+        policy.yaml:4:15: `url`: the path `/a/%2e%2e/b` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\` and `%`
+        policy.yaml:4:57: `CONNECT` is not one of `methods`; valid are `DELETE`, `POST`, `PATCH`, `GET`, `HEAD`, `PUT`"#]],
+    );
+    check_grant_of(
+        "http",
+        "{methods: [GET]}",
+        &expect!["policy.yaml:4:9: `url` is missing: a grant names what it allows"],
+    );
+}
+
+#[test]
+fn headers_come_from_one_place() {
+    let check = |headers: &str, expected: &Expect| {
+        check_grant_of("http", &format!("{{url: 'https://a.example/', methods: [GET], headers: {headers}}}"), expected);
+    };
+    check(
+        "{Host: a, transfer-encoding: b, 'X Y': c}",
+        &expect![[r#"
+        policy.yaml:4:63: `Host` belongs to the connection, which is the host's
+        policy.yaml:4:72: `transfer-encoding` belongs to the connection, which is the host's
+        policy.yaml:4:94: `X Y` is not the name of a header"#]],
+    );
+    check("{X-A: a, x-a: b}", &expect!["policy.yaml:4:71: `x-a` is written twice"]);
+    check(
+        "{X-A: {env: A, file: /b}, X-B: {}, X-C: {file: b}, X-D: {environment: A}, X-E: 1}",
+        &expect![[r#"
+        policy.yaml:4:68: `X-A` is a text, `{env: NAME}` or `{file: /path}`
+        policy.yaml:4:93: `X-B` is a text, `{env: NAME}` or `{file: /path}`
+        policy.yaml:4:109: `file` must be an absolute path
+        policy.yaml:4:102: `X-C` is a text, `{env: NAME}` or `{file: /path}`
+        policy.yaml:4:119: `environment` is not a key here; valid are `env`, `file`
+        policy.yaml:4:118: `X-D` is a text, `{env: NAME}` or `{file: /path}`
+        policy.yaml:4:141: `X-E` is a text in quotes, `{env: NAME}` or `{file: /path}`"#]],
+    );
+    check("{X-A: \"a\\nb\"}", &expect!["policy.yaml:4:68: `X-A` can't be sent: no line breaks and control characters"]);
+}

@@ -1,0 +1,28 @@
+//! What actionners may do, and whether one may do what it asks.
+//!
+//! [`Policy`] is made of the bundled actionners' entries and the operator's file, and says of each
+//! actionner what its [`Grants`] are. Before each call that an actionner makes, the host asks
+//! [`decide`] with the request, the grants, and the [`Facts`] that are known of the event.
+//! [`explain`] answers the same question for people, and [`rbac`] prints what the cluster must
+//! allow the host so that the grants can be used.
+//!
+//! This crate is pure: it opens no file, reads no clock, loads no component and knows no client.
+
+mod address;
+
+mod grants;
+
+mod decide;
+
+pub use address::{Address, AddressError, Place, ResourceName, WebAddress, WebAddressError};
+pub use decide::{
+    BodyError, Decision, Denial, DenialReason, Facts, FunctionRequest, HttpRequest, KubernetesRequest, MethodError,
+    NameError, ObjectRequest, PatchKind, Request, Target, Targets, check_identity, decide, explain, name_in_body,
+    touched_fields,
+};
+pub use grants::{
+    Addition, Entry, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant, Import,
+    Interface, KubernetesGrant, Limits, Method, MissingGrant, ObjectGrant, ObjectTarget, ObjectVerb, OperatorPolicy,
+    PACKAGE, Pattern, Policy, PolicyError, Provider, Scope, Segment, Verb, check_key, check_label,
+    is_of_the_connection, is_wasi, least_privilege_entry, rbac,
+};

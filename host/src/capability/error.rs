@@ -1,0 +1,22 @@
+//! Why a capability did not do what it was asked.
+
+use crate::clients::RequestError;
+
+/// Why a capability did not do what it was asked; the closed WIT variant is made of it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CapabilityError {
+    /// The policy does not allow it.
+    #[error("{0}")]
+    Denied(String),
+    /// It was tried, and did not succeed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+/// The call as a whole must end: the guest gets no answer at all.
+#[derive(Debug, thiserror::Error)]
+#[error("more than the {host_calls_max} host calls that the policy allows")]
+pub(crate) struct Exhausted {
+    /// The limit.
+    pub(crate) host_calls_max: u32,
+}

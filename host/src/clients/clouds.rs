@@ -1,0 +1,97 @@
+//! The clients of one generation, and the clouds that they are made from.
+//!
+//! Each is made when the first actionner needs it, and then shared by all: a cloud that no rule
+//! uses needs no configuration and gets no call. Making one asks for its credentials, so that
+//! wrong ones are found before the first event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::aws::Aws;
+use super::error::{CREDENTIALS_WAIT_MAX, ClientError};
+use super::google::Google;
+use super::http::HttpClient;
+use super::kubernetes::Kubernetes;
+use super::storage::Storage;
+use crate::config::clouds as config;
+
+/// The clients of one generation: those that its actionners need.
+#[derive(Clone, Default)]
+pub struct Clients {
+    /// The cluster.
+    pub kubernetes: Option<Kubernetes>,
+    /// Functions and storage of AWS.
+    pub aws: Option<Aws>,
+    /// Functions of Google Cloud.
+    pub google: Option<Google>,
+    /// The storage server of the operator's own.
+    pub minio: Option<Storage>,
+    /// For addresses of the web, one an actionner: it holds the headers that the policy keeps
+    /// for it.
+    pub http: Arc<BTreeMap<String, HttpClient>>,
+}
+
+/// Makes the clients of clouds, each once.
+pub struct Clouds {
+    config: config::Clouds,
+    aws: OnceCell<Aws>,
+    google: OnceCell<Google>,
+    minio: OnceCell<Storage>,
+}
+
+impl Clients {
+    /// The categories that there are clients of, in the words of the configuration.
+    pub fn categories(&self) -> Vec<&'static str> {
+        let all = [
+            ("kubernetes", self.kubernetes.is_some()),
+            ("aws", self.aws.is_some()),
+            ("gcp", self.google.is_some()),
+            ("minio", self.minio.is_some()),
+        ];
+        all.into_iter().filter(|(_, exists)| *exists).map(|(category, _)| category).collect()
+    }
+}
+
+impl Clouds {
+    /// Remember how clouds are reached, and reach none.
+    pub fn new(config: config::Clouds) -> Self {
+        Self { config, aws: OnceCell::new(), google: OnceCell::new(), minio: OnceCell::new() }
+    }
+
+    /// The client for AWS.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no credentials; a later call tries again.
+    pub async fn aws(&self) -> Result<Aws, ClientError> {
+        let make = || within(Aws::connect(&self.config.aws));
+        self.aws.get_or_try_init(make).await.cloned()
+    }
+
+    /// The client for Google Cloud.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no credentials; a later call tries again.
+    pub async fn google(&self) -> Result<Google, ClientError> {
+        let make = || within(Google::connect(&self.config.google));
+        self.google.get_or_try_init(make).await.cloned()
+    }
+
+    /// The client for the storage server of the operator's own. That one is asked nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// Where none is configured.
+    pub async fn minio(&self) -> Result<Storage, ClientError> {
+        let make = || async { Storage::minio(&self.config.minio) };
+        self.minio.get_or_try_init(make).await.cloned()
+    }
+}
+
+async fn within<T>(connect: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+    timeout(CREDENTIALS_WAIT_MAX, connect).await.map_err(|_| ClientError::Silence)?
+}

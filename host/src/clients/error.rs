@@ -1,0 +1,51 @@
+//! Why a client can't be made, and why a request did not do what it was to.
+//!
+//! What a guest is told of it, and what it means for an action, is for others to say.
+
+use std::time::Duration;
+
+/// How long a cloud may take to say whether the credentials are good, which is asked once.
+pub(super) const CREDENTIALS_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// A client can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The configuration lacks something, or names what is not there.
+    #[error("{0}")]
+    Configuration(String),
+    /// The credentials were refused, or there are none.
+    #[error("no credentials: {0}")]
+    Credentials(String),
+    /// Nobody answers.
+    #[error("no credentials within {} s", CREDENTIALS_WAIT_MAX.as_secs())]
+    Silence,
+}
+
+/// Why a request did not do what it was to. Its texts are fit for a guest: no addresses, no names of accounts.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// There is no such object.
+    #[error("not found")]
+    NotFound,
+    /// It is not as the request takes it to be.
+    #[error("{0}")]
+    Conflict(String),
+    /// It makes no sense to whom it was sent.
+    #[error("{0}")]
+    Invalid(String),
+    /// The answer is longer than what is held of one.
+    #[error("it is longer than the policy's limit of {bytes_max} bytes")]
+    TooLarge {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The deadline passed first.
+    #[error("the deadline of the call passed first; it may or may not have been carried out")]
+    Timeout,
+    /// Nobody answers, or not now: the same request may succeed later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// All else.
+    #[error("{0}")]
+    Other(String),
+}

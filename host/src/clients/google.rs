@@ -1,0 +1,161 @@
+//! Google Cloud: where its functions are, and how they are called.
+//!
+//! Two tokens are needed: one for the API that knows the function's address, and one that is
+//! made out to that address alone.
+
+mod credentials;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use url::Url;
+
+use super::error::{ClientError, RequestError};
+use super::web;
+use crate::config::clouds as config;
+use credentials::{Credentials, Purpose, Token, TokenError};
+
+/// Where the API is, unless the configuration says otherwise.
+const FUNCTIONS_API: &str = "https://cloudfunctions.googleapis.com";
+
+/// Tokens and descriptions of functions are short.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// A token is asked for anew so long before its end.
+const RENEWED_BEFORE: Duration = Duration::from_secs(120);
+
+/// More than any policy names; tokens are kept for no more functions than this.
+const TOKENS_MAX: usize = 1_000;
+
+/// Google Cloud, by the host's own credentials.
+#[derive(Clone)]
+pub struct Google(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    credentials: Credentials,
+    project: String,
+    api: Url,
+    tokens: Mutex<HashMap<Purpose, Token>>,
+}
+
+impl Google {
+    /// Find credentials and the project, and ask for a token once.
+    pub(super) async fn connect(config: &config::Google) -> Result<Self, ClientError> {
+        let http = web::build(web::client()?)?;
+        let credentials = Credentials::find(config)?;
+        let given = config.project.clone().or_else(|| credentials.project());
+        let project = match given {
+            Some(project) => project,
+            None => credentials.project_of_the_machine().await.map_err(convert_token_error)?,
+        };
+        let wrong = |text: &str| ClientError::Configuration(format!("the endpoint '{text}' of Google's API is no URL"));
+        let api = config.functions_endpoint.as_deref().unwrap_or(FUNCTIONS_API);
+        let api = Url::parse(api).ok().filter(Url::has_host).ok_or_else(|| wrong(api))?;
+        let google = Self(Arc::new(Inner { http, credentials, project, api, tokens: Mutex::default() }));
+        google.token(Purpose::Api).await.map_err(convert_token_error)?;
+        Ok(google)
+    }
+
+    /// A token, the one that was used last where it is good for some time yet.
+    async fn token(&self, purpose: Purpose) -> Result<String, TokenError> {
+        let mut tokens = self.0.tokens.lock().await;
+        let soon = Instant::now() + RENEWED_BEFORE;
+        if let Some(token) = tokens.get(&purpose).filter(|token| token.end > soon) {
+            return Ok(token.text.clone());
+        }
+        let token = self.0.credentials.token(&self.0.http, &purpose).await?;
+        if tokens.len() >= TOKENS_MAX {
+            tokens.clear();
+        }
+        tokens.insert(purpose, token.clone());
+        Ok(token.text)
+    }
+
+    /// The address of a function. Both parts of its name were checked.
+    pub(crate) async fn address_of(&self, name: &str, location: &str) -> Result<Url, RequestError> {
+        let Inner { http, project, api, .. } = &*self.0;
+        let path = format!("v2/projects/{project}/locations/{location}/functions/{name}");
+        let base = api.as_str().trim_end_matches('/');
+        let token = self.token(Purpose::Api).await.map_err(TokenError::into_request)?;
+        let sent = http.get(format!("{base}/{path}")).bearer_auth(token).send().await;
+        let response = sent.map_err(|_| unreachable_api())?;
+        let status = response.status();
+        let body = web::read(response, ANSWER_BYTES_MAX, |_| unreachable_api()).await?;
+        let description: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if !status.is_success() {
+            return Err(convert_status(status, description["error"]["message"].as_str()));
+        }
+        // Those of the first generation have no service beneath.
+        let texts = [&description["serviceConfig"]["uri"], &description["url"]];
+        let address = texts.iter().find_map(|text| text.as_str()).and_then(|text| Url::parse(text).ok());
+        let no_address = || RequestError::Other(format!("the function {name} has no address: it takes no HTTP"));
+        let address = address.filter(Url::has_host).ok_or_else(no_address)?;
+        if address.scheme() != "https" && address.scheme() != api.scheme() {
+            return Err(no_address());
+        }
+        Ok(address)
+    }
+
+    /// Call the function at this address.
+    pub(crate) async fn call(
+        &self,
+        address: Url,
+        payload: Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<(u16, Vec<u8>), RequestError> {
+        // As it was written, without the slash that a parser adds.
+        let audience = address.as_str().trim_end_matches('/').to_owned();
+        let token = self.token(Purpose::Function { audience }).await.map_err(TokenError::into_request)?;
+        let request = self.0.http.post(address).bearer_auth(token).header(CONTENT_TYPE, "application/json");
+        let response = request.body(payload).send().await.map_err(|error| convert_call_error(&error))?;
+        let status = response.status().as_u16();
+        let body = web::read(response, bytes_max, |error| convert_call_error(&error)).await?;
+        Ok((status, body))
+    }
+}
+
+fn convert_token_error(error: TokenError) -> ClientError {
+    ClientError::Credentials(error.to_string())
+}
+
+impl TokenError {
+    /// What a guest is told: not whose credentials they are.
+    fn into_request(self) -> RequestError {
+        match self {
+            TokenError::Refused(_) => RequestError::Other("Google refuses the host's credentials".to_owned()),
+            TokenError::Unreachable(_) => RequestError::Unavailable("the host can't authenticate to Google".to_owned()),
+        }
+    }
+}
+
+fn unreachable_api() -> RequestError {
+    RequestError::Unavailable("the API of Cloud Functions can't be reached".to_owned())
+}
+
+fn convert_status(status: StatusCode, message: Option<&str>) -> RequestError {
+    let text = message.map_or_else(|| format!("the API of Cloud Functions answers {status}"), str::to_owned);
+    match status {
+        StatusCode::NOT_FOUND => RequestError::NotFound,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            RequestError::Other(format!("Google forbids it to the host: {text}"))
+        }
+        StatusCode::TOO_MANY_REQUESTS => RequestError::Unavailable(text),
+        status if status.is_server_error() => RequestError::Unavailable(text),
+        _ => RequestError::Other(text),
+    }
+}
+
+/// Before it was connected nothing was carried out, after that nobody knows.
+fn convert_call_error(error: &reqwest::Error) -> RequestError {
+    if error.is_connect() {
+        return RequestError::Unavailable("the function can't be reached".to_owned());
+    }
+    RequestError::Other("the connection to the function broke; it may or may not have been carried out".to_owned())
+}

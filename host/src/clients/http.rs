@@ -1,0 +1,203 @@
+//! The client of one actionner: what it may dial, and the headers that the policy keeps for it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use policy::{Grants, HeaderSource, Method, Place, WebAddress};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::lookup_host;
+
+use super::error::ClientError;
+use super::web;
+
+/// Longer than any token.
+const SECRET_BYTES_MAX: u64 = 65_536;
+
+/// Sends the requests of one actionner.
+pub struct HttpClient {
+    client: reqwest::Client,
+    /// Those of each grant, in the order of the policy. Their values are marked as secrets.
+    headers: Vec<HeaderMap>,
+}
+
+/// A header that the policy keeps can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the header `{header}` for {url}: {reason}")]
+pub struct SecretError {
+    /// Its name.
+    pub header: String,
+    /// The address of its grant.
+    pub url: String,
+    /// What is wrong with its source; never its value.
+    pub reason: String,
+}
+
+/// A name leads to where no grant reaches.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("it leads to {0}")]
+pub(crate) struct Refused(pub(crate) Place);
+
+impl HttpClient {
+    /// A client for an actionner with these grants, and the headers that they name.
+    ///
+    /// # Errors
+    ///
+    /// Every header whose source is missing.
+    pub fn new(grants: &Grants, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SecretError>> {
+        let mut headers = Vec::new();
+        let mut errors = Vec::new();
+        for grant in &grants.granted.http {
+            let mut of_grant = HeaderMap::new();
+            for (name, source) in &grant.headers {
+                match header(name, source, &environment) {
+                    Ok((name, value)) => drop(of_grant.insert(name, value)),
+                    Err(reason) => {
+                        errors.push(SecretError { header: name.clone(), url: grant.url.to_string(), reason });
+                    }
+                }
+            }
+            headers.push(of_grant);
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let client = client().map_err(|error| {
+            vec![SecretError { header: "*".to_owned(), url: "*".to_owned(), reason: error.to_string() }]
+        })?;
+        Ok(Self { client, headers })
+    }
+
+    /// A request that one grant allows, with the headers that it keeps.
+    pub(crate) fn request(
+        &self,
+        grant: Option<usize>,
+        method: Method,
+        url: &WebAddress,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> reqwest::RequestBuilder {
+        for (name, value) in grant.and_then(|grant| self.headers.get(grant)).into_iter().flatten() {
+            headers.insert(name, value.clone());
+        }
+        let method = match method {
+            Method::Get => http::Method::GET,
+            Method::Head => http::Method::HEAD,
+            Method::Post => http::Method::POST,
+            Method::Put => http::Method::PUT,
+            Method::Patch => http::Method::PATCH,
+            Method::Delete => http::Method::DELETE,
+        };
+        let request = self.client.request(method, url.url().clone()).headers(headers);
+        if body.is_empty() { request } else { request.body(body) }
+    }
+}
+
+/// No proxy, which would dial in the host's place, and one protocol, in which a guest's headers
+/// have one meaning.
+fn client() -> Result<reqwest::Client, ClientError> {
+    web::build(web::client()?.no_proxy().http1_only().dns_resolver(Arc::new(Resolver)))
+}
+
+fn header(
+    name: &str,
+    source: &HeaderSource,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(HeaderName, HeaderValue), String> {
+    let text = match source {
+        HeaderSource::Text(text) => text.clone(),
+        HeaderSource::Env(variable) => environment(variable)
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| format!("the environment variable {variable} is not set"))?,
+        HeaderSource::File(path) => secret_file(path)?,
+    };
+    let name: HeaderName = name.parse().map_err(|_| "this is no name of a header".to_owned())?;
+    let value = HeaderValue::from_str(&text);
+    let mut value = value.map_err(|_| format!("what {source} holds can't be sent: control characters"))?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+fn secret_file(path: &PathBuf) -> Result<String, String> {
+    let told = |reason: &dyn std::fmt::Display| format!("{}: {reason}", Path::display(path));
+    let length = std::fs::metadata(path).map_err(|error| told(&error))?.len();
+    if length > SECRET_BYTES_MAX {
+        return Err(told(&format!("more than {SECRET_BYTES_MAX} bytes")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| told(&error))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() { Err(told(&"the file is empty")) } else { Ok(text.to_owned()) }
+}
+
+/// Looks names up, and hands on only what may be dialled: what was looked at is what is dialled.
+#[derive(Debug)]
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The port is that of the address; the client puts it in.
+            let found = lookup_host((name.as_str(), 0)).await?;
+            let reachable: Addrs = Box::new(reachable(found.collect())?.into_iter());
+            Ok(reachable)
+        })
+    }
+}
+
+fn reachable(mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
+    let refused = found.iter().find_map(|address| Place::of(address.ip()));
+    found.retain(|address| Place::of(address.ip()).is_none());
+    match refused {
+        Some(place) if found.is_empty() => Err(Refused(place)),
+        _ => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_not_dialled() {
+        let Err(error) = Resolver.resolve("localhost".parse().unwrap()).await else { panic!("it was") };
+        assert_eq!(error.downcast_ref::<Refused>().unwrap().0, Place::ThisMachine);
+    }
+
+    #[test]
+    fn what_is_left_is_dialled() {
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let found = addresses(&["127.0.0.1:0", "203.0.113.7:0", "[::ffff:10.0.0.1]:0", "10.0.0.1:0"]);
+        assert_eq!(reachable(found).unwrap(), addresses(&["203.0.113.7:0", "10.0.0.1:0"]));
+        assert_eq!(reachable(addresses(&["169.254.169.254:0"])).unwrap_err().0, Place::Metadata);
+    }
+
+    #[test]
+    fn secrets_are_read_where_they_are_and_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let environment = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
+        let read = |source: HeaderSource| header("X-Token", &source, environment).map(|(_, value)| value);
+        std::fs::write(&path, "from a file\r\n").unwrap();
+        assert_eq!(read(HeaderSource::File(path.clone())).unwrap(), "from a file");
+        let value = read(HeaderSource::Env("TOKEN".to_owned())).unwrap();
+        assert_eq!((value.to_str().unwrap(), value.is_sensitive()), ("s3cret", true));
+        let error = read(HeaderSource::Env("OTHER".to_owned())).unwrap_err();
+        assert_eq!(error, "the environment variable OTHER is not set");
+        std::fs::write(&path, "two\nlines\n").unwrap();
+        let error = read(HeaderSource::File(path)).unwrap_err();
+        assert!(error.contains("control characters") && !error.contains("lines"), "{error}");
+    }
+
+    /// What is denied before it is dialled is looked at elsewhere: this is what a name leads to.
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_refused_at_the_dial() {
+        let client = HttpClient::new(&Grants::none("acme:test".to_owned()), |_| None).unwrap();
+        let url = WebAddress::parse("http://localhost:1/").unwrap();
+        let request = client.request(None, Method::Get, &url, HeaderMap::new(), Vec::new());
+        let error = request.send().await.unwrap_err();
+        let refused = web::causes(&error).find_map(|cause| cause.downcast_ref::<Refused>());
+        assert_eq!(refused.unwrap().0, Place::ThisMachine);
+    }
+}

@@ -1,0 +1,71 @@
+//! What all clients of the web have in common: TLS, no redirects, and a count of bytes.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use super::error::{ClientError, RequestError};
+
+/// How every client begins: TLS of the one stack, trusting what the machine trusts, and no
+/// redirect, which would carry what was meant for one address to another.
+pub(crate) fn client() -> Result<reqwest::ClientBuilder, ClientError> {
+    let refuse = |error: rustls::Error| ClientError::Configuration(format!("TLS can't be used: {error}"));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(refuse)?
+        .with_no_client_auth();
+    let agent = concat!("falco-talon/", env!("CARGO_PKG_VERSION"));
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).user_agent(agent);
+    Ok(builder.redirect(reqwest::redirect::Policy::none()).referer(false))
+}
+
+/// Make a client.
+pub(crate) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, ClientError> {
+    builder.build().map_err(|error| ClientError::Configuration(with_causes(&error)))
+}
+
+/// The whole body of an answer, up to `bytes_max`; one that is longer is never held whole.
+pub(crate) async fn read(
+    response: reqwest::Response,
+    bytes_max: usize,
+    broken: impl Fn(reqwest::Error) -> RequestError,
+) -> Result<Vec<u8>, RequestError> {
+    let too_large = || RequestError::TooLarge { bytes_max: bytes_max as u64 };
+    if response.content_length().is_some_and(|length| length > bytes_max as u64) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(&broken)?;
+        if body.len() + chunk.len() > bytes_max {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// An error and what led to it, for the host's own log.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let text = cause.to_string();
+        // Many repeat their cause.
+        if !texts.iter().any(|before| before.contains(&text)) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
+}
+
+/// An error, what led to it, and so on.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}

@@ -1,0 +1,45 @@
+//! What an action is called with besides its event.
+
+use rules::{Action, Event, Rule};
+use serde_json::{Map, Value, json};
+
+/// Says what is missing, unless the event carries one of the sets whole.
+pub(super) fn missing_fields(event: &Event, sets: &[Vec<String>]) -> Option<String> {
+    let carried = |set: &Vec<String>| set.iter().all(|field| event.text(field).is_some());
+    if sets.is_empty() || sets.iter().any(carried) {
+        return None;
+    }
+    let sets: Vec<String> = sets.iter().map(|set| set.join(" and ")).collect();
+    Some(format!("missing output fields: the event must carry {}", sets.join(", or ")))
+}
+
+/// The context that every action gets, under the keys of Falco Talon.
+pub(super) fn context(rule: &Rule, action: &Action, own_namespace: Option<&str>) -> Value {
+    let mut context = Map::new();
+    let mut add = |key: &str, value: String| {
+        context.insert(format!("falco-talon.{key}"), value.into());
+    };
+    add("rule", rule.name.clone());
+    add("action", action.name.clone());
+    add("actionner", action.actionner.clone());
+    add("action.parameters", action.parameters.to_string());
+    if let Some(continues) = rule.continue_as_written {
+        add("rule.continue", continues.to_string());
+    }
+    if let Some(dry_run) = rule.dry_run_as_written {
+        add("rule.dry_run", dry_run.to_string());
+    }
+    if let Some(continues) = action.continue_as_written {
+        add("action.continue", continues.to_string());
+    }
+    if let Some(ignore_errors) = action.ignore_errors_as_written {
+        add("action.ignore_errors", ignore_errors.to_string());
+    }
+    if let Some(output) = &action.output {
+        add("action.output", output.target.clone());
+    }
+    if let Some(own_namespace) = own_namespace {
+        add("namespace", own_namespace.to_owned());
+    }
+    json!(context)
+}

@@ -1,0 +1,161 @@
+//! What is said of an event, and who hears of it.
+//!
+//! Each thing that ends is one [`Ended`], made once; whoever wants to know of it is a [`Listener`].
+
+use std::time::Duration;
+
+use outputs::Target;
+use rules::{Action, Event, OutputUseSite, Rule};
+
+use crate::store::StoreError;
+use crate::telemetry::Reporting;
+use crate::telemetry::logs::{Level, Line, Logger};
+use crate::telemetry::metrics::{ActionLabels, Metrics};
+
+/// How something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Success,
+    Ignored,
+    Failure,
+}
+
+impl Status {
+    /// As logs and metrics have it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Ignored => "ignored",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// The end of one stage of an action: everything that may be said of it.
+pub(super) struct Ended<'a> {
+    pub(super) stage: Stage<'a>,
+    pub(super) event: &'a Event,
+    pub(super) trace_id: &'a str,
+    pub(super) rule: &'a Rule,
+    pub(super) action: &'a Action,
+    pub(super) status: Status,
+    /// One sentence for a person: what was done, or why it was not.
+    pub(super) message: &'a str,
+    /// What it is about, as (kind, name).
+    pub(super) objects: &'a [(String, String)],
+    pub(super) took: Duration,
+}
+
+/// What has ended.
+#[derive(Clone, Copy)]
+pub(super) enum Stage<'a> {
+    /// The actionner.
+    Action,
+    /// The way of one artifact to where the rule says.
+    Output {
+        /// What the rule says.
+        site: &'a OutputUseSite,
+        /// None where the name of the target is unknown.
+        target: Option<Target>,
+    },
+}
+
+/// Who hears of everything that ends.
+enum Listener {
+    Log(Logger),
+    Metrics(Metrics),
+}
+
+/// All listeners, in the order in which they hear of it.
+pub(super) struct Listeners(Vec<Listener>);
+
+impl Listeners {
+    pub(super) fn new(reporting: &Reporting) -> Self {
+        let Reporting { logger, metrics, audit: _ } = reporting;
+        Self(vec![Listener::Log(logger.clone()), Listener::Metrics(metrics.clone())])
+    }
+
+    pub(super) fn tell(&self, ended: &Ended<'_>) {
+        for listener in &self.0 {
+            match listener {
+                Listener::Log(logger) => log(logger, ended),
+                Listener::Metrics(metrics) => count(metrics, ended),
+            }
+        }
+    }
+}
+
+fn log(logger: &Logger, ended: &Ended<'_>) {
+    let Ended { stage, event, trace_id, rule, action, status, message, objects, took: _ } = ended;
+    let tag = match stage {
+        Stage::Action => "action",
+        Stage::Output { .. } => "output",
+    };
+    let level = if *status == Status::Failure { Level::Error } else { Level::Info };
+    let rehearsed = format!("no action, dry-run is enabled: {message}");
+    let line = logger.line(level, tag);
+    let line = match status {
+        Status::Failure => line.error(message),
+        Status::Success | Status::Ignored if rule.dry_run => line.field("output", &rehearsed),
+        Status::Success | Status::Ignored => line.field("output", message),
+    };
+    let line = line.field("action", &action.name).field("actionner", &action.actionner);
+    let line = match stage {
+        Stage::Action => line.field("event", &event.output),
+        Stage::Output { site, target } => {
+            line.field("category", target.map_or("", Target::category)).field("output_target", &site.target)
+        }
+    };
+    line.field("rule", &rule.name)
+        // A rehearsal has no status.
+        .field("status", if rule.dry_run { "" } else { status.as_str() })
+        .field("trace_id", trace_id)
+        .objects(objects)
+        .write();
+}
+
+fn count(metrics: &Metrics, ended: &Ended<'_>) {
+    let Ended { stage, event, rule, action, status, objects, took, .. } = ended;
+    if rule.dry_run {
+        return;
+    }
+    if let Stage::Output { site, .. } = stage {
+        return metrics.output(&action.name, &rule.name, &site.target, status.as_str());
+    }
+    let object = |kind: &str| objects.iter().find(|(key, _)| key == kind).map_or("", |(_, name)| name);
+    metrics.action(&ActionLabels {
+        action: &action.name,
+        actionner: &action.actionner,
+        event: &event.rule,
+        rule: &rule.name,
+        status: status.as_str(),
+        namespace: object("namespace"),
+        pod: object("pod"),
+    });
+    metrics.action_took(&action.actionner, *took);
+}
+
+/// The line that says what came in: at reception where all events are printed, else with the
+/// first match.
+pub(crate) fn report_event(logger: &Logger, event: &Event, trace_id: &str) {
+    of_event(logger.line(Level::Info, "event"), event, trace_id).write();
+}
+
+/// A rule matches an event.
+pub(super) fn report_match(reporting: &Reporting, event: &Event, rule: &Rule, trace_id: &str) {
+    reporting.metrics.matched(&event.rule, event.priority.name(), &event.source, &rule.name);
+    of_event(reporting.logger.line(Level::Info, "match"), event, trace_id).field("rule", &rule.name).write();
+}
+
+fn of_event<'a>(line: Line<'a>, event: &'a Event, trace_id: &'a str) -> Line<'a> {
+    line.field("event", &event.rule)
+        .field("output", &event.output)
+        .field("priority", event.priority.name())
+        .field("source", &event.source)
+        .field("trace_id", trace_id)
+}
+
+/// The store did not do what it was asked.
+pub(super) fn report_store(reporting: &Reporting, error: &StoreError, trace_id: &str) {
+    reporting.logger.line(Level::Error, "store").error(error).field("trace_id", trace_id).write();
+}
