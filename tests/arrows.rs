@@ -1,6 +1,9 @@
-//! Which crate may know which. The host knows all; nobody knows the host.
+//! Who may know whom: between the crates, between the folders of the host, and between files.
 
-use std::collections::BTreeSet;
+mod files;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -29,4 +32,73 @@ fn crates_know_only_whom_they_may() {
         assert_eq!(known, may_know, "{} knows others than it may", package.name);
         assert_eq!(to_build, may_build, "{} is built by others than it may", package.name);
     }
+}
+
+/// The folders of the host, each with those that it knows. Below a folder stands nobody that knows it.
+const FOLDERS: [(&str, &[&str]); 12] = [
+    ("cli", &["actionner", "clients", "config", "generation", "run", "telemetry"]),
+    ("run", &["actionner", "clients", "config", "generation", "pipeline", "queue", "server", "store", "telemetry"]),
+    ("server", &["config", "pipeline", "store", "telemetry"]),
+    ("pipeline", &["actionner", "capability", "config", "generation", "queue", "store", "telemetry"]),
+    ("generation", &["actionner", "capability", "clients", "config", "telemetry"]),
+    ("actionner", &["capability", "telemetry"]),
+    ("capability", &["clients", "telemetry"]),
+    ("clients", &["config"]),
+    ("queue", &["store"]),
+    ("store", &["telemetry"]),
+    ("config", &["telemetry"]),
+    ("telemetry", &[]),
+];
+
+#[test]
+fn folders_of_the_host_know_only_whom_they_may() {
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, others) in files::edges(&folder("host/src")) {
+        let Some(room) = file.first() else { continue };
+        let of_others = others.iter().filter_map(|other| other.first()).filter(|other| *other != room);
+        known.entry(room.clone()).or_default().extend(of_others.cloned());
+    }
+    let may_know = FOLDERS
+        .iter()
+        .map(|(room, may_know)| (room.to_string(), may_know.iter().map(ToString::to_string).collect::<BTreeSet<_>>()));
+    assert_eq!(known, may_know.collect());
+    for (at, (room, may_know)) in FOLDERS.iter().enumerate() {
+        let below: Vec<&str> = FOLDERS[at + 1..].iter().map(|(room, _)| *room).collect();
+        assert!(may_know.iter().all(|known| below.contains(known)), "{room} knows one above it");
+    }
+}
+
+/// The crates whose files are looked at: all but those of guests and tests.
+const SOURCES: [&str; 7] = [
+    "actionners/sdk/src",
+    "host/policy/src",
+    "host/simulation/src",
+    "host/src",
+    "notifiers/src",
+    "outputs/src",
+    "rules/src",
+];
+
+/// Files that know each other since they are halves of one thing.
+const HALVES: [(&str, &str); 0] = [];
+
+#[test]
+fn no_files_know_each_other_but_halves_of_one_thing() {
+    let mut circles = BTreeSet::new();
+    for source in SOURCES {
+        let edges = files::edges(&folder(source));
+        for circle in files::circles(&edges) {
+            for file in &circle {
+                for known in edges[file].intersection(&circle) {
+                    circles.insert((format!("{source}: {}", file.join("/")), known.join("/")));
+                }
+            }
+        }
+    }
+    let halves = HALVES.iter().map(|(file, known)| (file.to_string(), known.to_string()));
+    assert_eq!(circles, halves.collect());
+}
+
+fn folder(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
 }

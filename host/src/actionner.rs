@@ -10,6 +10,7 @@ mod cache;
 mod component;
 mod engine;
 mod instance;
+mod state;
 mod wasi;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::capability::{Call, ExportsPre};
 pub use cache::Cache;
 pub use component::{Description, Inspection, LoadError, Origin, OutputUse, digest};
 pub use engine::{Engine, EngineError};
+use state::State;
+
 pub use instance::{CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
 
 /// A loaded actionner: described, held against the policy, linked.
@@ -36,7 +39,7 @@ pub struct Actionner {
     pub origin: Origin,
     grants: Arc<Grants>,
     engine: Engine,
-    pre: ExportsPre<instance::State>,
+    pre: ExportsPre<State>,
     /// Bounds the calls of this actionner that run at once.
     permits: Arc<Semaphore>,
 }

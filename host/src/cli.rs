@@ -4,21 +4,31 @@
 //! format of its log where it is a finding. Their exit codes are 0 for yes, 1 for a mistake
 //! in files, and 2 for a mistake in the arguments.
 
-mod actionners;
-pub mod catalogue;
+mod files;
+mod print;
+
 mod context;
-mod demo;
+
+mod server;
+
+mod rules;
+
+pub mod catalogue;
+
+mod actionners;
+
 mod policy;
 mod rbac;
-mod rules;
-mod server;
+
+mod demo;
 mod version;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use files::Files;
 
 /// A response engine for Falco, with actionners in a WebAssembly sandbox.
 #[derive(Debug, Parser)]
@@ -28,20 +38,6 @@ pub struct Arguments {
     command: Command,
     #[command(flatten)]
     files: Files,
-}
-
-/// The files that most commands read.
-#[derive(Debug, Clone, clap::Args)]
-struct Files {
-    /// Falco Talon rules file; repeat it for several, later ones override earlier ones
-    #[arg(short, long, global = true, value_name = "FILE")]
-    rules: Vec<PathBuf>,
-    /// Falco Talon config file [default for server: /etc/falco-talon/config.yaml]
-    #[arg(short, long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Policy file; overrides the configuration's
-    #[arg(short, long, global = true, value_name = "FILE")]
-    policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,10 +86,4 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         }
     };
     result.err().unwrap_or(ExitCode::SUCCESS)
-}
-
-/// Print what a command was asked for. Nobody is left to tell where the output is closed.
-fn print(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, Subresource};
+use super::lookup::key;
 use super::status::{Cause, Refusal};
 use super::store::{Key, Store};
 use super::{defaults, delete, ephemeral, job, managed, pod, resource, seed, validation};
@@ -244,9 +245,4 @@ pub(super) fn check_namespace(call: &Call, object: &Value) -> Result<(), Refusal
         given if given == call.namespace.as_deref() => Ok(()),
         Some(_) => Err(Refusal::bad_request(super::body::OTHER_NAMESPACE)),
     }
-}
-
-/// Where the call's object is, or would be.
-pub(super) fn key(call: &Call) -> Key {
-    Key::new(call.resource, call.namespace.as_deref(), &call.name)
 }

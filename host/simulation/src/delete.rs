@@ -6,12 +6,13 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::answer::Answer;
 use super::body::{Body, OTHER_NAMESPACE};
 use super::call::{Call, Verb};
 use super::resource::Resource;
 use super::status::{self, Cause, Refusal};
 use super::store::{Key, Store};
-use super::{Answer, budget, call, clock};
+use super::{budget, call, clock};
 
 /// Said where a job is deleted without a word about its pods.
 const PODS_STAY: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them \

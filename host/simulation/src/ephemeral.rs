@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::names::dns_label;
 use super::status::Cause;
-use super::validation;
 
 /// What an ephemeral container can't have, though a container can.
 const FORBIDDEN: [&str; 7] =
@@ -38,7 +38,7 @@ pub(super) fn object(spec: &Value) -> Vec<Cause> {
         match name.as_str().unwrap_or_default() {
             "" => causes.push(Cause::required(field("name"), "")),
             text => {
-                let texts = validation::dns_label(text);
+                let texts = dns_label(text);
                 causes.extend(texts.iter().map(|text| Cause::invalid(field("name"), name, text)));
             }
         }

@@ -21,10 +21,10 @@ use tokio_tungstenite::tungstenite::handshake::server;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::call::Call;
+use super::lookup::stored;
 use super::pod;
 use super::status::Refusal;
 use super::store::Store;
-use super::write::stored;
 
 const PROTOCOL: &str = "v5.channel.k8s.io";
 

@@ -7,6 +7,7 @@
 //! what annotations of their pod say, and commands in them are run by whoever makes the simulation, or not at all. It knows no users
 //! and no permissions, and serves no watches.
 
+mod answer;
 mod apply;
 mod body;
 mod budget;
@@ -21,11 +22,14 @@ mod ephemeral;
 mod exec;
 mod failure;
 mod job;
+mod lookup;
 mod managed;
 mod merge;
+mod names;
 mod normalise;
 mod pod;
 mod read;
+mod reply;
 mod resource;
 mod schema;
 mod seed;
@@ -40,15 +44,11 @@ mod write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use body::Body;
-use call::{Call, Subresource, Unaddressed, Verb};
-use exec::{Commands, Session};
+use exec::Commands;
 use failure::Failures;
 use seed::Seed;
-use status::Refusal;
 use store::{Key, Store};
 
 pub use exec::Execution;
@@ -178,55 +178,4 @@ impl Simulation {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a request is answered with.
-#[derive(Debug)]
-struct Answer {
-    code: StatusCode,
-    body: Value,
-    /// Texts for `Warning` headers.
-    warnings: Vec<String>,
-}
-
-/// The ways in which a request is answered.
-#[derive(Debug)]
-enum Reply {
-    Object(Answer),
-    /// None where there can't be a log yet.
-    Log(Option<String>),
-    Session(Session),
-}
-
-/// Carry out a request.
-fn reply(store: &mut Store, parts: &http::request::Parts, bytes: &[u8]) -> Result<Reply, Unaddressed> {
-    let now = clock::now();
-    delete::expire(store, &now, false);
-    let call = Call::parse(parts)?;
-    let body = Body { bytes };
-    let answer = match call.verb {
-        Verb::Get if call.subresource == Some(Subresource::Exec) => {
-            return Ok(Reply::Session(exec::exec(store, &call, parts)?));
-        }
-        Verb::Get if call.subresource == Some(Subresource::Log) => return Ok(Reply::Log(pod::log(store, &call)?)),
-        Verb::Get => read::get(store, &call),
-        Verb::List => read::list(store, &call),
-        Verb::Create if call.subresource == Some(Subresource::Eviction) => delete::evict(store, &call, &body, &now),
-        Verb::Create => write::create(store, &call, &body, &now),
-        Verb::Update => write::update(store, &call, &body, &now),
-        Verb::Patch => write::patch(store, &call, &body, &now),
-        Verb::Delete => {
-            delete::Options::parse(&call, &body).and_then(|options| delete::delete(store, &call, options, &now))
-        }
-        Verb::DeleteCollection => delete_collection(store, &call, &body, &now),
-    };
-    Ok(Reply::Object(answer?))
-}
-
-fn delete_collection(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
-    let options = delete::Options::parse(call, body)?;
-    let selected = read::select(store, call)?;
-    let deleted = delete::delete_collection(store, call, selected, &options, now);
-    let metadata = json!({"resourceVersion": store.version().to_string()});
-    Ok(Answer { code: StatusCode::OK, body: read::collection(call, &metadata, deleted), warnings: Vec::new() })
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::lookup::stored;
 use super::status::{Cause, Refusal};
 use super::store::Store;
-use super::write::stored;
 
 /// Annotations of a pod that say what its containers have logged: `…/log.<container>`, and `…/previous-log.<container>` before they
 /// were restarted.

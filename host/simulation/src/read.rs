@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::answer::Answer;
 use super::call::Call;
 use super::selector::{FieldSelector, LabelSelector};
 use super::status::Refusal;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::names::{label_key, label_value};
 use super::resource::Resource;
 use super::status::Refusal;
-use super::validation;
 
 /// A label selector, from a query or from an object.
 #[derive(Debug, Default, PartialEq)]
@@ -141,7 +141,7 @@ impl<'a> Parser<'a> {
         if !Self::is_word(key) {
             return Err(format!("found '{key}', expected: identifier"));
         }
-        if let Some(text) = validation::label_key(key).into_iter().next() {
+        if let Some(text) = label_key(key).into_iter().next() {
             return Err(format!("key: Invalid value: {key:?}: {text}"));
         }
         let key = key.to_owned();
@@ -163,7 +163,7 @@ impl<'a> Parser<'a> {
             }
         };
         for (index, value) in values.iter().enumerate() {
-            if let Some(text) = validation::label_value(value).into_iter().next() {
+            if let Some(text) = label_value(value).into_iter().next() {
                 return Err(format!("values[{index}][{key}]: Invalid value: {value:?}: {text}"));
             }
         }

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::call::Unaddressed;
 use super::exec::Session;
 use super::failure::Failure;
-use super::{RecordedRequest, Reply, Simulation, discovery};
+use super::reply::{Reply, reply};
+use super::{RecordedRequest, Simulation, discovery};
 
 impl Simulation {
     /// A client of this cluster, whose default namespace is `default`.
@@ -75,7 +76,7 @@ impl Simulation {
         if let Some(list) = discovery::list(parts.uri.path(), &parts.headers) {
             return Sent { content_type: discovery::AGGREGATED, ..Sent::json(StatusCode::OK, &list) };
         }
-        match super::reply(&mut self.state().store, parts, body) {
+        match reply(&mut self.state().store, parts, body) {
             Ok(Reply::Object(answer)) => Sent { warnings: answer.warnings, ..Sent::json(answer.code, &answer.body) },
             Ok(Reply::Log(Some(text))) => Sent { content_type: "text/plain", ..Sent::text(StatusCode::OK, &text) },
             Ok(Reply::Log(None)) => Sent { content_type: "", ..Sent::text(StatusCode::NO_CONTENT, "") },

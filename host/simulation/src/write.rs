@@ -3,14 +3,16 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::answer::Answer;
 use super::apply::Applier;
 use super::body::{self, Body};
 use super::call::{self, Call, Subresource, Verb};
-use super::change::{self, Tracking, key, remove};
+use super::change::{self, Tracking, remove};
+use super::lookup::{key, stored};
 use super::managed;
 use super::status::{Cause, Refusal};
 use super::store::Store;
-use super::{Answer, decode, merge};
+use super::{decode, merge};
 
 const MERGE: &str = "application/merge-patch+json";
 const JSON: &str = "application/json-patch+json";
@@ -213,11 +215,6 @@ fn check_address(call: &Call, object: &Value) -> Result<(), Refusal> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// The object that a call is about.
-pub(super) fn stored<'a>(store: &'a Store, call: &Call) -> Result<&'a Value, Refusal> {
-    store.get(&key(call)).ok_or_else(|| Refusal::not_found(call.resource, &call.name))
 }
 
 fn address(call: &Call) -> String {

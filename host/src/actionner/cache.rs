@@ -15,7 +15,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use wasmtime::component::Component;
 
-use super::Engine;
+use super::engine::Engine;
 
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;

@@ -14,9 +14,11 @@ use serde_json::Value;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-use super::instance::{self, State};
+use super::cache::Cache;
+use super::engine::Engine;
+use super::instance::{self, CallError};
+use super::state::State;
 use super::wasi;
-use super::{Cache, CallError, Engine};
 use crate::capability::{self, Call, ExportsPre, action};
 
 pub use action::OutputUse;

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use policy::Limits;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
-use super::engine::{Engine, TABLE_ELEMENTS_MAX};
-use super::wasi::Wasi;
+use super::engine::Engine;
+use super::state::{State, TooMuchMemory};
 use crate::capability::{Call, Exhausted, ExportsPre, HostTime, action};
 
 /// What a guest can make the host copy in one host call: strings and lists of all arguments.
@@ -63,20 +63,6 @@ pub struct CallOutput {
     pub artifacts: Vec<outputs::Artifact>,
 }
 
-/// What a store carries.
-pub(crate) struct State {
-    pub(crate) call: Call,
-    memory: Memory,
-    /// Only once the component has asked for something of it.
-    pub(super) wasi: Option<Box<Wasi>>,
-}
-
-/// Counts all memories of a store together: a component can have several.
-struct Memory {
-    bytes: usize,
-    bytes_max: usize,
-}
-
 /// Holds a call to its deadline and its CPU budget.
 struct Bounds {
     cpu: Arc<Mutex<CpuTime>>,
@@ -97,12 +83,8 @@ struct CpuTime {
 
 /// Passed through the engine as the cause of a trap.
 #[derive(Debug, thiserror::Error)]
-enum Exceeded {
-    #[error("too much CPU time")]
-    Cpu,
-    #[error("too much memory")]
-    Memory,
-}
+#[error("too much CPU time")]
+struct TooMuchCpu;
 
 /// Respond to an event.
 pub(super) async fn run(
@@ -138,8 +120,7 @@ fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
     let limits = call.grants().limits.clone();
     let cpu = CpuTime { host: call.host_time().clone(), ..CpuTime::default() };
     let bounds = Bounds { cpu: Arc::new(Mutex::new(cpu)), deadline: call.deadline(), limits };
-    let memory = Memory { bytes: 0, bytes_max: bounds.limits.memory_bytes_max };
-    let mut store = Store::new(engine.inner(), State { call, memory, wasi: None });
+    let mut store = Store::new(engine.inner(), State::new(call, bounds.limits.memory_bytes_max));
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
     store.set_max_component_handles(HANDLES_MAX);
@@ -148,7 +129,7 @@ fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
     let cpu_max = bounds.limits.cpu_max;
     store.epoch_deadline_callback(move |_| {
         if lock(&cpu).of_guest() > cpu_max {
-            return Err(Exceeded::Cpu.into());
+            return Err(TooMuchCpu.into());
         }
         // Between slices, others get their turn on this worker.
         Ok(UpdateDeadline::Yield(1))
@@ -165,11 +146,11 @@ impl Bounds {
     }
 
     fn convert_error(&self, error: &wasmtime::Error) -> CallError {
-        if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
-            return match exceeded {
-                Exceeded::Cpu => CallError::Cpu(self.limits.cpu_max),
-                Exceeded::Memory => CallError::Memory(self.limits.memory_bytes_max),
-            };
+        if error.is::<TooMuchCpu>() {
+            return CallError::Cpu(self.limits.cpu_max);
+        }
+        if error.is::<TooMuchMemory>() {
+            return CallError::Memory(self.limits.memory_bytes_max);
         }
         if let Some(Exhausted { host_calls_max }) = error.downcast_ref() {
             return CallError::HostCalls(*host_calls_max);
@@ -216,18 +197,4 @@ impl CpuTime {
 /// Never contended, and consistent after each statement: the poll and what it polls take turns.
 fn lock(cpu: &Mutex<CpuTime>) -> std::sync::MutexGuard<'_, CpuTime> {
     cpu.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.bytes = self.bytes.saturating_add(desired.saturating_sub(current));
-        if self.bytes > self.bytes_max {
-            return Err(Exceeded::Memory.into());
-        }
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS_MAX)
-    }
 }

@@ -10,7 +10,6 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult, add_to_linker_async};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::instance::State;
 use crate::capability::GuestLog;
 use crate::telemetry::logs::Level;
 
@@ -30,7 +29,7 @@ pub(super) struct Wasi {
 }
 
 impl Wasi {
-    fn new(log: &GuestLog) -> Self {
+    pub(super) fn new(log: &GuestLog) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         // All else is empty unless it is asked for.
@@ -44,18 +43,15 @@ impl Wasi {
             .build();
         Self { context, table }
     }
-}
 
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Self { call, wasi, .. } = self;
-        let wasi = wasi.get_or_insert_with(|| Box::new(Wasi::new(call.log())));
-        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+    /// As its own functions see it.
+    pub(super) fn view(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.context, table: &mut self.table }
     }
 }
 
 /// Offer it to a component.
-pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn link<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     add_to_linker_async(linker)
 }
 

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
+use super::catalogue;
 use super::context::Context;
-use super::{Files, catalogue, print};
+use super::files::Files;
+use super::print::print;
 use crate::actionner::{Description, Inspection, Origin, OutputUse};
 use crate::generation::Problem;
 use crate::telemetry::logs::Level;

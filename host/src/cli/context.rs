@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use super::Files;
+use super::files::Files;
 use crate::actionner::{Cache, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;

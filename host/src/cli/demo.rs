@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::print;
+use super::print::print;
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::run::{Resources, run as run_host};

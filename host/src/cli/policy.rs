@@ -8,7 +8,8 @@ use ::policy::{Facts, FieldPath, KubernetesRequest, Policy, ResourceName};
 use rules::Event;
 
 use super::context::Context;
-use super::{Files, print};
+use super::files::Files;
+use super::print::print;
 use crate::generation::Problem;
 use crate::telemetry::logs::Level;
 

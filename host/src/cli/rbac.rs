@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::context::Context;
-use super::{Files, print};
+use super::files::Files;
+use super::print::print;
 use crate::telemetry::logs::Level;
 use policy::rbac::{ServiceAccount, manifests};
 

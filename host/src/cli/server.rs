@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Files;
 use super::context::Context;
+use super::files::Files;
 use crate::clients::Cluster;
 use crate::run::{Resources, run as run_host};
 

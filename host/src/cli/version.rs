@@ -1,6 +1,6 @@
 //! `version`: what was built, from what, by what.
 
-use super::print;
+use super::print::print;
 
 /// The original's keys, so that scripts find them; what built it is Rust here.
 pub(super) fn run() {

@@ -19,13 +19,10 @@ use url::Url;
 use super::error::{ClientError, RequestError};
 use super::web;
 use crate::config::clouds as config;
-use credentials::{Credentials, Purpose, Token, TokenError};
+use credentials::{ANSWER_BYTES_MAX, Credentials, Purpose, Token, TokenError};
 
 /// Where the API is, unless the configuration says otherwise.
 const FUNCTIONS_API: &str = "https://cloudfunctions.googleapis.com";
-
-/// Tokens and descriptions of functions are short.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// A token is asked for anew so long before its end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(120);

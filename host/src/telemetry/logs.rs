@@ -4,12 +4,13 @@
 //! handed to a writer thread, so that a slow terminal is not on an event's path. Nothing is dropped:
 //! when the writer is thousands of lines behind, whoever logs waits for it.
 
+mod level;
+
 mod format;
 
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -18,6 +19,7 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 
 pub use format::VALUE_BYTES_MAX;
 use format::{Field, Record};
+pub use level::{Format, Level, UnknownLevel};
 
 /// How many lines may wait for the writer thread before those who log wait too.
 const WAITING_LINES_MAX: usize = 16_384;
@@ -27,51 +29,6 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A buffer that grew beyond this is given back rather than kept for the next line.
 const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
-
-/// How a line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// `text` with ANSI colours, whether or not a terminal reads it.
-    Color,
-    /// Time, level, tag, then `key=value` pairs in alphabetical order, `error` first.
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For someone who looks for a mistake; off unless asked for.
-    Debug,
-    /// The normal course of things.
-    Info,
-    /// Something is refused or degraded.
-    Warn,
-    /// Something failed.
-    Error,
-    /// The program ends because of this.
-    Fatal,
-}
-
-/// A level that is not one of the four that can be chosen.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("it must be debug, info, warn or error")]
-pub struct UnknownLevel;
-
-impl FromStr for Level {
-    type Err = UnknownLevel;
-
-    fn from_str(text: &str) -> Result<Level, UnknownLevel> {
-        match text.to_ascii_lowercase().as_str() {
-            "debug" => Ok(Level::Debug),
-            "info" => Ok(Level::Info),
-            "warn" | "warning" => Ok(Level::Warn),
-            "error" => Ok(Level::Error),
-            _ => Err(UnknownLevel),
-        }
-    }
-}
 
 /// Where lines go, from which level on, and how they look. Clones write to the same place.
 #[derive(Clone)]

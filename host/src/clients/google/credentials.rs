@@ -21,8 +21,10 @@ use tokio::time::Instant;
 
 use super::super::error::{ClientError, RequestError};
 use super::super::web;
-use super::ANSWER_BYTES_MAX;
 use crate::config::clouds as config;
+
+/// Tokens and descriptions of functions are short.
+pub(super) const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 const METADATA_HOST: &str = "metadata.google.internal";
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::super::text::{cut, is_printable};
-use super::{Format, Level};
+use super::level::{Format, Level};
 
 /// What is shown of one value. The longest alert that Falco was seen to send fits.
 pub const VALUE_BYTES_MAX: usize = 16 * 1024;
