@@ -44,6 +44,10 @@ setup:
     fi
 
 # Measure the host and what it is compared with, all in one run.
-bench:
-    cargo build --release -p host -p bench
-    cargo run --release -p bench
+bench: setup
+    cargo build --locked --profile bench --package host --package bench
+    cargo run --locked --profile bench --package bench
+
+# Build what is shipped, target/dist/falco-talon: slowly, and optimised across crates.
+dist: setup
+    cargo build --locked --profile dist --package host --bin falco-talon
