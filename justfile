@@ -22,6 +22,12 @@ lint: setup
 doc: setup
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
+# The advisories are in a repository on GitHub. Without a way there, name the checks that need none:
+# `just deny bans licenses sources`. Needs `cargo install --locked cargo-deny`.
+# Check the licences, versions and sources of dependencies, and what is known against them.
+deny *checks="all":
+    cargo deny --locked check --deny warnings {{checks}}
+
 # Build the component of an actionner of your own, e.g. `just component path/to/crate out.wasm`.
 component crate out: setup
     cargo run --quiet --locked --package falco-talon-builder -- {{crate}} {{out}}
@@ -44,6 +50,10 @@ setup:
     fi
 
 # Measure the host and what it is compared with, all in one run.
-bench:
-    cargo build --release -p host -p bench
-    cargo run --release -p bench
+bench: setup
+    cargo build --locked --profile bench --package host --package bench
+    cargo run --locked --profile bench --package bench
+
+# Build what is shipped, target/dist/falco-talon: slowly, and optimised across crates.
+dist: setup
+    cargo build --locked --profile dist --package host --bin falco-talon

@@ -15,9 +15,9 @@ use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use rsa::RsaPrivateKey;
 use rsa::pkcs1::EncodeRsaPublicKey;
 use rsa::pkcs8::{EncodePrivateKey, LineEnding};
+use rsa::{Generate, PrivateKey};
 use serde_json::{Value, json};
 
 use super::{Heard, listen};
@@ -28,7 +28,7 @@ const LOCATIONS: [&str; 2] = ["europe-west1", "us-central1"];
 const ACCESS_TOKEN: &str = "ya29.of-the-test";
 
 /// Making one takes a moment, so all servers of a run share it.
-static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2_048).unwrap());
+static KEY: LazyLock<PrivateKey> = LazyLock::new(PrivateKey::generate);
 
 #[derive(Clone)]
 struct Server {
