@@ -11,9 +11,12 @@ use crate::document::{ActionBlock, Document, OutputBlock, RuleBlock, Text};
 use crate::matching::Criteria;
 use crate::parameters::{ParameterError, Schema};
 use crate::yaml::Node;
-use crate::{Action, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, RuleSet, nearest};
+use crate::{Action, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, nearest};
 
-pub(crate) fn check(document: Document, catalogue: &Catalogue) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub(crate) fn check(
+    document: Document,
+    catalogue: &Catalogue,
+) -> Result<(Vec<Rule>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut checker = Checker {
         catalogue,
         actionner_schemas: Schemas::new(),
@@ -26,7 +29,7 @@ pub(crate) fn check(document: Document, catalogue: &Catalogue) -> Result<(RuleSe
     if findings.has_errors() {
         return Err(findings.into_list());
     }
-    Ok((RuleSet::new(rules), findings.into_list()))
+    Ok((rules, findings.into_list()))
 }
 
 /// By name. Compiled once each, as most rules use the same few; an error is told to each user.

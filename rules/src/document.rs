@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::condition::Condition;
 use crate::diagnostic::{Context, Findings};
 use crate::yaml::Node;
-use crate::{Catalogue, Diagnostic, Position, PriorityFilter, RuleSet, Source};
+use crate::{Catalogue, Diagnostic, Position, PriorityFilter, Rule, Source};
 use crate::{check, merge, print, read};
 
 /// All rules of some files, complete in themselves.
@@ -54,7 +54,7 @@ impl Document {
 
     /// Compares the rules with what there is to use. On failure all findings are returned, on
     /// success the warnings.
-    pub fn check(self, catalogue: &Catalogue) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+    pub fn check(self, catalogue: &Catalogue) -> Result<(Vec<Rule>, Vec<Diagnostic>), Vec<Diagnostic>> {
         check::check(self, catalogue)
     }
 }

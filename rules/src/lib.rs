@@ -3,7 +3,7 @@
 //! A rule file goes through two phases. [`Document::parse`] reads the files, folds the blocks of one
 //! name together, lets rules inherit from action blocks and checks what a rule alone can tell.
 //! [`Document::check`] compares the result with a [`Catalogue`] of what there is to use, and yields
-//! the [`RuleSet`] that events are matched against.
+//! the rules of which a [`RuleSet`] is made, against which events are matched.
 //!
 //! This crate is pure: it opens no file, reads no clock and knows nothing of the host that calls it.
 

@@ -109,7 +109,8 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    pub(crate) fn new(rules: Vec<Rule>) -> RuleSet {
+    /// What these rules, in their order, answer to.
+    pub fn new(rules: Vec<Rule>) -> RuleSet {
         let mut by_falco_rule = HashMap::<String, Vec<usize>>::new();
         let mut others = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
@@ -137,15 +138,6 @@ impl RuleSet {
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
-    }
-
-    /// All actions, with the names of their rules, to be changed before the rules come into force.
-    pub fn actions_mut(&mut self) -> impl Iterator<Item = (&str, &mut Action)> {
-        // Nobody else has them yet.
-        self.rules.iter_mut().filter_map(Arc::get_mut).flat_map(|rule| {
-            let Rule { name, actions, .. } = rule;
-            actions.iter_mut().map(|action| (name.as_str(), action))
-        })
     }
 
     /// All rules in their order.

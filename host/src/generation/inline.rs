@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use rules::{Action, Diagnostic, RuleSet, Severity};
+use rules::{Action, Diagnostic, Rule, Severity};
 use serde_json::Value;
 
 use super::problem::Problem;
@@ -22,9 +22,13 @@ const KEYWORD: &str = "x-falco-talon-file";
 /// # Errors
 ///
 /// One problem for each that can't be read.
-pub(super) fn inline(rules: &mut RuleSet, inspections: &[Inspection]) -> Result<Vec<PathBuf>, Vec<Problem>> {
+pub(super) fn inline(rules: &mut [Rule], inspections: &[Inspection]) -> Result<Vec<PathBuf>, Vec<Problem>> {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
-    for (rule, action) in rules.actions_mut() {
+    let actions = rules.iter_mut().flat_map(|Rule { name, actions, .. }| {
+        let name: &str = name;
+        actions.iter_mut().map(move |action| (name, action))
+    });
+    for (rule, action) in actions {
         let inspection = inspections.iter().find(|it| it.description.name == action.actionner);
         for (from, into) in inspection.map(|it| pairs(&it.description.parameters)).unwrap_or_default() {
             match replace(&mut action.parameters, &from, &into) {

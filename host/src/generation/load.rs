@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use policy::{Facts, Grants, OperatorPolicy, Policy, PolicyError};
-use rules::{Action, ActionnerSpec, Catalogue, Document, RuleSet, Source};
+use rules::{Action, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 
 use super::generation::{Generation, Loaded};
 use super::inline::inline;
@@ -114,7 +114,7 @@ impl Loader {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Loaded { generation: Generation { rules, actionners, clients, files }, warnings })
+        Ok(Loaded { generation: Generation { rules: RuleSet::new(rules), actionners, clients, files }, warnings })
     }
 
     /// The rules as written, merged.
@@ -232,9 +232,9 @@ impl Loader {
 }
 
 /// What rules ask for and nobody does: silence would look as if it were done.
-fn without_effect(rules: &RuleSet, inspections: &[Inspection]) -> Vec<Problem> {
+fn without_effect(rules: &[Rule], inspections: &[Inspection]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for rule in rules.rules() {
+    for rule in rules {
         if !rule.notifiers.is_empty() {
             problems.push(format!("'notifiers' of the rule '{}'", rule.name));
         }

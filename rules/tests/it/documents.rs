@@ -1,7 +1,7 @@
 //! Rule files: how they merge, and how they print.
 
 use expect_test::{Expect, expect};
-use rules::{Diagnostic, Document, RuleSet, Source};
+use rules::{Diagnostic, Document, Rule, Source};
 use serde_json::json;
 
 use crate::catalogue::catalogue;
@@ -33,7 +33,7 @@ fn check_print(files: &[&str], expected: &Expect) {
     expected.assert_eq(&text);
 }
 
-pub(crate) fn checked(files: &[&str]) -> Result<(RuleSet, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub(crate) fn checked(files: &[&str]) -> Result<(Vec<Rule>, Vec<Diagnostic>), Vec<Diagnostic>> {
     Document::parse(&sources(files))?.check(&catalogue())
 }
 
@@ -205,8 +205,8 @@ fn an_output_of_another_target_brings_its_own_parameters() {
   match: {rules: [X]}
   actions: [{action: A}]
 ";
-    let output = |rules: &RuleSet| {
-        let output = rules.rules()[0].actions[0].output.as_ref().expect("an output");
+    let output = |rules: &[Rule]| {
+        let output = rules[0].actions[0].output.as_ref().expect("an output");
         (output.target.clone(), output.parameters.clone())
     };
     let local = "- action: A\n  output: {target: local:file, parameters: {destination: /tmp}}\n";
@@ -287,13 +287,13 @@ fn lists_of_a_later_block_are_not_wrapped() {
     let base = "- action: A\n  actionner: kubernetes:networkpolicy\n- rule: R\n  match: {rules: [X]}\n  actions: [{action: A}]\n";
     let later = "- action: A\n  parameters: {allow_namespaces: [ns1]}\n";
     let (rules, _) = checked(&[base, later]).expect("valid");
-    assert_eq!(rules.rules()[0].actions[0].parameters, json!({"allow_namespaces": ["ns1"]}));
+    assert_eq!(rules[0].actions[0].parameters, json!({"allow_namespaces": ["ns1"]}));
 }
 
 #[test]
 fn a_checked_rule_has_the_defaults() {
     let (rules, warnings) = checked(&[LABEL]).expect("valid");
-    let rule = &rules.rules()[0];
+    let rule = &rules[0];
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(
         (rule.continues, rule.continue_as_written, rule.dry_run, rule.dry_run_as_written),
@@ -306,8 +306,8 @@ fn a_checked_rule_has_the_defaults() {
     assert_eq!(action.parameters, json!({"labels": {"suspicious": "true", "team": "a"}, "level": "pod"}));
     let stop = "- rule: R\n  match: {rules: [X]}\n  actions: [{action: S, actionner: kubernetes:terminate}]\n";
     let (rules, _) = checked(&[stop]).expect("valid");
-    assert!(!rules.rules()[0].actions[0].continues);
-    assert_eq!(rules.rules()[0].actions[0].parameters["ignore_daemonsets"], json!(false));
+    assert!(!rules[0].actions[0].continues);
+    assert_eq!(rules[0].actions[0].parameters["ignore_daemonsets"], json!(false));
 }
 
 #[test]

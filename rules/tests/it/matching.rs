@@ -10,7 +10,7 @@ fn rule_set(text: &str) -> RuleSet {
     let source = Source { path: "rules.yaml".to_owned(), text: text.to_owned() };
     let document = Document::parse(&[source]).unwrap_or_else(|findings| panic!("{findings:?}"));
     let (rules, _) = document.check(&catalogue()).unwrap_or_else(|findings| panic!("{findings:?}"));
-    rules
+    RuleSet::new(rules)
 }
 
 fn event(changes: Value) -> Event {

@@ -82,7 +82,7 @@ fn rule_set(count: usize) -> Result<RuleSet> {
     };
     let wrong = |diagnostics: Vec<rules::Diagnostic>| format!("the rules are wrong: {diagnostics:?}");
     let document = Document::parse(&[Source { path: "rules.yaml".to_owned(), text }]).map_err(wrong)?;
-    Ok(document.check(&catalogue).map_err(wrong)?.0)
+    Ok(RuleSet::new(document.check(&catalogue).map_err(wrong)?.0))
 }
 
 fn deciding() -> Result<()> {
