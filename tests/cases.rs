@@ -151,8 +151,8 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     compare(&case.join(file), &result)
 }
 
-/// Send events in their order. Those of different pods are handled side by side, in an order that can't be expected: so one waits for
-/// the end of the other.
+/// Send events in their order. Those of different pods are handled side by side, in an order that can't be expected: so
+/// one waits for the end of the other.
 async fn post(host: &Host, events: impl Iterator<Item = &String>) {
     let mut previous: Option<Event> = None;
     for body in events {

@@ -1,7 +1,9 @@
-//! A real Kubernetes API server for tests, where the environment names one. It is started once for a test binary, and ends with it.
+//! A real Kubernetes API server for tests, where the environment names one. It is started once for a test binary, and
+//! ends with it.
 //!
-//! `FALCO_TALON_TEST_CLUSTER` is a command that starts one: it prints a line with `kubeconfig=PATH` when it is ready, and stops when its
-//! standard input ends. `FALCO_TALON_TEST_KUBECONFIG` is a kubeconfig of one that runs already and may be written to.
+//! `FALCO_TALON_TEST_CLUSTER` is a command that starts one: it prints a line with `kubeconfig=PATH` when it is ready,
+//! and stops when its standard input ends. `FALCO_TALON_TEST_KUBECONFIG` is a kubeconfig of one that runs already and
+//! may be written to.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Commands in simulated containers, run as processes of this machine as the real API server of our tests runs them: in a folder of
-//! the container, with its variables, and with the programs of `programs/` before all others.
+//! Commands in simulated containers, run as processes of this machine as the real API server of our tests runs them: in
+//! a folder of the container, with its variables, and with the programs of `programs/` before all others.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;

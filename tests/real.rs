@@ -1,7 +1,7 @@
 //! A namespace of the real API server, set up from the manifests of a case.
 //!
-//! Pods are placed on a node of the case that has no kubelet, so that they stay as they are. Only where one is to run, all of them
-//! are on the cluster's own node.
+//! Pods are placed on a node of the case that has no kubelet, so that they stay as they are. Only where one is to run,
+//! all of them are on the cluster's own node.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -217,7 +217,8 @@ impl Real {
         .await;
     }
 
-    /// Wait until every container of a pod runs, again where it has a former log, and has logged what the simulation says.
+    /// Wait until every container of a pod runs, again where it has a former log, and has logged what the simulation
+    /// says.
     async fn wait_until_running(&self, pod: &Value) {
         let annotation = |name: &str| pod["metadata"]["annotations"].get(name).and_then(Value::as_str);
         let containers = pod["spec"]["containers"].as_array().unwrap();

@@ -108,7 +108,8 @@ impl World {
     }
 }
 
-/// The objects of manifests. A pod that has a node and a command has the status that its kubelet gives it, whatever they say.
+/// The objects of manifests. A pod that has a node and a command has the status that its kubelet gives it, whatever
+/// they say.
 fn objects(manifests: &str) -> Vec<Value> {
     let mut objects: Vec<Value> = serde_saphyr::from_multiple(manifests).unwrap();
     objects.retain(Value::is_object);
@@ -126,11 +127,11 @@ pub(crate) fn runs(object: &Value) -> bool {
 }
 
 impl Requests {
-    /// What was sent: method, path, the body of a deletion, whose options it holds, and the command that is run. What other bodies do
-    /// shows in the objects.
+    /// What was sent: method, path, the body of a deletion, whose options it holds, and the command that is run. What
+    /// other bodies do shows in the objects.
     ///
-    /// How often a host looks again, or tries again, depends on how fast the cluster is: so what is repeated, with nothing else
-    /// between, is told once.
+    /// How often a host looks again, or tries again, depends on how fast the cluster is: so what is repeated, with
+    /// nothing else between, is told once.
     pub(crate) fn all(&self) -> Vec<Value> {
         let requests = self.0.lock().unwrap();
         let (mut all, mut repeated): (Vec<Value>, Vec<&str>) = (Vec::new(), Vec::new());

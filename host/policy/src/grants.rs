@@ -6,12 +6,9 @@
 //! must then name:
 //!
 //! ```yaml
-//! protected:
-//!   namespaces: [kube-system]     # the default; the host's own is always added
-//! limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
-//! actionners:
-//!   kubernetes:terminate: {forbidden: true}
-//!   acme:quarantine:
+//! protected: namespaces: [kube-system]     # the default; the host's own is always added limits: {memory: 64Mi, cpu:
+//! 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64} actionners:
+//! kubernetes:terminate: {forbidden: true} acme:quarantine:
 //!     digest: sha256:…
 //!     kubernetes:
 //!       - {verbs: [get], resources: [pods, apps/deployments], scope: event-target}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::managed::{self, Holder, Path, Set};
+use super::managed_fields::{self, Holder, Path, Set};
 use super::resource::Resource;
 use super::schema::{Apply, List, Shape, Type, structure};
 use super::status::{Cause, Refusal};
@@ -21,8 +21,8 @@ impl Applier<'_> {
     pub(super) fn apply(&self, live: &Value, declared: &Value) -> Result<Value, Refusal> {
         let ty = Type { shape: Shape::Structure(self.resource.structure()), atomic: false };
         self.check(&ty, declared)?;
-        let mut holders = managed::holders(live);
-        let fields = managed::leaves(self.resource, self.subresource, declared).into_keys().collect();
+        let mut holders = managed_fields::holders(live);
+        let fields = managed_fields::leaves(self.resource, self.subresource, declared).into_keys().collect();
         let own = Holder {
             manager: self.manager.to_owned(),
             applies: true,
@@ -52,14 +52,14 @@ impl Applier<'_> {
         let unchanged = last.as_ref().is_some_and(|last| last.fields == own.fields);
         let time = if unchanged { last.map(|last| last.time).unwrap_or_default() } else { own.time.clone() };
         holders.insert(0, Holder { time, ..own });
-        managed::set_holders(&mut object, holders);
+        managed_fields::set_holders(&mut object, holders);
         Ok(object)
     }
 
     /// Take from others what changes, or refuse.
     fn settle_conflicts(&self, live: &Value, object: &Value, holders: &mut [Holder]) -> Result<(), Refusal> {
-        let before = managed::leaves(self.resource, self.subresource, live);
-        let after = managed::leaves(self.resource, self.subresource, object);
+        let before = managed_fields::leaves(self.resource, self.subresource, live);
+        let after = managed_fields::leaves(self.resource, self.subresource, object);
         let changed: Set = after
             .iter()
             .filter(|(path, value)| before.get(*path) != Some(value))
@@ -67,7 +67,7 @@ impl Applier<'_> {
             .collect();
         let mut conflicts: Vec<(String, Vec<String>)> = Vec::new();
         for holder in holders.iter() {
-            let fields: Vec<String> = holder.fields.intersection(&changed).map(managed::readable).collect();
+            let fields: Vec<String> = holder.fields.intersection(&changed).map(managed_fields::readable).collect();
             if !fields.is_empty() {
                 conflicts.push((holder.described(), fields));
             }
@@ -147,7 +147,7 @@ fn check(ty: &Type, value: &Value, at: &mut String, wrong: &mut Vec<String>) {
             for (index, item) in items.iter().enumerate() {
                 let step = match &list.apply {
                     Apply::Whole => format!("[{index}]"),
-                    apply => managed::readable(&vec![managed::item_step(apply, item)]),
+                    apply => managed_fields::readable(&vec![managed_fields::item_step(apply, item)]),
                 };
                 at.push_str(&step);
                 check(&list.items, item, at, wrong);
@@ -192,8 +192,8 @@ fn merge(ty: &Type, live: Value, declared: &Value) -> Value {
 
 fn merge_items(list: &List, mut live: Vec<Value>, declared: &[Value]) -> Value {
     for item in declared {
-        let step = managed::item_step(&list.apply, item);
-        match live.iter_mut().find(|other| managed::item_step(&list.apply, other) == step) {
+        let step = managed_fields::item_step(&list.apply, item);
+        match live.iter_mut().find(|other| managed_fields::item_step(&list.apply, other) == step) {
             Some(present) => *present = merge(&list.items, present.take(), item),
             None => live.push(item.clone()),
         }
@@ -207,7 +207,7 @@ fn remove(ty: &Type, value: &mut Value, path: &[String]) {
     };
     match (&ty.shape, value) {
         (Shape::List(list), Value::Array(items)) => {
-            let Some(at) = items.iter().position(|item| managed::item_step(&list.apply, item) == *step) else {
+            let Some(at) = items.iter().position(|item| managed_fields::item_step(&list.apply, item) == *step) else {
                 return;
             };
             if rest.is_empty() {

@@ -162,8 +162,8 @@ fn go_error(bytes: &[u8], error: &serde_json::Error) -> String {
     format!("invalid character '{found}' looking for beginning of value")
 }
 
-/// The object with the operations of a JSON patch carried out. The library follows RFC 6902; the real API server's does not where
-/// `replace` finds nothing in an object: it adds.
+/// The object with the operations of a JSON patch carried out. The library follows RFC 6902; the real API server's does
+/// not where `replace` finds nothing in an object: it adds.
 pub(super) fn json_patch(object: &Value, operations: &Value) -> Result<Value, Refusal> {
     let mut object = object.clone();
     for operation in operations.as_array().into_iter().flatten() {

@@ -1,4 +1,5 @@
-//! Pod disruption budgets: what their controller would write into their status, counted from the pods, and what an eviction heeds.
+//! Pod disruption budgets: what their controller would write into their status, counted from the pods, and what an
+//! eviction heeds.
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! A new object, or another state of one, on its way into the store: what is filled in, checked and counted. It knows no patches.
+//! A new object, or another state of one, on its way into the store: what is filled in, checked and counted. It knows
+//! no patches.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,7 +9,7 @@ use super::call::{Call, Subresource};
 use super::lookup::key;
 use super::status::{Cause, Refusal};
 use super::store::{Key, Store};
-use super::{defaults, delete, ephemeral, job, managed, pod, resource, seed, validation};
+use super::{defaults, delete, ephemeral, job, managed_fields, pod, resource, seed, validation};
 
 /// Whether who holds what is still to be found out.
 #[derive(PartialEq, Clone, Copy)]
@@ -40,8 +41,8 @@ pub(super) fn insert(store: &mut Store, call: &Call, mut object: Value, now: &Va
     if store.get(&key).is_some() {
         return Err(Refusal::already_exists(resource, &name));
     }
-    if managed::holders(&object).is_empty() {
-        managed::track_update(resource, "", &Value::Null, &mut object, &call.manager, now);
+    if managed_fields::holders(&object).is_empty() {
+        managed_fields::track_update(resource, "", &Value::Null, &mut object, &call.manager, now);
     }
     if call.query.dry_run {
         return Ok(object);
@@ -137,7 +138,7 @@ pub(super) fn replace(
     }
     if tracking == Tracking::Update {
         let subresource = call.subresource.map_or("", Subresource::name);
-        managed::track_update(resource, subresource, old, &mut new, &call.manager, now);
+        managed_fields::track_update(resource, subresource, old, &mut new, &call.manager, now);
     }
     // The same state again is no change: the version stays.
     if call.query.dry_run || new == *old {

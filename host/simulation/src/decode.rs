@@ -1,4 +1,5 @@
-//! Objects as the API server reads them: fields of a wrong type are refused, unknown ones dropped, zeros left out or filled in.
+//! Objects as the API server reads them: fields of a wrong type are refused, unknown ones dropped, zeros left out or
+//! filled in.
 //!
 //! It knows types alone. Whether a value makes sense is for [`super::validation`].
 
@@ -28,7 +29,7 @@ pub(super) struct Mistyped {
 pub(super) fn decode(name: &str, object: Map<String, Value>) -> Result<Decoded, Mistyped> {
     let mut reader = Reader { unknown: Vec::new() };
     let object =
-        reader.structure(name, object, &mut Place { json: Vec::new(), go: Vec::new(), owner: name.to_owned() })?;
+        reader.structure(name, object, &mut FieldPlace { json: Vec::new(), go: Vec::new(), owner: name.to_owned() })?;
     Ok(Decoded { object: Value::Object(object), unknown: reader.unknown })
 }
 
@@ -48,7 +49,7 @@ struct Reader {
     unknown: Vec<String>,
 }
 
-struct Place {
+struct FieldPlace {
     /// With indices, as warnings write it.
     json: Vec<String>,
     /// Without them, as errors write it.
@@ -62,7 +63,7 @@ impl Reader {
         &mut self,
         name: &str,
         object: Map<String, Value>,
-        place: &mut Place,
+        place: &mut FieldPlace,
     ) -> Result<Map<String, Value>, Mistyped> {
         let known: &'static Structure = structure(name);
         let owner = std::mem::replace(&mut place.owner, name.to_owned());
@@ -105,7 +106,7 @@ impl Reader {
         Ok(read)
     }
 
-    fn value(&mut self, ty: &Type, value: Value, place: &mut Place) -> Result<Value, Mistyped> {
+    fn value(&mut self, ty: &Type, value: Value, place: &mut FieldPlace) -> Result<Value, Mistyped> {
         match (&ty.shape, value) {
             (Shape::Structure(name), Value::Object(object)) => Ok(Value::Object(self.structure(name, object, place)?)),
             (Shape::Map(values), Value::Object(object)) => {
@@ -178,7 +179,7 @@ fn read_scalar(scalar: Scalar, value: Value) -> Result<Value, Unreadable> {
     }
 }
 
-fn mistyped(ty: &Type, value: &Value, place: &Place) -> Mistyped {
+fn mistyped(ty: &Type, value: &Value, place: &FieldPlace) -> Mistyped {
     let found = match value {
         // Go names a number only where it is of the right kind and still does not fit.
         Value::Number(number) if matches!(ty.shape, Shape::Scalar(Scalar::Int32 | Scalar::Int64)) => {

@@ -1,5 +1,6 @@
-//! The values that the API server fills in where a request leaves a field out. One table serves two ends: the simulation fills in
-//! what the real one would, and [`super::normalise`] leaves it out again, so that expectations hold what somebody decided.
+//! The values that the API server fills in where a request leaves a field out. One table serves two ends: the
+//! simulation fills in what the real one would, and [`super::normalise`] leaves it out again, so that expectations hold
+//! what somebody decided.
 
 use std::sync::LazyLock;
 
@@ -20,8 +21,8 @@ pub(super) fn fill(name: &str, value: &mut Value) {
     });
 }
 
-/// Fill in what admission gives to a pod, as opposed to a pod template. The token's volume and the tolerations of broken nodes, which
-/// nothing here looks at, are not among it.
+/// Fill in what admission gives to a pod, as opposed to a pod template. The token's volume and the tolerations of
+/// broken nodes, which nothing here looks at, are not among it.
 pub(super) fn admit(spec: &mut Value) {
     for (field, default) in ADMITTED {
         if spec[field].is_null() || spec[field] == "" {

@@ -1,7 +1,7 @@
 //! Deletion: grace, finalizers, the garbage collector's part, and evictions with their budgets.
 //!
-//! There is no kubelet here. A pod with a node and a grace period stays, marked as terminating, until its time has passed or
-//! [`super::Simulation::finish_terminations`] is called.
+//! There is no kubelet here. A pod with a node and a grace period stays, marked as terminating, until its time has
+//! passed or [`super::Simulation::finish_terminations`] is called.
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -9,8 +9,8 @@ use super::resource::{self, Resource};
 /// The form that clients ask for, and the content type of the answer.
 pub(super) const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// The resources of the core group at `/api`, or of all others at `/apis`; none for other paths, and for a client that asks for
-/// another form.
+/// The resources of the core group at `/api`, or of all others at `/apis`; none for other paths, and for a client that
+/// asks for another form.
 pub(super) fn list(path: &str, headers: &HeaderMap) -> Option<Value> {
     let is_core = match path.trim_end_matches('/') {
         "/api" => true,

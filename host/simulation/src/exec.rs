@@ -1,5 +1,6 @@
-//! `exec`: commands in containers, over a WebSocket as the real API server serves it. The simulation itself runs nothing: it checks
-//! the request and carries the streams; what a command is and does is up to [`super::Simulation::set_commands`].
+//! `exec`: commands in containers, over a WebSocket as the real API server serves it. The simulation itself runs
+//! nothing: it checks the request and carries the streams; what a command is and does is up to
+//! [`super::Simulation::set_commands`].
 
 use std::fmt;
 use std::io;
@@ -40,7 +41,8 @@ const CLOSE: u8 = 255;
 const CHUNK_BYTES: usize = 32 << 10;
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// A command that is to be run in a container, with its streams. When the connection closes, the future that runs it is dropped.
+/// A command that is to be run in a container, with its streams. When the connection closes, the future that runs it is
+/// dropped.
 #[derive(Debug)]
 pub struct Execution {
     /// The pod's namespace.

@@ -1,9 +1,10 @@
-//! Jobs: what the API server writes into one, and the controller's part, which is to make its pod. It does not see a job end.
+//! Jobs: what the API server writes into one, and the controller's part, which is to make its pod. It does not see a
+//! job end.
 
 use serde_json::{Value, json};
 
 use super::store::{Key, Store};
-use super::{defaults, managed, pod, resource};
+use super::{defaults, managed_fields, pod, resource};
 
 /// The field manager of the real controller.
 const MANAGER: &str = "kube-controller-manager";
@@ -57,7 +58,7 @@ pub(super) fn run(store: &mut Store, key: &Key, now: &Value) {
     }
     let placed = !made["spec"]["nodeName"].is_null();
     made["status"] = if placed { pod::running(&made) } else { json!({"phase": "Pending"}) };
-    managed::track_update(pods, "", &Value::Null, &mut made, MANAGER, now);
+    managed_fields::track_update(pods, "", &Value::Null, &mut made, MANAGER, now);
     store.put(Key::new(pods, Some(&key.namespace), &name), made);
     job["status"] = json!({"active": 1, "ready": i32::from(placed), "terminating": 0, "startTime": now});
     store.put(key.clone(), job);

@@ -1,11 +1,12 @@
-//! A small Kubernetes API in memory, for `falco-talon demo`, for tests of rules without a cluster, and for our own tests.
+//! A small Kubernetes API in memory, for `falco-talon demo`, for tests of rules without a cluster, and for our own
+//! tests.
 //!
-//! It stands behind a real [`kube::Client`] as a service for HTTP requests, and answers as a real API server does: the same status
-//! codes, reasons and messages, the same merging of patches and applied objects, the same conflicts. Where the two differ, a test that
-//! plays the same requests against both says so. It is not a cluster: nothing schedules pods, runs them or replaces them; of the
-//! controllers it has only what makes the pod of a job and what takes away the dependents of a deleted object. What containers log is
-//! what annotations of their pod say, and commands in them are run by whoever makes the simulation, or not at all. It knows no users
-//! and no permissions, and serves no watches.
+//! It stands behind a real [`kube::Client`] as a service for HTTP requests, and answers as a real API server does: the
+//! same status codes, reasons and messages, the same merging of patches and applied objects, the same conflicts. Where
+//! the two differ, a test that plays the same requests against both says so. It is not a cluster: nothing schedules
+//! pods, runs them or replaces them; of the controllers it has only what makes the pod of a job and what takes away the
+//! dependents of a deleted object. What containers log is what annotations of their pod say, and commands in them are
+//! run by whoever makes the simulation, or not at all. It knows no users and no permissions, and serves no watches.
 
 mod answer;
 mod apply;
@@ -23,7 +24,7 @@ mod exec;
 mod failure;
 mod job;
 mod lookup;
-mod managed;
+mod managed_fields;
 mod merge;
 mod names;
 mod normalise;
@@ -59,7 +60,8 @@ pub use seed::{SEED_MANAGER, SimulationError};
 /// A Kubernetes API in memory. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Simulation {
-    // A plain mutex, since nothing waits while it is held: a request is carried out from first to last without another between.
+    // A plain mutex, since nothing waits while it is held: a request is carried out from first to last without another
+    // between.
     state: Arc<Mutex<State>>,
 }
 
@@ -98,7 +100,8 @@ impl RecordedRequest {
 impl Simulation {
     /// A cluster with these objects, and the namespaces that every cluster has.
     ///
-    /// A namespace that an object names is made along with it. An object without a status gets the one that it would soon have.
+    /// A namespace that an object names is made along with it. An object without a status gets the one that it would
+    /// soon have.
     ///
     /// # Errors
     /// The object is of an unknown kind, has unknown or mistyped fields, or would be refused by the API server.
@@ -123,8 +126,8 @@ impl Simulation {
         self.state().store.get(&Key::new(resource, namespace, name)).cloned()
     }
 
-    /// All objects in a form that does not change from run to run (see [`normalise`]), in the order of kind, namespace and name, without
-    /// what every cluster has and without pods that are terminating.
+    /// All objects in a form that does not change from run to run (see [`normalise`]), in the order of kind, namespace
+    /// and name, without what every cluster has and without pods that are terminating.
     #[must_use]
     pub fn snapshot(&self) -> Vec<Value> {
         let state = self.state();
@@ -145,7 +148,8 @@ impl Simulation {
         self.state().requests.clone()
     }
 
-    /// Let requests fail: the first that matches meets the first failure, the next the second, and so on; then all is well again.
+    /// Let requests fail: the first that matches meets the first failure, the next the second, and so on; then all is
+    /// well again.
     pub fn fail(&self, matcher: Matcher, failures: impl IntoIterator<Item = Failure>) {
         self.state().failures.add(matcher, failures);
     }
@@ -155,8 +159,8 @@ impl Simulation {
         self.state().latency = latency;
     }
 
-    /// Let commands in containers be run so: to their exit code, or to the reason why they can't be started. Without it every command
-    /// fails with the reason that nothing is run in a simulation.
+    /// Let commands in containers be run so: to their exit code, or to the reason why they can't be started. Without it
+    /// every command fails with the reason that nothing is run in a simulation.
     pub fn set_commands<F>(&self, run: impl Fn(Execution) -> F + Send + Sync + 'static)
     where
         F: Future<Output = Result<i32, String>> + Send + 'static,

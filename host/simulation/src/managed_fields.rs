@@ -118,7 +118,8 @@ fn write_fields(set: &Set) -> Value {
     root
 }
 
-/// The fields that have a value, with it; items of keyed lists with null. Without what nobody can hold, such as the name.
+/// The fields that have a value, with it; items of keyed lists with null. Without what nobody can hold, such as the
+/// name.
 pub(super) fn leaves(resource: &Resource, subresource: &str, object: &Value) -> BTreeMap<Path, Value> {
     let mut leaves = BTreeMap::new();
     let ty = Type { shape: Shape::Structure(resource.structure()), atomic: false };

@@ -1,5 +1,5 @@
-//! Strategic merge patches: a merge patch that knows which lists are merged by key. Pure; merge patches and JSON patches, which need
-//! no schema, are a library's.
+//! Strategic merge patches: a merge patch that knows which lists are merged by key. Pure; merge patches and JSON
+//! patches, which need no schema, are a library's.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,5 @@
-//! A form of an object that does not depend on when and where it was made, for expectations of tests. It serves objects of the
-//! simulation and of a real API server alike.
+//! A form of an object that does not depend on when and where it was made, for expectations of tests. It serves objects
+//! of the simulation and of a real API server alike.
 
 use serde_json::{Map, Value};
 
@@ -17,9 +17,8 @@ const VOLATILE: [&str; 8] = [
     "deletionGracePeriodSeconds",
 ];
 
-/// The object without what differs from run to run (uids, versions, times), without what the API server and its controllers fill in
-/// (defaults, the token's volume, `status`), and without empty
-/// lists and structures.
+/// The object without what differs from run to run (uids, versions, times), without what the API server and its
+/// controllers fill in (defaults, the token's volume, `status`), and without empty lists and structures.
 #[must_use]
 pub fn normalise(object: &Value) -> Value {
     let mut object = object.clone();
@@ -67,7 +66,8 @@ fn admitted(spec: &mut Value) {
     retain(spec.get_mut("tolerations"), |toleration| !by_admission(toleration));
 }
 
-/// Remove what is null or an empty list or structure, from the inside out. An empty text stays: as a label's value it says something.
+/// Remove what is null or an empty list or structure, from the inside out. An empty text stays: as a label's value it
+/// says something.
 fn prune(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -7,8 +7,8 @@ use super::lookup::stored;
 use super::status::{Cause, Refusal};
 use super::store::Store;
 
-/// Annotations of a pod that say what its containers have logged: `…/log.<container>`, and `…/previous-log.<container>` before they
-/// were restarted.
+/// Annotations of a pod that say what its containers have logged: `…/log.<container>`, and `…/previous-log.<container>`
+/// before they were restarted.
 const LOG: &str = "simulation.falco-talon.org/log.";
 const PREVIOUS_LOG: &str = "simulation.falco-talon.org/previous-log.";
 

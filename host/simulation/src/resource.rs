@@ -18,7 +18,8 @@ pub(super) struct Resource {
     pub(super) has_generation: bool,
     /// Whether a deletion is answered with the object instead of a status.
     pub(super) answers_deleted: bool,
-    /// Whether it is defined by a custom resource definition: no strategic merge, and fields that are not in the schema are kept.
+    /// Whether it is defined by a custom resource definition: no strategic merge, and fields that are not in the schema
+    /// are kept.
     pub(super) custom: bool,
     /// The fields, besides name and namespace, that a field selector can ask for.
     pub(super) selectable: &'static [&'static str],

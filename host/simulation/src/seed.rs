@@ -5,7 +5,7 @@ use serde_saphyr::Spanned;
 
 use super::resource::{self, Resource};
 use super::store::{Key, Store};
-use super::{clock, decode, defaults, managed, pod, validation};
+use super::{clock, decode, defaults, managed_fields, pod, validation};
 
 /// The field manager that holds the fields of the objects at the beginning.
 pub const SEED_MANAGER: &str = "falco-talon-simulation";
@@ -162,10 +162,11 @@ fn complete(store: &mut Store, resource: &Resource, object: &mut Value, namespac
         defaults::admit(&mut object["spec"]);
     }
     settle(resource, object);
-    managed::track_update(resource, "", &Value::Null, object, SEED_MANAGER, now);
+    managed_fields::track_update(resource, "", &Value::Null, object, SEED_MANAGER, now);
 }
 
-/// Give an object without a status, or a pod that has not begun, the one that it would have once the kubelet and the controllers are done with it.
+/// Give an object without a status, or a pod that has not begun, the one that it would have once the kubelet and the
+/// controllers are done with it.
 pub(super) fn settle(resource: &Resource, object: &mut Value) {
     let status = object["status"].as_object();
     if status.is_some_and(|status| status.values().any(|value| !value.is_null() && *value != 0 && *value != "Pending"))

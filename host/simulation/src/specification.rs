@@ -1,5 +1,5 @@
-//! What the real API server checks of the specifications that actionners write or whose changes they might try. It is not all that the
-//! real one checks: what nothing here writes is taken as it is.
+//! What the real API server checks of the specifications that actionners write or whose changes they might try. It is
+//! not all that the real one checks: what nothing here writes is taken as it is.
 
 use serde_json::Value;
 

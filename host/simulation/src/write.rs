@@ -1,4 +1,5 @@
-//! Create, update and patch: the order of the checks is the real API server's, since it decides which error a request gets.
+//! Create, update and patch: the order of the checks is the real API server's, since it decides which error a request
+//! gets.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use super::body::{self, Body};
 use super::call::{self, Call, Subresource, Verb};
 use super::change::{self, Tracking, remove};
 use super::lookup::{key, stored};
-use super::managed;
+use super::managed_fields;
 use super::status::{Cause, Refusal};
 use super::store::Store;
 use super::{decode, merge};
@@ -126,7 +127,7 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
         start["metadata"] = json!({"name": call.name});
     }
     let mut object = applier.apply(&start, &declared)?;
-    let holders = managed::holders(&object);
+    let holders = managed_fields::holders(&object);
     for field in ["name", "namespace"] {
         if object["metadata"][field] == "" {
             remove(&mut object["metadata"], field);
@@ -139,11 +140,11 @@ fn apply(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Ans
             return Err(Refusal::not_found(call.resource, &call.name));
         }
         remove(&mut object["metadata"], "resourceVersion");
-        managed::set_holders(&mut object, holders);
+        managed_fields::set_holders(&mut object, holders);
         let object = change::insert(store, call, object, now)?;
         return Ok(Answer { code: StatusCode::CREATED, body: object, warnings });
     };
-    managed::set_holders(&mut object, holders);
+    managed_fields::set_holders(&mut object, holders);
     let object = change::replace(store, call, &old, object, now, Tracking::Applied)?;
     Ok(Answer { code: StatusCode::OK, body: object, warnings })
 }

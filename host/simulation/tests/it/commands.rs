@@ -7,7 +7,8 @@ use kube::client::UpgradeConnectionError;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-/// Run the `command` of a body in the container that `path` names, with the body's `stdin`. The answer is what came of it.
+/// Run the `command` of a body in the container that `path` names, with the body's `stdin`. The answer is what came of
+/// it.
 pub(crate) async fn exec(client: &kube::Client, path: &str, body: &str) -> (String, String) {
     let uri: Uri = path.parse().expect("a path");
     let parts: Vec<&str> = uri.path().split('/').collect();

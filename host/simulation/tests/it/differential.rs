@@ -1,7 +1,7 @@
 //! The same requests against the simulation and a real API server.
 //!
-//! `requests.http` has them, `answers.txt` what the real one says. Each run compares the simulation with that file, and, where the
-//! environment names a real API server, that one too. `UPDATE_EXPECT=1` writes its answers down again.
+//! `requests.http` has them, `answers.txt` what the real one says. Each run compares the simulation with that file,
+//! and, where the environment names a real API server, that one too. `UPDATE_EXPECT=1` writes its answers down again.
 
 use std::sync::LazyLock;
 use std::time::Duration;

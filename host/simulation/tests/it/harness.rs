@@ -1,4 +1,5 @@
-//! What tests ask of the simulation itself: its beginnings, its record of requests, its snapshot, and failures on demand.
+//! What tests ask of the simulation itself: its beginnings, its record of requests, its snapshot, and failures on
+//! demand.
 
 use std::time::Duration;
 
