@@ -6,8 +6,7 @@
 
 mod problem;
 
-#[expect(clippy::module_inception, reason = "the value that the folder is about")]
-mod generation;
+mod loaded;
 
 mod inline;
 mod needs;
@@ -15,7 +14,7 @@ mod needs;
 mod load;
 mod watch;
 
-pub use generation::{Generation, Loaded};
 pub use load::Loader;
+pub use loaded::{Generation, Loaded};
 pub use problem::Problem;
 pub use watch::Watch;

@@ -39,6 +39,8 @@ mod objects;
 
 mod granted;
 
+mod interface;
+
 mod gates;
 pub mod rbac;
 
@@ -56,9 +58,10 @@ mod tests;
 
 pub use field::{FieldPath, Segment};
 pub use functions::{FunctionGrant, FunctionPattern, Provider};
-pub use gates::{Addition, Import, Interface, MissingGrant, PACKAGE, is_wasi, least_privilege_entry};
+pub use gates::{Addition, MissingGrant, is_wasi, least_privilege_entry};
 pub use granted::{Entry, Granted, Grants};
 pub use http::{HeaderSource, HttpGrant, Method, is_of_the_connection};
+pub use interface::{Import, Interface, PACKAGE};
 pub use kubernetes::{KubernetesGrant, Scope, Verb};
 pub use limits::Limits;
 pub use objects::{ObjectGrant, ObjectTarget, ObjectVerb, check_key, check_label};

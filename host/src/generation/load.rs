@@ -7,8 +7,8 @@ use std::sync::Arc;
 use policy::{Facts, Grants, OperatorPolicy, Policy, PolicyError};
 use rules::{Action, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 
-use super::generation::{Generation, Loaded};
 use super::inline::inline;
+use super::loaded::{Generation, Loaded};
 use super::needs::clients;
 use super::problem::Problem;
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};

@@ -14,8 +14,8 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::generation::Generation;
 use super::load::Loader;
+use super::loaded::Generation;
 use super::problem::Problem;
 use crate::actionner::digest;
 use crate::telemetry::logs::{Level, Logger};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use rules::nearest::valid_names;
 
-use super::gates::{self, Import, MissingGrant};
+use super::gates::{self, MissingGrant};
 use super::granted::{Entry, Granted, Grants};
+use super::interface::Import;
 use super::limits::{Limits, NamedLimits};
 use super::operator::{Body, OperatorPolicy};
 use super::parse;
