@@ -5,8 +5,9 @@
 
 use std::fmt::Display;
 
+use falco_talon_kit::payload;
 use falco_talon_sdk::functions::{Answer, InvocationType, invoke_lambda};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report, payload};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
 use serde::Deserialize;
 
 struct Lambda;

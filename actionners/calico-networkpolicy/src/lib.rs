@@ -10,8 +10,8 @@
 
 mod policy;
 
-use falco_talon_sdk::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
-use falco_talon_sdk::names::{NAME_BYTES_MAX, without_dots};
+use falco_talon_kit::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
+use falco_talon_kit::names::{NAME_BYTES_MAX, without_dots};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse};
 use serde::Deserialize;
 

@@ -11,7 +11,7 @@
 
 mod policy;
 
-use falco_talon_sdk::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
+use falco_talon_kit::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse};
 use serde::Deserialize;
 

@@ -3,8 +3,9 @@
 //! One call; the host finds the function's address and proves who it is. Does not know what the
 //! function does with the event; its answer is the message of the report.
 
+use falco_talon_kit::payload;
 use falco_talon_sdk::functions::{Answer, invoke_google};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report, payload};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
 use serde::Deserialize;
 
 struct Function;

@@ -1,11 +1,11 @@
 //! `kubernetes:annotation`: adds, changes and removes annotations of the pod of an event, or of
 //! its node.
 //!
-//! What it shares with labels is in [`falco_talon_sdk::metadata`]. A value is any text; a key
+//! What it shares with labels is in [`falco_talon_kit::metadata`]. A value is any text; a key
 //! is that of a label, but for the case of the domain before the `/`. Does not know what the
 //! annotations are for.
 
-use falco_talon_sdk::metadata::{Level, Texts, check_key};
+use falco_talon_kit::metadata::{Level, Texts, check_key};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -9,8 +9,8 @@
 mod conclusion;
 mod selection;
 
+use falco_talon_kit::replicas::{MinHealthy, Sparing};
 use falco_talon_sdk::kubernetes::{self, Collection, Departure, Eviction};
-use falco_talon_sdk::replicas::{MinHealthy, Sparing};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde::de::IgnoredAny;

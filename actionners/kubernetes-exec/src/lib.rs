@@ -3,7 +3,7 @@
 //! The event's values are in the environment of that one command, and never part of its text.
 //! Does not judge what the command does.
 
-use falco_talon_sdk::command::Command;
+use falco_talon_kit::command::Command;
 use falco_talon_sdk::{
     Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables,
 };

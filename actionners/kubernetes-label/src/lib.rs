@@ -1,10 +1,10 @@
 //! `kubernetes:label`: adds, changes and removes labels of the pod of an event, or of its node.
 //!
-//! What it shares with annotations is in [`falco_talon_sdk::metadata`]; this knows the syntax of
+//! What it shares with annotations is in [`falco_talon_kit::metadata`]; this knows the syntax of
 //! a label's value. The schema has the same rules as patterns, for rules files; here it is said
 //! what is wrong. Does not know what the labels are for.
 
-use falco_talon_sdk::metadata::{Level, Texts, check_key, check_word};
+use falco_talon_kit::metadata::{Level, Texts, check_key, check_word};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde_json::{Map, Value};

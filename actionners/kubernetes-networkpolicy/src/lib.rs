@@ -12,7 +12,7 @@
 
 mod policy;
 
-use falco_talon_sdk::isolation::{Level, PolicyKind};
+use falco_talon_kit::isolation::{Level, PolicyKind};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde::de::IgnoredAny;

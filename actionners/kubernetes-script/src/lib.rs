@@ -4,7 +4,7 @@
 //! values are in its environment, and never part of its text. Does not read files: the host puts
 //! a rule's `file` in the place of `script` when it loads the rule.
 
-use falco_talon_sdk::command::Command;
+use falco_talon_kit::command::Command;
 use falco_talon_sdk::{
     Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables,
 };

@@ -7,10 +7,11 @@
 
 mod job;
 
+use falco_talon_kit::names;
 use falco_talon_sdk::artifacts::Artifact;
 use falco_talon_sdk::exec::{Container, exec_into};
 use falco_talon_sdk::kubernetes::{self, Collection, DeleteOptions, Error, Object};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, names};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
 
 use job::Plan;

@@ -6,12 +6,11 @@
 
 mod capture;
 
+use falco_talon_kit::names;
 use falco_talon_sdk::artifacts::Artifact;
 use falco_talon_sdk::exec::{Container, exec_into};
 use falco_talon_sdk::kubernetes::{self, Error, Object, PatchType};
-use falco_talon_sdk::{
-    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, names,
-};
+use falco_talon_sdk::{Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 //! One call where no parameter depends on the pod's owner. Does not evict, so disruption
 //! budgets do not hold it up.
 
+use falco_talon_kit::replicas::{MinHealthy, Sparing, Verdict};
 use falco_talon_sdk::kubernetes::{self, DeleteOptions, Error, Object};
-use falco_talon_sdk::replicas::{MinHealthy, Sparing, Verdict};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod};
 use serde::Deserialize;
 

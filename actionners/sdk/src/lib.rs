@@ -56,31 +56,35 @@
 //! the capabilities exist inside the host only, so calling one in a native test panics.
 //!
 //! This crate does not know the policy, nor what the host does with a failure: it speaks the
-//! contract of `wit/` and nothing else.
+//! contract of `wit/` and nothing else. Nor does it know any response to an event: what several of
+//! those that come with Falco Talon do in the same way is in a crate of theirs.
 
+// What an actionner is, and what it is given.
 mod actionner;
-pub mod artifacts;
-pub mod command;
-pub mod container;
 mod event;
+
+// What the event names: how it is found, addressed and reported.
+pub mod container;
+mod node;
+mod owner;
+mod pod;
+
+// What the host offers, one capability a module.
+pub mod artifacts;
 pub mod exec;
-mod failure;
 pub mod functions;
 pub mod http;
-pub mod isolation;
 pub mod kubernetes;
 pub mod log;
-pub mod metadata;
-pub mod names;
-mod node;
 pub mod objects;
-mod owner;
-pub mod payload;
-mod pod;
-pub mod replicas;
-pub mod schema;
+
+// Values of the event on their way into a container, and words on their way out.
 pub mod text;
 pub mod variables;
+
+// How it ends, and whether what it says of itself is so.
+mod failure;
+pub mod schema;
 
 #[doc(hidden)]
 pub mod bindings;

@@ -7,11 +7,10 @@ mod check;
 mod remote;
 mod selection;
 
+use falco_talon_sdk::kubernetes::{self, Applied, Error, Object, PatchType};
+use falco_talon_sdk::{Failure, Outcome, Owner, Pod, Report};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::kubernetes::{self, Applied, Error, Object, PatchType};
-use crate::{Failure, Outcome, Owner, Pod, Report};
 
 pub use check::{check_cidrs, check_namespaces};
 pub use remote::{REMOTE_FIELDS, remote_cidr};

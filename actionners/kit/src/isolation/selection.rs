@@ -2,12 +2,12 @@
 //!
 //! Does not know what traffic stays allowed.
 
+use falco_talon_sdk::kubernetes::Object;
+use falco_talon_sdk::{Failure, Owner, Pod};
 use serde_json::{Map, Value, json};
 
 use super::PolicyKind;
-use crate::kubernetes::Object;
 use crate::names::{LABEL_VALUE_BYTES_MAX, NAME_BYTES_MAX, shortened};
-use crate::{Failure, Owner, Pod};
 
 /// The label that marks one pod. The default policies grant writing it, and no other.
 const MARK: &str = "falco-talon.org/isolated";

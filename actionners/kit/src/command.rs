@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use crate::exec::{self, Container, Exit};
-use crate::kubernetes::Error;
-use crate::variables::respelled;
-use crate::{Failure, FailureKind, Outcome, Pod, Report, Variables, text};
+use falco_talon_sdk::exec::{self, Container, Exit};
+use falco_talon_sdk::kubernetes::Error;
+use falco_talon_sdk::variables::respelled;
+use falco_talon_sdk::{Failure, FailureKind, Outcome, Pod, Report, Variables, text};
 
 /// The shells that read `{ …; } </dev/null`.
 const SHELLS: [&str; 9] = ["sh", "ash", "dash", "bash", "ksh", "mksh", "yash", "zsh", BUSYBOX];
@@ -155,10 +155,10 @@ fn printed(
 
 #[cfg(test)]
 mod tests {
+    use falco_talon_sdk::{Context, Event};
     use serde_json::json;
 
     use super::*;
-    use crate::{Context, Event};
 
     const POD: Pod<'_> = Pod { namespace: "n", name: "p" };
 
