@@ -76,21 +76,3 @@ impl Actionner for NetworkPolicy {
         KIND.extend(pod, &selection, &|existing| rules.spec(&selector, existing, &denied))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use falco_talon_sdk::schema;
-
-    use super::*;
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = NetworkPolicy::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(NetworkPolicy::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
-    }
-}

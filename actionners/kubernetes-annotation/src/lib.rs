@@ -60,7 +60,6 @@ fn check(key: &str, value: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::json;
 
     use super::*;
@@ -96,16 +95,5 @@ mod tests {
             &json!({"a": "b".repeat(ANNOTATION_BYTES_MAX)}),
             "wrong annotation 'a': the key and the value have more than 262144 bytes",
         );
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Annotation::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Annotation::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -149,7 +149,6 @@ fn conclude(failures: Vec<(&str, Failure)>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -233,16 +232,5 @@ mod tests {
             vec![("a", Failure::other("one")), ("b", Failure::rejected("two")), ("c", Failure::other("three"))];
         assert_eq!(conclude(failures), Failure::other("one; nor from the others: 'b', 'c'"));
         assert_eq!(conclude(vec![("a", Failure::rejected("one"))]), Failure::rejected("one"));
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Download::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Download::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -133,7 +133,6 @@ fn options(container: &str, parameters: &Parameters) -> LogOptions {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -149,16 +148,5 @@ mod tests {
         check(json!({}), 20, false);
         check(json!({"tail_lines": 0}), 20, false);
         check(json!({"tail_lines": 200, "previous": true}), 200, true);
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Log::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Log::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -125,7 +125,6 @@ fn record(pod: Pod<'_>, name: &str, parameters: &Parameters) -> Result<(), Failu
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::json;
 
     use super::*;
@@ -144,16 +143,5 @@ mod tests {
         // Two captures for one event are two containers: Kubernetes changes none that is there.
         assert_ne!(name, of("0af7651916cd43dd8448eb211c80319c", "b"));
         assert_ne!(name, of("1af7651916cd43dd8448eb211c80319c", "a"));
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Tcpdump::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Tcpdump::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

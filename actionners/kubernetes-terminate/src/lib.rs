@@ -92,7 +92,6 @@ fn unreadable(pod: Pod<'_>, workload: &Object, error: &Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -127,16 +126,5 @@ mod tests {
         check(json!({"ignore_statefulsets": true}), true);
         check(json!({"ignore_standalone_pods": true}), true);
         check(json!({"min_healthy_replicas": "0%"}), true);
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Terminate::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Terminate::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! falco_talon_sdk::export!(Mark);
 //!
-//! #[derive(serde::Deserialize)]
+//! #[derive(PartialEq, serde::Deserialize)]
 //! #[serde(deny_unknown_fields)]
 //! struct Parameters {
 //!     reason: String,
@@ -31,7 +31,7 @@
 //!             "type": "object",
 //!             "additionalProperties": false,
 //!             "required": ["reason"],
-//!             "properties": {"reason": {"type": "string", "description": "why"}}
+//!             "properties": {"reason": {"type": "string", "description": "why", "examples": ["shell"]}}
 //!         }"#,
 //!         required_fields: &[&["k8s.pod.name", "k8s.ns.name"]],
 //!         continue_by_default: true,
@@ -50,9 +50,13 @@
 //!         Ok(Outcome::Done(pod.report("has been marked")))
 //!     }
 //! }
+//! # assert_eq!(falco_talon_sdk::schema::disagreements::<Parameters>(Mark::DESCRIPTION.parameters_schema), [""; 0]);
+//! # assert!(Mark::DESCRIPTION.has_example_of_its_own());
 //! ```
 //!
-//! Keep what decides (a pure `plan(event, parameters)`) apart from what calls [`kubernetes`]:
+//! `cargo test` of that crate tells whether the schema and the struct agree, in names, defaults and
+//! examples, and whether the example is one of this actionner. Your own tests come beside these:
+//! keep what decides (a pure `plan(event, parameters)`) apart from what calls [`kubernetes`]:
 //! the capabilities exist inside the host only, so calling one in a native test panics.
 //!
 //! This crate does not know the policy, nor what the host does with a failure: it speaks the
@@ -62,6 +66,7 @@
 // What an actionner is, and what it is given.
 mod actionner;
 mod event;
+mod export;
 
 // What the event names: how it is found, addressed and reported.
 pub mod container;
@@ -90,7 +95,6 @@ pub mod schema;
 pub mod bindings;
 
 pub use actionner::{Actionner, Context, Description};
-pub use bindings::export;
 pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
 pub use container::Containers;
 pub use event::Event;
