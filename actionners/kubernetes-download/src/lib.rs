@@ -6,7 +6,7 @@
 mod media_type;
 
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::exec::{Container, Exit, exec_into};
+use falco_talon_sdk::exec::{Exit, exec_into};
 use falco_talon_sdk::kubernetes::Error;
 use falco_talon_sdk::{
     Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, Variables, text,
@@ -86,9 +86,7 @@ fn download<'a>(pod: Pod<'_>, file: &str, order: &[&'a str]) -> Result<&'a str, 
     let command = ["cat", "--", file].map(str::to_owned);
     let mut failures = Vec::new();
     for name in order {
-        let container =
-            Container { namespace: pod.namespace.to_owned(), pod: pod.name.to_owned(), name: (*name).to_owned() };
-        let ending = exec_into(&container, &command, &[], &artifact);
+        let ending = exec_into(&pod.container(name), &command, &[], &artifact);
         let Some(attempt) = failed(pod, file, name, &ending) else { return Ok(name) };
         failures.push((*name, attempt.failure));
         if !attempt.left_nothing {

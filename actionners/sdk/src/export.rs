@@ -4,15 +4,14 @@
 
 use crate::Description;
 
-/// Makes a type that implements [`Actionner`](crate::Actionner) the component's one export: `export!(Mark);`, once in the
-/// crate, with the name of a type in scope.
+/// Makes a type that implements [`Actionner`](crate::Actionner) the component's one export: `export!(Mark);`, once in a
+/// crate.
 ///
-/// It brings two tests for `cargo test` as well, in a module `exported`, which fail
+/// It brings two tests as well, in a module `exported`, of which nothing is in the component. They fail
 ///
-/// - where the parameters and their schema don't agree, as [`schema::disagreements`](crate::schema::disagreements) says;
+/// - where the parameters and their schema don't agree, for which see
+///   [`schema::disagreements`](crate::schema::disagreements);
 /// - where the example is one of another actionner.
-///
-/// Nothing of them is in the component.
 #[macro_export]
 macro_rules! export {
     ($actionner:ident) => {

@@ -54,16 +54,17 @@
 //! # assert!(Mark::DESCRIPTION.has_example_of_its_own());
 //! ```
 //!
-//! `cargo test` of that crate tells whether the schema and the struct agree, in names, defaults and
-//! examples, and whether the example is one of this actionner. Your own tests come beside these:
-//! keep what decides (a pure `plan(event, parameters)`) apart from what calls [`kubernetes`]:
+//! [`export!`] brings tests, too: `cargo test` in your crate fails where the schema and the struct
+//! don't agree, or the example is not one of this actionner. Your own tests come beside these.
+//!
+//! Keep what decides (a pure `plan(event, parameters)`) apart from what calls [`kubernetes`]:
 //! the capabilities exist inside the host only, so calling one in a native test panics.
 //!
 //! This crate does not know the policy, nor what the host does with a failure: it speaks the
-//! contract of `wit/` and nothing else. Nor does it know any response to an event: what several of
-//! those that come with Falco Talon do in the same way is in a crate of theirs.
+//! contract of `wit/` and nothing else. It does not know what an actionner does either; what
+//! several of those that come with Falco Talon do in the same way is in a crate of theirs.
 
-// What an actionner is, and what it is given.
+// What an actionner is, what it is given, and how it becomes a component.
 mod actionner;
 mod event;
 mod export;
