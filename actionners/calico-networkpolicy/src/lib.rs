@@ -36,17 +36,13 @@ falco_talon_sdk::export!(NetworkPolicy);
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    #[serde(default = "workload")]
+    #[serde(default = "Level::workload")]
     level: Level,
     /// None: everything, unless there are namespaces.
     allow_cidr: Option<Vec<String>>,
     allow_namespaces: Option<Vec<String>>,
     #[serde(default)]
     order: i32,
-}
-
-fn workload() -> Level {
-    Level::Workload
 }
 
 impl Actionner for NetworkPolicy {

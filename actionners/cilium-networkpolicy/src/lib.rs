@@ -33,15 +33,11 @@ falco_talon_sdk::export!(NetworkPolicy);
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    #[serde(default = "workload")]
+    #[serde(default = "Level::workload")]
     level: Level,
     /// None, and no namespaces either: nothing but the denied addresses is decided.
     allow_cidr: Option<Vec<String>>,
     allow_namespaces: Option<Vec<String>>,
-}
-
-fn workload() -> Level {
-    Level::Workload
 }
 
 impl Actionner for NetworkPolicy {

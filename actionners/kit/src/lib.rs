@@ -1,19 +1,21 @@
 //! What several of the bundled actionners share, and no author of another actionner needs.
 //!
-//! Each module is a part of what rules can ask for, with the words that Falco Talon has for it: the SDK gives an actionner
-//! its event and its capabilities, this makes of them what several actionners do in the same way. It may change with these
-//! at any time, while others build upon the SDK.
+//! Each module is something that rules can ask of several of them, and that all of these do in the same way. It changes
+//! as they do, while others build upon the SDK.
 //!
-//! This crate does not know any actionner, nor the contract of `wit/` but through the SDK. It has no place for what only
-//! one actionner does.
+//! This crate knows no actionner, and the contract of `wit/` through the SDK only. It does not know the policy
+//! either, nor what one actionner alone does: that stays with it.
 
 // Names of what is made.
 pub mod names;
 
-// Which pods are spared, and how an object or a pod's traffic is changed.
+// What pods belong to, and which of them are spared for it.
+pub mod replicas;
+pub mod workload;
+
+// How an object is marked, and pods are cut off from the network.
 pub mod isolation;
 pub mod metadata;
-pub mod replicas;
 
 // What runs in a container.
 pub mod command;

@@ -4,7 +4,8 @@
 //! budgets do not hold it up.
 
 use falco_talon_kit::replicas::{MinHealthy, Sparing, Verdict};
-use falco_talon_sdk::kubernetes::{self, DeleteOptions, Error, Object};
+use falco_talon_kit::workload;
+use falco_talon_sdk::kubernetes::{self, DeleteOptions};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod};
 use serde::Deserialize;
 
@@ -64,8 +65,8 @@ impl Actionner for Terminate {
             Verdict::Take => None,
             Verdict::Spare(reason) => Some(reason),
             Verdict::Count { workload, min_healthy, reason } => {
-                let object = kubernetes::get(&workload).map_err(|error| unreadable(pod, &workload, &error))?;
-                (!min_healthy.holds(&object, 0)).then_some(reason)
+                let workload = workload::read(pod, &workload)?;
+                (!min_healthy.holds(&workload, 0)).then_some(reason)
             }
         };
         match reason {
@@ -83,11 +84,6 @@ fn delete(pod: Pod<'_>, parameters: &Parameters, uid: Option<&str>) -> Result<Ou
         Ok(()) => Ok(Outcome::Done(pod.report("has been terminated"))),
         Err(error) => Err(pod.failure("terminate", &error)),
     }
-}
-
-fn unreadable(pod: Pod<'_>, workload: &Object, error: &Error) -> Failure {
-    let doing = format!("can't read the {} '{}' of {pod}", workload.resource, workload.name);
-    pod.concerned(Failure::from_error(doing, error))
 }
 
 #[cfg(test)]
