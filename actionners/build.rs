@@ -23,6 +23,6 @@ fn main() -> ExitCode {
             "kubernetes-tcpdump",
             "kubernetes-terminate",
         ],
-        &["sdk", "../wit", "../Cargo.lock"],
+        &["sdk", "kit", "../wit", "../Cargo.lock"],
     )
 }

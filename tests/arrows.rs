@@ -1,11 +1,13 @@
 //! Who may know whom: between the crates, between the folders of the host, and between files.
+//!
+//! Guests know the SDK, and of them only those that are bundled may know the kit, which not each of them needs.
 
 mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 #[test]
 fn crates_know_only_whom_they_may() {
@@ -26,7 +28,10 @@ fn crates_know_only_whom_they_may() {
             "policy" => (&["rules"], &[]),
             "actionners" | "tests" => (&[], &["falco-talon-builder"]),
             "rules" | "simulation" | "outputs" | "notifiers" | "falco-talon-sdk" | "falco-talon-builder" => (&[], &[]),
-            // What is left are guests.
+            // What is left are the kit and guests.
+            _ if is_bundled(package) && known.contains(&"falco-talon-kit") => {
+                (&["falco-talon-kit", "falco-talon-sdk"], &[])
+            }
             _ => (&["falco-talon-sdk"], &[]),
         };
         assert_eq!(known, may_know, "{} knows others than it may", package.name);
@@ -69,7 +74,8 @@ fn folders_of_the_host_know_only_whom_they_may() {
 }
 
 /// The crates whose files are looked at: all but those of guests and tests.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
+    "actionners/kit/src",
     "actionners/sdk/src",
     "host/policy/src",
     "host/simulation/src",
@@ -101,4 +107,9 @@ fn no_files_know_each_other_but_halves_of_one_thing() {
 
 fn folder(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
+
+/// Whether it is one of the guests that come with the host; others are in `tests/guests`.
+fn is_bundled(package: &Package) -> bool {
+    package.manifest_path.ancestors().nth(2).is_some_and(|folder| folder.ends_with("actionners"))
 }

@@ -18,33 +18,34 @@ pub struct Bundled {
     pub policy: &'static str,
 }
 
+/// The folder and its package are named as the actionner is, with a dash for the colon.
 macro_rules! bundled {
-    ($name:literal, $package:literal) => {
+    ($category:literal, $name:literal) => {
         Bundled {
-            name: $name,
-            component: include_bytes!(concat!(env!("OUT_DIR"), "/", $package, ".wasm")),
-            policy: include_str!(concat!("../", $package, "/policy.yaml")),
+            name: concat!($category, ":", $name),
+            component: include_bytes!(concat!(env!("OUT_DIR"), "/", $category, "-", $name, ".wasm")),
+            policy: include_str!(concat!("../", $category, "-", $name, "/policy.yaml")),
         }
     };
 }
 
 /// All of them, in the order of the documentation.
 pub const BUNDLE: &[Bundled] = &[
-    bundled!("kubernetes:terminate", "kubernetes-terminate"),
-    bundled!("kubernetes:label", "kubernetes-label"),
-    bundled!("kubernetes:annotation", "kubernetes-annotation"),
-    bundled!("kubernetes:networkpolicy", "kubernetes-networkpolicy"),
-    bundled!("kubernetes:exec", "kubernetes-exec"),
-    bundled!("kubernetes:script", "kubernetes-script"),
-    bundled!("kubernetes:log", "kubernetes-log"),
-    bundled!("kubernetes:delete", "kubernetes-delete"),
-    bundled!("kubernetes:cordon", "kubernetes-cordon"),
-    bundled!("kubernetes:drain", "kubernetes-drain"),
-    bundled!("kubernetes:download", "kubernetes-download"),
-    bundled!("kubernetes:tcpdump", "kubernetes-tcpdump"),
-    bundled!("kubernetes:sysdig", "kubernetes-sysdig"),
-    bundled!("aws:lambda", "aws-lambda"),
-    bundled!("gcp:function", "gcp-function"),
-    bundled!("calico:networkpolicy", "calico-networkpolicy"),
-    bundled!("cilium:networkpolicy", "cilium-networkpolicy"),
+    bundled!("kubernetes", "terminate"),
+    bundled!("kubernetes", "label"),
+    bundled!("kubernetes", "annotation"),
+    bundled!("kubernetes", "networkpolicy"),
+    bundled!("kubernetes", "exec"),
+    bundled!("kubernetes", "script"),
+    bundled!("kubernetes", "log"),
+    bundled!("kubernetes", "delete"),
+    bundled!("kubernetes", "cordon"),
+    bundled!("kubernetes", "drain"),
+    bundled!("kubernetes", "download"),
+    bundled!("kubernetes", "tcpdump"),
+    bundled!("kubernetes", "sysdig"),
+    bundled!("aws", "lambda"),
+    bundled!("gcp", "function"),
+    bundled!("calico", "networkpolicy"),
+    bundled!("cilium", "networkpolicy"),
 ];

@@ -95,6 +95,7 @@ fn examples_work_as_they_stand() {
         let schema: Value = serde_json::from_str(&file(name, "parameters.json")).unwrap();
         let actions = actions.as_array().unwrap();
         assert_eq!(actions.len(), 1, "{name}");
+        // That the component calls itself so is what `export!` tests in each of them.
         assert_eq!(actions[0]["actionner"], *name);
         let validator = jsonschema::validator_for(&schema).unwrap();
         let parameters = actions[0].get("parameters").cloned().unwrap_or_else(|| json!({}));

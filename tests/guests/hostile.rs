@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use falco_talon_sdk::{Description, OutputUse};
 
 /// The least that a component says of itself.
-pub(crate) const fn described(name: &'static str) -> Description {
+pub(crate) const fn described(name: &'static str, example: &'static str) -> Description {
     Description {
         name,
         version: "1.0.0",
         summary: "Do harm",
         sources: &[],
-        example: "{action: Do harm, actionner: 'hostile:any'}",
+        example,
         parameters_schema: r#"{"type": "object", "additionalProperties": false}"#,
         required_fields: &[],
         continue_by_default: true,
@@ -33,7 +33,8 @@ macro_rules! guest {
         falco_talon_sdk::export!(Guest);
 
         impl falco_talon_sdk::Actionner for Guest {
-            const DESCRIPTION: falco_talon_sdk::Description = hostile::described($name);
+            const DESCRIPTION: falco_talon_sdk::Description =
+                hostile::described($name, concat!("{action: Do harm, actionner: '", $name, "'}"));
 
             type Parameters = hostile::Parameters;
 

@@ -10,8 +10,8 @@
 
 mod policy;
 
-use falco_talon_sdk::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
-use falco_talon_sdk::names::{NAME_BYTES_MAX, without_dots};
+use falco_talon_kit::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
+use falco_talon_kit::names::{NAME_BYTES_MAX, without_dots};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse};
 use serde::Deserialize;
 
@@ -36,17 +36,13 @@ falco_talon_sdk::export!(NetworkPolicy);
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    #[serde(default = "workload")]
+    #[serde(default = "Level::workload")]
     level: Level,
     /// None: everything, unless there are namespaces.
     allow_cidr: Option<Vec<String>>,
     allow_namespaces: Option<Vec<String>>,
     #[serde(default)]
     order: i32,
-}
-
-fn workload() -> Level {
-    Level::Workload
 }
 
 impl Actionner for NetworkPolicy {
@@ -74,23 +70,5 @@ impl Actionner for NetworkPolicy {
         selection.policy = without_dots(&selection.policy, POLICY_BYTES_MAX);
         let selector = policy::selector(&selection.labels).map_err(|failure| pod.concerned(failure))?;
         KIND.extend(pod, &selection, &|existing| rules.spec(&selector, existing, &denied))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use falco_talon_sdk::schema;
-
-    use super::*;
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = NetworkPolicy::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(NetworkPolicy::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -11,7 +11,7 @@
 
 mod policy;
 
-use falco_talon_sdk::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
+use falco_talon_kit::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse};
 use serde::Deserialize;
 
@@ -33,15 +33,11 @@ falco_talon_sdk::export!(NetworkPolicy);
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
-    #[serde(default = "workload")]
+    #[serde(default = "Level::workload")]
     level: Level,
     /// None, and no namespaces either: nothing but the denied addresses is decided.
     allow_cidr: Option<Vec<String>>,
     allow_namespaces: Option<Vec<String>>,
-}
-
-fn workload() -> Level {
-    Level::Workload
 }
 
 impl Actionner for NetworkPolicy {
@@ -66,23 +62,5 @@ impl Actionner for NetworkPolicy {
         let rules = Rules::plan(parameters).map_err(|failure| pod.concerned(failure))?;
         let selection = KIND.select(pod, parameters.level)?;
         KIND.extend(pod, &selection, &|existing| rules.spec(&selection.labels, existing, &denied))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use falco_talon_sdk::schema;
-
-    use super::*;
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = NetworkPolicy::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(NetworkPolicy::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Does not know how its pods were chosen, nor how the policy gets into the cluster.
 
+use falco_talon_kit::isolation::{check_cidrs, check_namespaces};
 use falco_talon_sdk::Failure;
-use falco_talon_sdk::isolation::{check_cidrs, check_namespaces};
 use serde_json::{Map, Value, json};
 
 use crate::Parameters;

@@ -1,11 +1,11 @@
 //! `kubernetes:annotation`: adds, changes and removes annotations of the pod of an event, or of
 //! its node.
 //!
-//! What it shares with labels is in [`falco_talon_sdk::metadata`]. A value is any text; a key
+//! What it shares with labels is in [`falco_talon_kit::metadata`]. A value is any text; a key
 //! is that of a label, but for the case of the domain before the `/`. Does not know what the
 //! annotations are for.
 
-use falco_talon_sdk::metadata::{Level, Texts, check_key};
+use falco_talon_kit::metadata::{Level, Texts, check_key};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -60,7 +60,6 @@ fn check(key: &str, value: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::json;
 
     use super::*;
@@ -96,16 +95,5 @@ mod tests {
             &json!({"a": "b".repeat(ANNOTATION_BYTES_MAX)}),
             "wrong annotation 'a': the key and the value have more than 262144 bytes",
         );
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Annotation::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Annotation::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

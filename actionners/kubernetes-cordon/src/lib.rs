@@ -50,7 +50,6 @@ fn is_cordoned(node: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::json;
 
     use super::*;
@@ -64,16 +63,5 @@ mod tests {
         check(&json!({"unschedulable": false}), false);
         check(&json!({}), false);
         check(&Value::Null, false);
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Cordon::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Cordon::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -53,21 +53,3 @@ impl Actionner for Delete {
         Ok(Outcome::Done(named.touched(Report::new(format!("{target} has been deleted")))))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use falco_talon_sdk::schema;
-
-    use super::*;
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Delete::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Delete::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
-    }
-}

@@ -88,10 +88,7 @@ impl Target {
     }
 
     pub(crate) fn failure(&self, error: &Error) -> Failure {
-        match error {
-            Error::NotFound => Failure::rejected(format!("{self} doesn't exist")),
-            _ => Failure::from_error(format_args!("can't delete {self}"), error),
-        }
+        Failure::from_call("delete", self, error)
     }
 }
 

@@ -6,7 +6,7 @@
 mod media_type;
 
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::exec::{Container, Exit, exec_into};
+use falco_talon_sdk::exec::{Exit, exec_into};
 use falco_talon_sdk::kubernetes::Error;
 use falco_talon_sdk::{
     Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, Variables, text,
@@ -86,9 +86,7 @@ fn download<'a>(pod: Pod<'_>, file: &str, order: &[&'a str]) -> Result<&'a str, 
     let command = ["cat", "--", file].map(str::to_owned);
     let mut failures = Vec::new();
     for name in order {
-        let container =
-            Container { namespace: pod.namespace.to_owned(), pod: pod.name.to_owned(), name: (*name).to_owned() };
-        let ending = exec_into(&container, &command, &[], &artifact);
+        let ending = exec_into(&pod.container(name), &command, &[], &artifact);
         let Some(attempt) = failed(pod, file, name, &ending) else { return Ok(name) };
         failures.push((*name, attempt.failure));
         if !attempt.left_nothing {
@@ -149,7 +147,6 @@ fn conclude(failures: Vec<(&str, Failure)>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -233,16 +230,5 @@ mod tests {
             vec![("a", Failure::other("one")), ("b", Failure::rejected("two")), ("c", Failure::other("three"))];
         assert_eq!(conclude(failures), Failure::other("one; nor from the others: 'b', 'c'"));
         assert_eq!(conclude(vec![("a", Failure::rejected("one"))]), Failure::rejected("one"));
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Download::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Download::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

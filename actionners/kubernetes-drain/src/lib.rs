@@ -9,8 +9,8 @@
 mod conclusion;
 mod selection;
 
+use falco_talon_kit::replicas::{MinHealthy, Sparing};
 use falco_talon_sdk::kubernetes::{self, Collection, Departure, Eviction};
-use falco_talon_sdk::replicas::{MinHealthy, Sparing};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -151,7 +151,6 @@ fn wait(evicted: &[Candidate], parameters: &Parameters, conclusion: &mut Conclus
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -196,16 +195,5 @@ mod tests {
     fn the_pods_are_those_on_the_node() {
         let pods = pods_on(Node { name: "node-1" });
         assert_eq!((pods.namespace, pods.field_selector.as_str()), (None, "spec.nodeName=node-1"));
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Drain::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Drain::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -3,8 +3,8 @@
 //! Workloads are read through a function that the caller gives, so that all of this is decided
 //! without a cluster. Does not evict anything.
 
+use falco_talon_kit::replicas::{MinHealthy, Sparing, Verdict};
 use falco_talon_sdk::kubernetes::{Error, Object};
-use falco_talon_sdk::replicas::{MinHealthy, Sparing, Verdict};
 use falco_talon_sdk::{Owner, Pod};
 use serde_json::Value;
 

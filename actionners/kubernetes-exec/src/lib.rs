@@ -3,10 +3,8 @@
 //! The event's values are in the environment of that one command, and never part of its text.
 //! Does not judge what the command does.
 
-use falco_talon_sdk::command::Command;
-use falco_talon_sdk::{
-    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables,
-};
+use falco_talon_kit::command::{self, Command};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables};
 use serde::Deserialize;
 
 struct Exec;
@@ -17,14 +15,10 @@ falco_talon_sdk::export!(Exec);
 #[serde(deny_unknown_fields)]
 struct Parameters {
     command: String,
-    #[serde(default = "default_shell")]
+    #[serde(default = "command::default_shell")]
     shell: String,
     /// None: the one that the event comes from.
     container: Option<String>,
-}
-
-fn default_shell() -> String {
-    "/bin/sh".to_owned()
 }
 
 impl Actionner for Exec {
@@ -46,9 +40,7 @@ impl Actionner for Exec {
     fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
         let command = plan(event, parameters, context).map_err(|failure| pod.concerned(failure))?;
-        let object = pod.read()?;
-        let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
-        command.run(pod, &containers, context.is_dry_run())
+        command.run(pod, parameters.container.as_deref(), event, context)
     }
 }
 
@@ -59,7 +51,6 @@ fn plan(event: &Event, parameters: &Parameters, context: &Context) -> Result<Com
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::json;
 
     use super::*;
@@ -72,16 +63,5 @@ mod tests {
         let command = plan(&event, &parameters, &Context::default()).unwrap();
         let expected = ["env", "FD_NAME=; touch /tmp/pwned #", "/bin/sh", "-c", "cat ${FD_NAME}"];
         assert_eq!(command.arguments(), expected);
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Exec::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Exec::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

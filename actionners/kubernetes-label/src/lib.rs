@@ -1,10 +1,10 @@
 //! `kubernetes:label`: adds, changes and removes labels of the pod of an event, or of its node.
 //!
-//! What it shares with annotations is in [`falco_talon_sdk::metadata`]; this knows the syntax of
+//! What it shares with annotations is in [`falco_talon_kit::metadata`]; this knows the syntax of
 //! a label's value. The schema has the same rules as patterns, for rules files; here it is said
 //! what is wrong. Does not know what the labels are for.
 
-use falco_talon_sdk::metadata::{Level, Texts, check_key, check_word};
+use falco_talon_kit::metadata::{Level, Texts, check_key, check_word};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -51,7 +51,6 @@ fn check(key: &str, value: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::json;
 
     use super::*;
@@ -84,16 +83,5 @@ mod tests {
             &json!({"a": "é"}),
             "wrong label 'a': the value 'é' has a 'é', and only letters, digits, '-', '_' and '.' are valid",
         );
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Label::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Label::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -6,7 +6,7 @@
 mod message;
 
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::kubernetes::{self, Error, LogOptions};
+use falco_talon_sdk::kubernetes::{Error, LogOptions};
 use falco_talon_sdk::{
     Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, text,
 };
@@ -77,7 +77,7 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn show(&self) -> Result<Outcome, Failure> {
-        let read = |container: &&str| kubernetes::logs(self.pod, &options(container, self.parameters));
+        let read = |container: &&str| self.pod.logs(&options(container, self.parameters));
         let logs: Vec<_> = self.containers.iter().map(read).collect();
         let message = message::of_logs(self.pod, &self.containers, &logs, self.marked)?;
         Ok(Outcome::Done(self.pod.touched(Report::new(message))))
@@ -97,7 +97,7 @@ impl Request<'_> {
                 let gap = if index == 0 { "" } else { "\n" };
                 write(&format!("{gap}{}", text::mark(container)))?;
             }
-            match kubernetes::logs_into(pod, &options(container, parameters), &artifact) {
+            match pod.logs_into(&options(container, parameters), &artifact) {
                 Ok(written) => bytes += written,
                 Err(error @ (Error::TooLarge | Error::Timeout)) => {
                     return Err(message::failure(pod, container, &error));
@@ -133,7 +133,6 @@ fn options(container: &str, parameters: &Parameters) -> LogOptions {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -149,16 +148,5 @@ mod tests {
         check(json!({}), 20, false);
         check(json!({"tail_lines": 0}), 20, false);
         check(json!({"tail_lines": 200, "previous": true}), 200, true);
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Log::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Log::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -12,7 +12,7 @@
 
 mod policy;
 
-use falco_talon_sdk::isolation::{Level, PolicyKind};
+use falco_talon_kit::isolation::{Level, PolicyKind};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -68,23 +68,5 @@ impl Actionner for NetworkPolicy {
         let egress = policy::egress(parameters).map_err(|failure| pod.concerned(failure))?;
         let selection = KIND.select(pod, parameters.level)?;
         KIND.enforce(pod, &selection, policy::spec(&selection, &egress))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use falco_talon_sdk::schema;
-
-    use super::*;
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = NetworkPolicy::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(NetworkPolicy::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

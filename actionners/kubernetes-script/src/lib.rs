@@ -4,10 +4,8 @@
 //! values are in its environment, and never part of its text. Does not read files: the host puts
 //! a rule's `file` in the place of `script` when it loads the rule.
 
-use falco_talon_sdk::command::Command;
-use falco_talon_sdk::{
-    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables,
-};
+use falco_talon_kit::command::{self, Command};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables};
 use serde::Deserialize;
 
 struct Script;
@@ -19,14 +17,10 @@ falco_talon_sdk::export!(Script);
 struct Parameters {
     script: Option<String>,
     file: Option<String>,
-    #[serde(default = "default_shell")]
+    #[serde(default = "command::default_shell")]
     shell: String,
     /// None: the one that the event comes from.
     container: Option<String>,
-}
-
-fn default_shell() -> String {
-    "/bin/sh".to_owned()
 }
 
 impl Actionner for Script {
@@ -48,9 +42,7 @@ impl Actionner for Script {
     fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
         let command = plan(event, parameters, context).map_err(|failure| pod.concerned(failure))?;
-        let object = pod.read()?;
-        let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
-        command.run(pod, &containers, context.is_dry_run())
+        command.run(pod, parameters.container.as_deref(), event, context)
     }
 }
 
@@ -71,7 +63,6 @@ fn plan(event: &Event, parameters: &Parameters, context: &Context) -> Result<Com
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -101,16 +92,5 @@ mod tests {
         let command = planned(json!({"script": "cat ${FD_NAME}", "shell": "bash"})).unwrap();
         assert_eq!(command.arguments(), ["env", "FD_NAME=; touch /tmp/pwned #", "bash"]);
         assert_eq!(command.stdin(), "{ :; cat ${FD_NAME}\n} </dev/null\n");
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Script::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Script::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

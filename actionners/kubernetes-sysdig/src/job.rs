@@ -3,7 +3,7 @@
 //! Does not call Kubernetes.
 
 use falco_talon_sdk::exec::Exit;
-use falco_talon_sdk::{Containers, Failure, Pod, text};
+use falco_talon_sdk::{Containers, Failure, Node, Pod};
 use serde_json::{Value, json};
 
 use crate::{Job, Parameters, Scope};
@@ -29,7 +29,7 @@ const ID_CHARS: usize = 12;
 /// What of the suspicious pod the capture needs to know.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan<'a> {
-    node: &'a str,
+    node: Node<'a>,
     /// Selects the system calls; none for all of the node.
     filter: Option<String>,
     /// None where the runtime is known to have no such socket.
@@ -38,14 +38,13 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(crate) fn of(pod: Pod<'a>, object: &'a Value, parameters: &'a Parameters) -> Result<Self, Failure> {
-        let rejected = |why: &str| pod.concerned(Failure::rejected(format!("{pod} {why}")));
-        let node = object["spec"]["nodeName"].as_str().filter(|node| !node.is_empty());
-        let node = node.ok_or_else(|| rejected("is not scheduled on a node"))?;
+        let node = Node::of(pod, object)?;
         let containers = Containers::of(pod, object);
         let filter = match parameters.scope {
             Scope::Node => None,
             Scope::Pod => Some(filter(&containers.ids()).ok_or_else(|| {
-                rejected("has no container with an id yet, by which its system calls could be told from others")
+                let why = "has no container with an id yet, by which its system calls could be told from others";
+                pod.concerned(Failure::rejected(format!("{pod} {why}")))
             })?),
         };
         let usual = match containers.runtime() {
@@ -75,7 +74,7 @@ impl<'a> Plan<'a> {
                 "template": {
                     "metadata": { "labels": labels },
                     "spec": {
-                        "nodeName": self.node,
+                        "nodeName": self.node.name,
                         "restartPolicy": "Never",
                         "terminationGracePeriodSeconds": 1,
                         "automountServiceAccountToken": false,
@@ -154,9 +153,7 @@ pub(crate) fn check_exit(pod: Pod<'_>, exit: &Exit) -> Result<(), Failure> {
     if exit.code == 0 {
         return Ok(());
     }
-    let said = text::plain(&exit.stderr);
-    let said = if said.is_empty() { said } else { format!(": {}", text::beginning(&said, text::BYTES_MAX / 8)) };
-    Err(Failure::other(format!("the sysdig capture of {pod} ended with the exit code {}{said}", exit.code)))
+    Err(Failure::from_exit(format_args!("the sysdig capture of {pod}"), exit))
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 
 mod job;
 
+use falco_talon_kit::names;
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::exec::{Container, exec_into};
+use falco_talon_sdk::exec::exec_into;
 use falco_talon_sdk::kubernetes::{self, Collection, DeleteOptions, Error, Object};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, names};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
 
 use job::Plan;
@@ -91,7 +92,7 @@ impl Actionner for Sysdig {
         let namespace = own_namespace(context).map_err(|failure| pod.concerned(failure))?;
         let object = pod.read()?;
         let plan = Plan::of(pod, &object, parameters)?;
-        let job = Job { pod, namespace, name: job_name(context) };
+        let job = Job { pod, namespace, name: names::of_action("sysdig", context) };
         job.create(&plan, parameters).map_err(|failure| job.concerned(failure))?;
         let message = "a sysdig capture 'sysdig.scap.gz' has been created".to_owned();
         // In a dry run no job comes to be, so there is nothing to wait for, nor to delete.
@@ -107,13 +108,6 @@ fn own_namespace(context: &Context) -> Result<&str, Failure> {
              run: set the environment variable NAMESPACE, or run Falco Talon in a pod",
         )
     })
-}
-
-/// The same for a second attempt, which finds the job of the first.
-fn job_name(context: &Context) -> String {
-    let text = |key| context.text(key).unwrap_or_default();
-    let parts = [context.trace_id.as_str(), text("falco-talon.rule"), text("falco-talon.action")];
-    format!("falco-talon-sysdig-{}", names::suffix(&parts))
 }
 
 /// The job of one capture.
@@ -174,8 +168,7 @@ impl Job<'_> {
             error => Failure::from_error(format_args!("can't capture the system calls of {}", self.pod), &error),
         };
         let artifact = Artifact::create("sysdig.scap.gz", "application/gzip").map_err(failed)?;
-        let container =
-            Container { namespace: self.namespace.to_owned(), pod: pod.to_owned(), name: job::CONTAINER.to_owned() };
+        let container = Pod { namespace: self.namespace, name: pod }.container(job::CONTAINER);
         let exit = exec_into(&container, &plan.command(parameters), &[], &artifact).map_err(failed)?;
         job::check_exit(self.pod, &exit)
     }
@@ -213,7 +206,6 @@ impl std::fmt::Display for Job<'_> {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::json;
 
     use super::*;
@@ -228,27 +220,5 @@ mod tests {
         check(json!({"falco-talon.namespace": "falco"}), Some("falco"));
         check(json!({"falco-talon.namespace": ""}), None);
         check(json!({}), None);
-    }
-
-    #[test]
-    fn a_second_attempt_finds_its_job() {
-        let of = |action: &str| {
-            let values = json!({"falco-talon.action": action}).as_object().unwrap().clone();
-            job_name(&Context { trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(), values })
-        };
-        assert!(of("a").starts_with("falco-talon-sysdig-") && names::is_dns_label(&of("a")));
-        assert_eq!(of("a"), of("a"));
-        assert_ne!(of("a"), of("b"));
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Sysdig::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Sysdig::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

@@ -3,7 +3,7 @@
 //! Does not call Kubernetes.
 
 use falco_talon_sdk::exec::Exit;
-use falco_talon_sdk::{Failure, Pod, text};
+use falco_talon_sdk::{Failure, Pod};
 use serde_json::{Value, json};
 
 use crate::Parameters;
@@ -79,10 +79,7 @@ pub(crate) fn check_exit(pod: Pod<'_>, exit: &Exit) -> Result<(), Failure> {
     if SUCCESSES.contains(&exit.code) {
         return Ok(());
     }
-    let said = text::plain(&exit.stderr);
-    let said = if said.is_empty() { said } else { format!(": {}", text::beginning(&said, text::BYTES_MAX / 8)) };
-    let message = format!("the tcpdump of {pod} ended with the exit code {}{said}", exit.code);
-    Err(pod.concerned(Failure::other(message)))
+    Err(pod.concerned(Failure::from_exit(format_args!("the tcpdump of {pod}"), exit)))
 }
 
 #[cfg(test)]

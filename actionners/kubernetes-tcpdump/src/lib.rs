@@ -6,12 +6,11 @@
 
 mod capture;
 
+use falco_talon_kit::names;
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::exec::{Container, exec_into};
+use falco_talon_sdk::exec::exec_into;
 use falco_talon_sdk::kubernetes::{self, Error, Object, PatchType};
-use falco_talon_sdk::{
-    Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, names,
-};
+use falco_talon_sdk::{Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -76,7 +75,7 @@ impl Actionner for Tcpdump {
         let object = pod.read()?;
         let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
         capture::check_network(pod, &object)?;
-        let name = container_name(context);
+        let name = names::of_action("tcpdump", context);
         start(pod, &name, containers[0], parameters)?;
         // In a dry run no container comes to be, so there is nothing to wait for.
         if !context.is_dry_run() {
@@ -85,13 +84,6 @@ impl Actionner for Tcpdump {
         }
         Ok(Outcome::Done(pod.touched(Report::new("a tcpdump 'tcpdump.pcap' has been created"))))
     }
-}
-
-/// The same for a second attempt, which finds the container of the first.
-fn container_name(context: &Context) -> String {
-    let text = |key| context.text(key).unwrap_or_default();
-    let parts = [context.trace_id.as_str(), text("falco-talon.rule"), text("falco-talon.action")];
-    format!("falco-talon-tcpdump-{}", names::suffix(&parts))
 }
 
 fn start(pod: Pod<'_>, name: &str, target: &str, parameters: &Parameters) -> Result<(), Failure> {
@@ -119,42 +111,6 @@ fn record(pod: Pod<'_>, name: &str, parameters: &Parameters) -> Result<(), Failu
         error => pod.failure("capture the packets of", &error),
     };
     let artifact = Artifact::create("tcpdump.pcap", "application/vnd.tcpdump.pcap").map_err(failed)?;
-    let container = Container { namespace: pod.namespace.to_owned(), pod: pod.name.to_owned(), name: name.to_owned() };
-    let exit = exec_into(&container, &capture::command(parameters), &[], &artifact).map_err(failed)?;
+    let exit = exec_into(&pod.container(name), &capture::command(parameters), &[], &artifact).map_err(failed)?;
     capture::check_exit(pod, &exit)
-}
-
-#[cfg(test)]
-mod tests {
-    use falco_talon_sdk::schema;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_second_attempt_finds_its_container() {
-        let of = |trace_id: &str, action: &str| {
-            let values = json!({"falco-talon.rule": "r", "falco-talon.action": action});
-            let values = values.as_object().unwrap().clone();
-            container_name(&Context { trace_id: trace_id.to_owned(), values })
-        };
-        let name = of("0af7651916cd43dd8448eb211c80319c", "a");
-        assert_eq!(name.len(), "falco-talon-tcpdump-".len() + 5);
-        assert!(names::is_dns_label(&name));
-        assert_eq!(name, of("0af7651916cd43dd8448eb211c80319c", "a"));
-        // Two captures for one event are two containers: Kubernetes changes none that is there.
-        assert_ne!(name, of("0af7651916cd43dd8448eb211c80319c", "b"));
-        assert_ne!(name, of("1af7651916cd43dd8448eb211c80319c", "a"));
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Tcpdump::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Tcpdump::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
-    }
 }

@@ -3,8 +3,9 @@
 //! One call where no parameter depends on the pod's owner. Does not evict, so disruption
 //! budgets do not hold it up.
 
-use falco_talon_sdk::kubernetes::{self, DeleteOptions, Error, Object};
-use falco_talon_sdk::replicas::{MinHealthy, Sparing, Verdict};
+use falco_talon_kit::replicas::{MinHealthy, Sparing, Verdict};
+use falco_talon_kit::workload;
+use falco_talon_sdk::kubernetes::{self, DeleteOptions};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod};
 use serde::Deserialize;
 
@@ -64,8 +65,8 @@ impl Actionner for Terminate {
             Verdict::Take => None,
             Verdict::Spare(reason) => Some(reason),
             Verdict::Count { workload, min_healthy, reason } => {
-                let object = kubernetes::get(&workload).map_err(|error| unreadable(pod, &workload, &error))?;
-                (!min_healthy.holds(&object, 0)).then_some(reason)
+                let workload = workload::read(pod, &workload)?;
+                (!min_healthy.holds(&workload, 0)).then_some(reason)
             }
         };
         match reason {
@@ -85,14 +86,8 @@ fn delete(pod: Pod<'_>, parameters: &Parameters, uid: Option<&str>) -> Result<Ou
     }
 }
 
-fn unreadable(pod: Pod<'_>, workload: &Object, error: &Error) -> Failure {
-    let doing = format!("can't read the {} '{}' of {pod}", workload.resource, workload.name);
-    pod.concerned(Failure::from_error(doing, error))
-}
-
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
     use serde_json::{Value, json};
 
     use super::*;
@@ -127,16 +122,5 @@ mod tests {
         check(json!({"ignore_statefulsets": true}), true);
         check(json!({"ignore_standalone_pods": true}), true);
         check(json!({"min_healthy_replicas": "0%"}), true);
-    }
-
-    #[test]
-    fn the_schema_and_the_struct_agree() {
-        let schema = Terminate::DESCRIPTION.parameters_schema;
-        assert_eq!(schema::disagreements::<Parameters>(schema), [""; 0]);
-    }
-
-    #[test]
-    fn the_package_is_named_as_the_actionner() {
-        assert_eq!(Terminate::DESCRIPTION.name.replace(':', "-"), env!("CARGO_PKG_NAME"));
     }
 }

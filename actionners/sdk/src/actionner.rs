@@ -14,8 +14,9 @@ pub trait Actionner {
     const DESCRIPTION: Description;
 
     /// The `parameters:` of a rule. The host has checked them against the schema and filled in
-    /// its defaults before they arrive here.
-    type Parameters: DeserializeOwned;
+    /// its defaults before they arrive here. Two of them can be compared, so that
+    /// [`export!`](crate::export!) can test what their defaults are.
+    type Parameters: DeserializeOwned + PartialEq;
 
     /// Respond to one event.
     ///
@@ -36,7 +37,7 @@ pub struct Description {
     pub sources: &'static [&'static str],
     /// An action block in YAML that works as it stands.
     pub example: &'static str,
-    /// JSON Schema of the parameters; [`crate::schema`] proves that it agrees with the struct.
+    /// JSON Schema of the parameters; [`export!`](crate::export!) proves that it agrees with the struct.
     pub parameters_schema: &'static str,
     /// Sets of output fields, of which the event must carry at least one whole set.
     pub required_fields: &'static [&'static [&'static str]],

@@ -1,7 +1,7 @@
 //! What `wit-bindgen` makes of the contract in `wit/`: the types, the imports and the export.
 //!
-//! Nothing is written by hand here. The other modules give it words; only the export macro
-//! names this module from outside.
+//! Nothing is written by hand here. The other modules give it words; only what [`export!`](crate::export!)
+//! expands to names this module from outside.
 
 #![allow(missing_docs, reason = "the documentation is that of the WIT files, where they have one")]
 #![allow(unsafe_code, reason = "the canonical ABI passes addresses, so bindings are unsafe by nature")]
@@ -12,5 +12,4 @@ wit_bindgen::generate!({
     world: "actionner",
     additional_derives: [PartialEq],
     pub_export_macro: true,
-    default_bindings_module: "falco_talon_sdk::bindings",
 });

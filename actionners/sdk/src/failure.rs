@@ -4,8 +4,9 @@
 
 use std::fmt::Display;
 
+use crate::exec::Exit;
 use crate::kubernetes::Error;
-use crate::{Failure, FailureKind, Report};
+use crate::{Failure, FailureKind, Report, text};
 
 impl Report {
     /// A report of one sentence, on no object yet.
@@ -56,6 +57,23 @@ impl Failure {
         Self::of_kind(kind, format!("{doing}: {reason}"))
     }
 
+    /// What the `error` of a call on one object makes of an action: "can't `verb` `object`: the reason", or that
+    /// there is no such object.
+    pub fn from_call(verb: &str, object: &dyn Display, error: &Error) -> Self {
+        match error {
+            Error::NotFound => Self::rejected(format!("{object} doesn't exist")),
+            _ => Self::from_error(format_args!("can't {verb} {object}"), error),
+        }
+    }
+
+    /// What a command that failed makes of an action: that `what` ended with its exit code, and the beginning of
+    /// what it wrote to its standard error.
+    pub fn from_exit(what: impl Display, exit: &Exit) -> Self {
+        let said = text::plain(&exit.stderr);
+        let said = if said.is_empty() { said } else { format!(": {}", text::beginning(&said, text::BYTES_MAX / 8)) };
+        Self::other(format!("{what} ended with the exit code {}{said}", exit.code))
+    }
+
     /// Adds an object concerned; `kind` is in lower case.
     #[must_use]
     pub fn object(mut self, kind: &str, name: impl Into<String>) -> Self {
@@ -89,5 +107,27 @@ mod tests {
         );
         check(&Error::Unavailable("busy".into()), FailureKind::Unavailable, "can't do it: busy");
         check(&Error::Other("eh".into()), FailureKind::Other, "can't do it: eh");
+    }
+
+    #[test]
+    fn a_missing_object_has_words_of_its_own() {
+        fn check(error: &Error, expected: Failure) {
+            assert_eq!(Failure::from_call("label", &"the pod 'p'", error), expected);
+        }
+        check(&Error::NotFound, Failure::rejected("the pod 'p' doesn't exist"));
+        check(&Error::Unavailable("busy".into()), Failure::unavailable("can't label the pod 'p': busy"));
+    }
+
+    #[test]
+    fn a_command_says_why_it_failed() {
+        fn check(stderr: &str, expected: &str) {
+            let exit = Exit { code: 1, stdout: b"words".to_vec(), stderr: stderr.into(), truncated: false };
+            assert_eq!(Failure::from_exit("the capture", &exit), Failure::other(expected));
+        }
+        check("", "the capture ended with the exit code 1");
+        check("\x1b[31mno BTF\x1b[0m\n", "the capture ended with the exit code 1: no BTF");
+        let long = "x".repeat(text::BYTES_MAX);
+        let cut = format!("{}\n[13440 more bytes]", "x".repeat(1920));
+        check(&long, &format!("the capture ended with the exit code 1: {cut}"));
     }
 }

@@ -5,8 +5,6 @@
 
 use serde_json::Value;
 
-use crate::Pod;
-use crate::artifacts::Artifact;
 use crate::bindings::falco_talon::actionner::{kubernetes_read, kubernetes_write};
 
 pub use crate::bindings::falco_talon::actionner::kubernetes_read::{Departure, LogOptions, ResourceType};
@@ -81,16 +79,6 @@ pub fn evict(
 /// The resources with this plural, the API server's own before those of others.
 pub fn discover(plural: &str) -> Result<Vec<ResourceType>, Error> {
     kubernetes_read::discover(plural)
-}
-
-/// A part of the log of one container.
-pub fn logs(pod: Pod<'_>, options: &LogOptions) -> Result<String, Error> {
-    kubernetes_read::logs(pod.namespace, pod.name, options)
-}
-
-/// A part of the log of one container, straight into an artifact; tells how many bytes it was.
-pub fn logs_into(pod: Pod<'_>, options: &LogOptions, artifact: &Artifact) -> Result<u64, Error> {
-    kubernetes_read::logs_into(pod.namespace, pod.name, options, artifact)
 }
 
 /// Waits until `query`, a JSONPath, selects something in the object, which is returned.

@@ -12,7 +12,7 @@
 //!
 //! falco_talon_sdk::export!(Mark);
 //!
-//! #[derive(serde::Deserialize)]
+//! #[derive(PartialEq, serde::Deserialize)]
 //! #[serde(deny_unknown_fields)]
 //! struct Parameters {
 //!     reason: String,
@@ -31,7 +31,7 @@
 //!             "type": "object",
 //!             "additionalProperties": false,
 //!             "required": ["reason"],
-//!             "properties": {"reason": {"type": "string", "description": "why"}}
+//!             "properties": {"reason": {"type": "string", "description": "why", "examples": ["shell"]}}
 //!         }"#,
 //!         required_fields: &[&["k8s.pod.name", "k8s.ns.name"]],
 //!         continue_by_default: true,
@@ -50,43 +50,52 @@
 //!         Ok(Outcome::Done(pod.report("has been marked")))
 //!     }
 //! }
+//! # assert_eq!(falco_talon_sdk::schema::disagreements::<Parameters>(Mark::DESCRIPTION.parameters_schema), [""; 0]);
+//! # assert!(Mark::DESCRIPTION.has_example_of_its_own());
 //! ```
+//!
+//! [`export!`] brings tests, too: `cargo test` in your crate fails where the schema and the struct
+//! don't agree, or the example is not one of this actionner. Your own tests come beside these.
 //!
 //! Keep what decides (a pure `plan(event, parameters)`) apart from what calls [`kubernetes`]:
 //! the capabilities exist inside the host only, so calling one in a native test panics.
 //!
 //! This crate does not know the policy, nor what the host does with a failure: it speaks the
-//! contract of `wit/` and nothing else.
+//! contract of `wit/` and nothing else. It does not know what an actionner does either; what
+//! several of those that come with Falco Talon do in the same way is in a crate of theirs.
 
+// What an actionner is, what it is given, and how it becomes a component.
 mod actionner;
-pub mod artifacts;
-pub mod command;
-pub mod container;
 mod event;
+mod export;
+
+// What the event names: how it is found, addressed and reported.
+pub mod container;
+mod node;
+mod owner;
+mod pod;
+
+// What the host offers, one capability a module.
+pub mod artifacts;
 pub mod exec;
-mod failure;
 pub mod functions;
 pub mod http;
-pub mod isolation;
 pub mod kubernetes;
 pub mod log;
-pub mod metadata;
-pub mod names;
-mod node;
 pub mod objects;
-mod owner;
-pub mod payload;
-mod pod;
-pub mod replicas;
-pub mod schema;
+
+// Values of the event on their way into a container, and words on their way out.
 pub mod text;
 pub mod variables;
+
+// How it ends, and whether what it says of itself is so.
+mod failure;
+pub mod schema;
 
 #[doc(hidden)]
 pub mod bindings;
 
 pub use actionner::{Actionner, Context, Description};
-pub use bindings::export;
 pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
 pub use container::Containers;
 pub use event::Event;

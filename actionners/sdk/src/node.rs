@@ -52,10 +52,7 @@ impl<'a> Node<'a> {
     /// The failure of a call on the node itself: "can't `verb` the node …", or that there is none.
     #[must_use]
     pub fn failure(&self, verb: &str, error: &Error) -> Failure {
-        self.concerned(match error {
-            Error::NotFound => Failure::rejected(format!("{self} doesn't exist")),
-            _ => Failure::from_error(format_args!("can't {verb} {self}"), error),
-        })
+        self.concerned(Failure::from_call(verb, self, error))
     }
 }
 

@@ -1,12 +1,15 @@
-//! The pod of an event: how it is addressed, named in messages and reported.
+//! The pod of an event: how it is addressed, read, named in messages and reported.
 //!
-//! Does not know what is done to it.
+//! Does not know what is done to it, nor which of its containers is meant.
 
 use std::fmt;
 
 use serde_json::Value;
 
-use crate::kubernetes::{self, Error, Object};
+use crate::artifacts::Artifact;
+use crate::bindings::falco_talon::actionner::kubernetes_read;
+use crate::exec::Container;
+use crate::kubernetes::{self, Error, LogOptions, Object};
 use crate::{Failure, Report};
 
 /// A pod by its name. Displays as "the pod 'web-0' in the namespace 'default'".
@@ -33,9 +36,25 @@ impl Pod<'_> {
         Object::namespaced("v1", "pods", self.namespace, self.name)
     }
 
+    /// The address of one of its containers.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Container {
+        Container { namespace: self.namespace.to_owned(), pod: self.name.to_owned(), name: name.to_owned() }
+    }
+
     /// The pod as it is.
     pub fn read(&self) -> Result<Value, Failure> {
         kubernetes::get(&self.object()).map_err(|error| self.failure("read", &error))
+    }
+
+    /// A part of the log of one container.
+    pub fn logs(&self, options: &LogOptions) -> Result<String, Error> {
+        kubernetes_read::logs(self.namespace, self.name, options)
+    }
+
+    /// The same, straight into an artifact; the answer is how many bytes it was.
+    pub fn logs_into(&self, options: &LogOptions, artifact: &Artifact) -> Result<u64, Error> {
+        kubernetes_read::logs_into(self.namespace, self.name, options, artifact)
     }
 
     /// A report on it: its own words, then `rest`.
@@ -59,10 +78,7 @@ impl Pod<'_> {
     /// The failure of a call on the pod itself: "can't `verb` the pod …", or that there is none.
     #[must_use]
     pub fn failure(&self, verb: &str, error: &Error) -> Failure {
-        self.concerned(match error {
-            Error::NotFound => Failure::rejected(format!("{self} doesn't exist")),
-            _ => Failure::from_error(format_args!("can't {verb} {self}"), error),
-        })
+        self.concerned(Failure::from_call(verb, self, error))
     }
 }
 

@@ -1,8 +1,8 @@
 //! For tests: whether a JSON Schema and a parameters struct say the same.
 //!
 //! The schema is what rules are checked against, the struct is what an actionner reads. Both
-//! are written by hand, the schema with words for people, so a test of every actionner asks
-//! [`disagreements`]. Does not judge the schema as such, nor values beyond its own examples.
+//! are written by hand, the schema with words for people, so a test that [`export!`](crate::export!)
+//! brings asks [`disagreements`]. Does not judge the schema as such, nor values beyond its own examples.
 
 use std::fmt;
 

@@ -65,15 +65,7 @@ fn content_of(event: &Event) -> String {
 
 #[cfg(test)]
 mod tests {
-    use falco_talon_sdk::schema;
-
     use super::*;
-
-    #[test]
-    fn schema_and_struct_agree() {
-        let disagreements = schema::disagreements::<Parameters>(include_str!("../parameters.json"));
-        assert!(disagreements.is_empty(), "{disagreements:#?}");
-    }
 
     #[test]
     fn the_content_is_the_event() {

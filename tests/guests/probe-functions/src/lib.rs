@@ -74,16 +74,3 @@ fn told(answer: &Answer) -> String {
     let error = answer.function_error.as_deref().map(|error| format!(" ({error})")).unwrap_or_default();
     format!("{}{error}: {}", answer.status, String::from_utf8_lossy(&answer.payload))
 }
-
-#[cfg(test)]
-mod tests {
-    use falco_talon_sdk::schema;
-
-    use super::*;
-
-    #[test]
-    fn schema_and_struct_agree() {
-        let disagreements = schema::disagreements::<Parameters>(include_str!("../parameters.json"));
-        assert!(disagreements.is_empty(), "{disagreements:#?}");
-    }
-}

@@ -1,14 +1,14 @@
 //! A rule's own command or script, run in containers of a pod.
 //!
-//! How a shell is started so that the event's values are in its environment and the script is on
-//! its standard input, and what became of it. Does not choose the containers.
+//! How a shell is started so that the event's values are in its environment and the script is on its standard input,
+//! where that is, and what became of it. Does not know what a command does.
 
 use std::fmt::Write as _;
 
-use crate::exec::{self, Container, Exit};
-use crate::kubernetes::Error;
-use crate::variables::respelled;
-use crate::{Failure, FailureKind, Outcome, Pod, Report, Variables, text};
+use falco_talon_sdk::exec::{self, Exit};
+use falco_talon_sdk::kubernetes::Error;
+use falco_talon_sdk::variables::respelled;
+use falco_talon_sdk::{Containers, Context, Event, Failure, FailureKind, Outcome, Pod, Report, Variables, text};
 
 /// The shells that read `{ …; } </dev/null`.
 const SHELLS: [&str; 9] = ["sh", "ash", "dash", "bash", "ksh", "mksh", "yash", "zsh", BUSYBOX];
@@ -58,18 +58,30 @@ impl Command {
         &self.stdin
     }
 
-    /// Runs it in one container after the other, also where it failed in one, and tells what
-    /// became of it: what it printed, or the failure.
-    pub fn run(&self, pod: Pod<'_>, containers: &[&str], dry_run: bool) -> Result<Outcome, Failure> {
+    /// Runs it in the pod of the event, in the containers that the parameter `container` means: in one after the other,
+    /// also where it failed in one. What it printed is the report.
+    pub fn run(
+        &self,
+        pod: Pod<'_>,
+        container: Option<&str>,
+        event: &Event,
+        context: &Context,
+    ) -> Result<Outcome, Failure> {
+        let object = pod.read()?;
+        let containers = Containers::of(pod, &object).choose(container, event)?;
         let mut endings = Vec::new();
         for name in containers {
-            let container =
-                Container { namespace: pod.namespace.to_owned(), pod: pod.name.to_owned(), name: (*name).to_owned() };
-            let ending = exec::exec(&container, &self.arguments, self.stdin.as_bytes());
-            endings.push((*name, ending));
+            let ending = exec::exec(&pod.container(name), &self.arguments, self.stdin.as_bytes());
+            endings.push((name, ending));
         }
-        conclude(pod, &endings, dry_run)
+        conclude(pod, &endings, context.is_dry_run())
     }
+}
+
+/// The parameter `shell` where a rule names none.
+#[must_use]
+pub fn default_shell() -> String {
+    "/bin/sh".to_owned()
 }
 
 /// The shell, with variables in its environment. Without any it needs no `env` in the image.
@@ -158,7 +170,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Context, Event};
 
     const POD: Pod<'_> = Pod { namespace: "n", name: "p" };
 

@@ -7,11 +7,12 @@ mod check;
 mod remote;
 mod selection;
 
+use falco_talon_sdk::kubernetes::{self, Applied, Error, Object, PatchType};
+use falco_talon_sdk::{Failure, Outcome, Owner, Pod, Report};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::kubernetes::{self, Applied, Error, Object, PatchType};
-use crate::{Failure, Outcome, Owner, Pod, Report};
+use crate::workload;
 
 pub use check::{check_cidrs, check_namespaces};
 pub use remote::{REMOTE_FIELDS, remote_cidr};
@@ -45,6 +46,14 @@ pub enum Level {
     Workload,
 }
 
+impl Level {
+    /// The parameter `level` where a rule does not say, of the actionners that isolate a workload by default.
+    #[must_use]
+    pub fn workload() -> Self {
+        Self::Workload
+    }
+}
+
 /// A kind of network policy: how it is addressed and spoken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyKind {
@@ -71,14 +80,14 @@ impl PolicyKind {
             Level::Pod => Selection::of_pod(pod, &object),
             Level::Workload => {
                 let owner = Owner::of(&object).map(|owner| selection::address(pod, &owner)).transpose();
-                let workload = match owner.map_err(|it| it.failure(pod, self))? {
-                    Some(address) => Some(read_workload(pod, &address)?),
+                let workload = match owner.map_err(|it| it.failure(pod, self.in_namespace))? {
+                    Some(address) => Some(workload::read(pod, &address)?),
                     None => None,
                 };
                 Selection::of_workload(&object, workload.as_ref())
             }
         };
-        selection.map_err(|it| it.failure(pod, self))
+        selection.map_err(|it| it.failure(pod, self.in_namespace))
     }
 
     /// Applies a policy that is the same whatever was there before, marks the pod, and reports.
@@ -191,13 +200,6 @@ fn apply_onto(object: &Object, body: &Value, version: &str) -> Result<Applied, E
         Err(Error::Invalid(_) | Error::Unavailable(_)) if version == NO_VERSION => kubernetes::apply(object, body),
         result => result,
     }
-}
-
-fn read_workload(pod: Pod<'_>, address: &Object) -> Result<Value, Failure> {
-    kubernetes::get(address).map_err(|error| {
-        let doing = format!("can't read the {} '{}' of {pod}", address.resource, address.name);
-        pod.concerned(Failure::from_error(doing, &error))
-    })
 }
 
 #[cfg(test)]

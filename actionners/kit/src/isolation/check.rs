@@ -4,7 +4,9 @@
 
 use std::net::IpAddr;
 
-use crate::{Failure, names};
+use falco_talon_sdk::Failure;
+
+use crate::names;
 
 /// Refuses what is no range of addresses.
 pub fn check_cidrs(cidrs: &[String]) -> Result<(), Failure> {

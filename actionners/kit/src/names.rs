@@ -2,6 +2,8 @@
 //!
 //! Does not know what is named.
 
+use falco_talon_sdk::Context;
+
 /// The longest name of most objects, e.g. of a pod (RFC 1123 subdomain).
 pub const NAME_BYTES_MAX: usize = 253;
 
@@ -28,15 +30,15 @@ pub fn without_dots(name: &str, bytes_max: usize) -> String {
     if name.contains('.') { hashed(&name.replace('.', "-"), name, bytes_max) } else { shortened(name, bytes_max) }
 }
 
-/// Five characters for the end of the name of what one action makes for one event.
+/// The name of what one action makes for one event by means of `tool`, e.g. `falco-talon-tcpdump-0af76`.
 ///
-/// The same parts always give the same ones, so that a second attempt finds what the first has
-/// made; another action, or another event, gives others.
+/// It is the same for a second attempt, which finds by it what the first has made. Another action, or another event,
+/// has another.
 #[must_use]
-pub fn suffix(parts: &[&str]) -> String {
-    let hash = format!("{:016x}", fnv1a(parts.join("\n").as_bytes()));
-    // The last ones: the first hardly differ where only the last part does.
-    hash[hash.len() - SUFFIX_CHARS..].to_owned()
+pub fn of_action(tool: &str, context: &Context) -> String {
+    let text = |key| context.text(key).unwrap_or_default();
+    let parts = [context.trace_id.as_str(), text("falco-talon.rule"), text("falco-talon.action")];
+    format!("falco-talon-{tool}-{}", suffix(&parts))
 }
 
 /// Whether `name` is an RFC 1123 label, as the name of a namespace must be.
@@ -44,6 +46,12 @@ pub fn suffix(parts: &[&str]) -> String {
 pub fn is_dns_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     name.len() <= 63 && name.bytes().all(inner) && !name.is_empty() && !name.starts_with('-') && !name.ends_with('-')
+}
+
+fn suffix(parts: &[&str]) -> String {
+    let hash = format!("{:016x}", fnv1a(parts.join("\n").as_bytes()));
+    // The last ones: the first hardly differ where only the last part does.
+    hash[hash.len() - SUFFIX_CHARS..].to_owned()
 }
 
 /// As much of `shown` as fits before the hash of `name`.
@@ -62,6 +70,8 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -103,6 +113,22 @@ mod tests {
         assert_eq!(suffix(&["a", "b"]), suffix(&["a", "b"]));
         assert_ne!(suffix(&["a", "b"]), suffix(&["ab", ""]));
         assert_ne!(suffix(&["a", "b"]), suffix(&["b", "a"]));
+    }
+
+    #[test]
+    fn a_second_attempt_finds_what_the_first_has_made() {
+        let of = |trace_id: &str, action: &str| {
+            let values = json!({"falco-talon.rule": "r", "falco-talon.action": action});
+            let values = values.as_object().unwrap().clone();
+            of_action("tcpdump", &Context { trace_id: trace_id.to_owned(), values })
+        };
+        let name = of("0af7651916cd43dd8448eb211c80319c", "a");
+        assert!(name.starts_with("falco-talon-tcpdump-") && is_dns_label(&name));
+        assert_eq!(name.len(), "falco-talon-tcpdump-".len() + 5);
+        assert_eq!(name, of("0af7651916cd43dd8448eb211c80319c", "a"));
+        // Two captures for one event are two containers: Kubernetes changes none that is there.
+        assert_ne!(name, of("0af7651916cd43dd8448eb211c80319c", "b"));
+        assert_ne!(name, of("1af7651916cd43dd8448eb211c80319c", "a"));
     }
 
     #[test]

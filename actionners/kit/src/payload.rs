@@ -7,9 +7,8 @@
 
 use std::fmt::Write;
 
+use falco_talon_sdk::{Context, Event};
 use serde_json::{Map, Value};
-
-use crate::{Context, Event};
 
 /// Go's zero time, for an event that does not say when it happened.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";

@@ -2,12 +2,11 @@
 //!
 //! Does not know what traffic stays allowed.
 
+use falco_talon_sdk::kubernetes::Object;
+use falco_talon_sdk::{Failure, Owner, Pod};
 use serde_json::{Map, Value, json};
 
-use super::PolicyKind;
-use crate::kubernetes::Object;
 use crate::names::{LABEL_VALUE_BYTES_MAX, NAME_BYTES_MAX, shortened};
-use crate::{Failure, Owner, Pod};
 
 /// The label that marks one pod. The default policies grant writing it, and no other.
 const MARK: &str = "falco-talon.org/isolated";
@@ -40,15 +39,15 @@ pub(super) enum Unselectable {
 }
 
 impl Unselectable {
-    pub(super) fn failure(self, pod: Pod<'_>, kind: &PolicyKind) -> Failure {
+    /// `in_namespace` is how the message goes on before the name of the namespace.
+    pub(super) fn failure(self, pod: Pod<'_>, in_namespace: &str) -> Failure {
         let message = match self {
             Self::OnNetworkOfNode => {
                 format!("{pod} uses the network of its node, which a networkpolicy can't isolate")
             }
             Self::NoWorkload => {
                 let Pod { namespace, name } = pod;
-                let place = format!("{} '{namespace}'", kind.in_namespace);
-                format!("can't find the owner and/or labels for the pod '{name}' {place}")
+                format!("can't find the owner and/or labels for the pod '{name}' {in_namespace} '{namespace}'")
             }
         };
         pod.concerned(Failure::rejected(message))
@@ -249,9 +248,8 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_words() {
-        fn check(why: Unselectable, in_namespace: &'static str, expected: &str) {
-            let kind = PolicyKind { api_version: "v1", kind: "K", resource: "ks", noun: "k", in_namespace };
-            let failure = why.failure(POD, &kind);
+        fn check(why: Unselectable, in_namespace: &str, expected: &str) {
+            let failure = why.failure(POD, in_namespace);
             assert_eq!(failure.message, expected);
             assert_eq!(failure.objects, [("pod".into(), "web-0".into()), ("namespace".into(), "n".into())]);
         }

@@ -4,11 +4,10 @@
 //! patch changes them: it sets what is there, removes what is null, and does not mind what is
 //! absent. Does not know what the entries are for, nor the syntax of their values.
 
+use falco_talon_sdk::kubernetes::{self, PatchType};
+use falco_talon_sdk::{Failure, Node, Outcome, Pod};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-
-use crate::kubernetes::{self, PatchType};
-use crate::{Failure, Node, Outcome, Pod};
 
 const PREFIX_BYTES_MAX: usize = 253;
 const NAME_BYTES_MAX: usize = 63;

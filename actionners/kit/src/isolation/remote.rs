@@ -5,9 +5,8 @@
 
 use std::net::IpAddr;
 
+use falco_talon_sdk::{Event, Failure};
 use serde_json::Value;
-
-use crate::{Event, Failure};
 
 /// The sets of output fields of which a policy against a remote address needs one, for a
 /// description's `required_fields`: those of a pod, and an address.

@@ -5,11 +5,10 @@
 //! `status.readyReplicas`, which these two share; does not read anything, and does not know
 //! what happens to a pod that is not spared.
 
+use falco_talon_sdk::Owner;
+use falco_talon_sdk::kubernetes::Object;
 use serde::Deserialize;
 use serde_json::Value;
-
-use crate::Owner;
-use crate::kubernetes::Object;
 
 /// What a rule says about the owners of pods. By default nothing is spared.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
