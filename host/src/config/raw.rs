@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
+use rules::nearest;
+
 use super::keys::{self, Asks, FREE, KEYS, Key, Kind};
 use super::parse::{LineColumn, Located, Node};
 
@@ -128,8 +130,7 @@ impl RawConfig {
                 self.warn(origin(node.at), format!("ignored: '{what}' must hold keys"));
             }
             _ => {
-                let hint = keys::nearest(path);
-                let hint = hint.map_or(String::new(), |key| format!("; did you mean '{key}'?"));
+                let hint = nearest::suggestion(path, KEYS.iter().map(|key| key.name));
                 self.warn(origin(key_at), format!("unknown key '{path}' is ignored{hint}"));
             }
         }
