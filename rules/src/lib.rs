@@ -13,12 +13,12 @@ mod priority;
 mod diagnostic;
 pub mod nearest;
 mod source;
+pub mod yaml;
 
 mod document;
 mod merge;
 mod print;
 mod read;
-mod yaml;
 
 mod condition;
 mod matching;

@@ -101,10 +101,10 @@ fn a_file_that_is_not_yaml_names_the_place() {
     check_errors("limits: {memory: 64Mi\n", &expect!["policy.yaml:1:9: not valid YAML: unclosed bracket '{'"]);
     check_errors(
         "limits: {}\nlimits: {}\n",
-        &expect!["policy.yaml:2:1: not valid YAML: duplicate mapping key `limits` is not allowed here"],
+        &expect!["policy.yaml:2:1: not valid YAML: the key 'limits' is there twice, first at policy.yaml:1:1"],
     );
     check_errors("- a\n", &expect!["policy.yaml:1:1: the policy must be a mapping, not a list"]);
-    check_errors("a: *b\n", &expect!["policy.yaml:1:4: not valid YAML: reference to unknown value"]);
+    check_errors("a: *b\n", &expect!["policy.yaml:1:4: not valid YAML: while parsing node, found unknown anchor"]);
 }
 
 #[track_caller]
