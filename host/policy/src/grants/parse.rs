@@ -6,6 +6,7 @@ mod kubernetes;
 mod objects;
 mod value;
 
+use rules::ActionnerName;
 use rules::yaml::{Content, Entry, Node};
 
 use super::granted::Granted;
@@ -88,25 +89,15 @@ fn actionners(reader: &mut Reader, node: Node) -> Vec<EntryAsWritten> {
     let mut entries = Vec::new();
     for Entry { key, at, value } in reader.map(node, "`actionners`").unwrap_or_default() {
         let what = format!("`{}`", shown(&key, SHOWN_CHARS_MAX));
-        if !is_actionner_name(&key) {
-            let message =
-                format!("{what} is not the name of an actionner: write `category:name`, such as `kubernetes:label`");
-            reader.problem(&at, message);
+        let name = key.parse::<ActionnerName>();
+        if let Err(error) = &name {
+            reader.problem(&at, format!("{what} is not the name of an actionner: {error}"));
         }
-        if let Some(body) = entry_body(reader, &what, value) {
-            entries.push(EntryAsWritten { position: at, name: (*key).to_owned(), body });
+        if let (Some(body), Ok(name)) = (entry_body(reader, &what, value), name) {
+            entries.push(EntryAsWritten { position: at, name, body });
         }
     }
     entries
-}
-
-/// `category:name` in the characters that a file, a metric and a shell take as they are.
-fn is_actionner_name(name: &str) -> bool {
-    let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
-    };
-    name.len() <= 128 && name.split_once(':').is_some_and(|(category, name)| is_word(category) && is_word(name))
 }
 
 fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {

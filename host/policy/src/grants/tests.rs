@@ -80,7 +80,7 @@ actionners:
             policy.yaml:3:18: `memory`: `0` is not a size from 64Ki to 4Gi, such as `64Mi`
             policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `memory`, `host_calls`, `deadline`, `concurrency`, `response_bytes`, `artifact_bytes`
             policy.yaml:3:41: `deadline` must be a number or a text, not a list
-            policy.yaml:5:3: `label` is not the name of an actionner: write `category:name`, such as `kubernetes:label`
+            policy.yaml:5:3: `label` is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together
             policy.yaml:7:11: `http` is empty: name something, or leave it out
             policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `http`, `objects`, `artifacts`, `functions`, `forbidden`, `kubernetes`
             policy.yaml:10:18: `gett` is not a verb; valid are `get`, `list`, `create`, `patch`, `delete`, `update`
