@@ -25,9 +25,9 @@ fn crates_know_only_whom_they_may() {
             // Measures the host from outside.
             "bench" => (&["actionners", "host", "policy", "rules"], &[]),
             "host" => (&["actionners", "notifiers", "outputs", "policy", "rules", "simulation"], &[]),
-            "policy" => (&["rules"], &[]),
+            "policy" | "simulation" => (&["rules"], &[]),
             "actionners" | "tests" => (&[], &["falco-talon-builder"]),
-            "rules" | "simulation" | "outputs" | "notifiers" | "falco-talon-sdk" | "falco-talon-builder" => (&[], &[]),
+            "rules" | "outputs" | "notifiers" | "falco-talon-sdk" | "falco-talon-builder" => (&[], &[]),
             // What is left are the kit and guests.
             _ if is_bundled(package) && known.contains(&"falco-talon-kit") => {
                 (&["falco-talon-kit", "falco-talon-sdk"], &[])

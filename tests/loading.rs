@@ -150,10 +150,10 @@ async fn a_component_without_an_entry_is_refused_and_told_one() {
 #[tokio::test]
 async fn a_name_that_rules_could_not_write_is_refused() {
     check_passed_over(&patched(guest!("trap"), "hostile:trap", "HOSTILE:TRAP"), &expect![[r#"
-        warn actionners: the component describes itself wrongly: its name must be 'category:name' in lower case, and is "HOSTILE:TRAP" file="actionners/guest.wasm"
+        warn actionners: the component describes itself wrongly: "HOSTILE:TRAP" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
     "#]]).await;
     check_passed_over(&patched(guest!("trap"), "hostile:trap", "hostile\u{1b}[0mX"), &expect![[r#"
-        warn actionners: the component describes itself wrongly: its name must be 'category:name' in lower case, and is "hostile\u{1b}[0mX" file="actionners/guest.wasm"
+        warn actionners: the component describes itself wrongly: "hostile\u{1b}[0mX" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
     "#]]).await;
 }
 

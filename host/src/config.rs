@@ -5,16 +5,17 @@
 
 pub mod clouds;
 pub mod keys;
-mod parse;
 mod raw;
+mod toml;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rules::yaml::{self, Node};
+
 use crate::telemetry::logs::{Format, Level};
 use clouds::Clouds;
-use parse::Node;
 pub use raw::{Origin, Problem, Warning};
 use raw::{RawConfig, Reader};
 
@@ -131,7 +132,7 @@ impl Config {
     ) -> Result<(Config, Vec<Warning>), ConfigError> {
         let mut raw = RawConfig::default();
         if let Some(path) = file {
-            raw.add_file(path, read_file(path, &read)?);
+            raw.add_file(read_file(path, &read)?);
         }
         raw.add_environment(&environment);
         let mut reader = Reader::new(raw);
@@ -193,9 +194,10 @@ impl Config {
 fn read_file(path: &Path, read: impl Fn(&Path) -> io::Result<String>) -> Result<Node, ConfigError> {
     let shown = path.display();
     let extension = path.extension().unwrap_or_default().to_string_lossy();
-    let parse = match extension.to_lowercase().as_str() {
-        "yaml" | "yml" | "json" => parse::yaml,
-        "toml" => parse::toml,
+    let document = match extension.to_lowercase().as_str() {
+        // What a JSON file says, it says in YAML too.
+        "yaml" | "yml" | "json" => yaml::document,
+        "toml" => toml::document,
         _ => {
             return Err(ConfigError::Read(format!(
                 "Unsupported Config Type \"{extension}\": '{shown}' must end in .yaml, .yml, .json or .toml"
@@ -208,10 +210,10 @@ fn read_file(path: &Path, read: impl Fn(&Path) -> io::Result<String>) -> Result<
         let text = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
         ConfigError::Read(format!("open {shown}: {text}"))
     })?;
-    parse(&text).map_err(|error| {
-        let place = error.at.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
-        ConfigError::Read(format!("{shown}{place}: {}", error.message))
-    })
+    match document(&shown.to_string(), &text) {
+        (Some(root), errors) if errors.is_empty() => Ok(root),
+        (_, errors) => Err(ConfigError::Read(join(&errors))),
+    }
 }
 
 /// Empty means every address, and Go wants brackets around an IPv6 address where Rust doesn't.
@@ -286,8 +288,8 @@ fn own_namespace(
     (!name.is_empty()).then_some(name)
 }
 
-fn join(problems: &[Problem]) -> String {
-    let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+fn join<T: ToString>(problems: &[T]) -> String {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     problems.join("; ")
 }
 

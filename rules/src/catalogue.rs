@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::ActionnerName;
+
 /// The contexts that a rule may ask for by `additional_contexts`.
 pub(crate) const CONTEXTS: [&str; 2] = ["aws", "k8snode"];
 
@@ -36,7 +38,7 @@ pub struct ActionnerSpec {
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     /// The actionners by name, e.g. `kubernetes:label`.
-    pub actionners: BTreeMap<String, ActionnerSpec>,
+    pub actionners: BTreeMap<ActionnerName, ActionnerSpec>,
     /// JSON Schemas of the parameters of outputs, by name, e.g. `aws:s3`.
     pub outputs: BTreeMap<String, Value>,
     /// The names of the notifiers.

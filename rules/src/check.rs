@@ -11,7 +11,7 @@ use crate::document::{ActionBlock, Document, OutputBlock, RuleBlock, Text};
 use crate::matching::Criteria;
 use crate::parameters::{ParameterError, Schema};
 use crate::yaml::Node;
-use crate::{Action, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, nearest};
+use crate::{Action, ActionnerName, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, nearest};
 
 pub(crate) fn check(
     document: Document,
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
         self.contexts(&block.additional_contexts, &context);
         let catalogue = self.catalogue;
         let Some((known, spec)) = catalogue.actionners.get_key_value(actionner.as_str()) else {
-            let names = catalogue.actionners.keys().map(String::as_str);
+            let names = catalogue.actionners.keys().map(ActionnerName::as_str);
             let hint = nearest::suggestion(actionner.as_str(), names);
             let message = format!("unknown actionner{hint}");
             self.findings.error(&context, Some(&actionner.at), message);
@@ -122,7 +122,7 @@ impl<'a> Checker<'a> {
         Some(Action {
             name: owned(&block.name),
             description: block.description.as_ref().map(owned).unwrap_or_default(),
-            actionner: owned(actionner),
+            actionner: known.clone(),
             parameters: parameters?,
             continues: block.continues.map_or(spec.continue_by_default, |flag| flag.0),
             continue_as_written: block.continues.map(|flag| flag.0),

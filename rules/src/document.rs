@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::condition::Condition;
 use crate::diagnostic::{Context, Findings};
 use crate::yaml::Node;
-use crate::{Catalogue, Diagnostic, Position, PriorityFilter, Rule, Source};
+use crate::{ActionnerName, Catalogue, Diagnostic, Position, PriorityFilter, Rule, Source};
 use crate::{check, merge, print, read};
 
 /// All rules of some files, complete in themselves.
@@ -42,9 +42,10 @@ impl Document {
     }
 
     /// The names of the actionners that the rules use.
-    pub fn actionners(&self) -> BTreeSet<&str> {
+    pub fn actionners(&self) -> BTreeSet<ActionnerName> {
         let actions = self.rules.iter().flat_map(|rule| &rule.actions);
-        actions.filter_map(|action| action.actionner.as_ref()).map(Text::as_str).collect()
+        // Without a name, or with one that is wrong, there is no document.
+        actions.filter_map(|action| action.actionner.as_ref()?.as_str().parse().ok()).collect()
     }
 
     /// The rules as one file that has no action blocks and means the same.

@@ -10,15 +10,16 @@
 mod event;
 mod priority;
 
+mod actionner_name;
 mod diagnostic;
 pub mod nearest;
 mod source;
+pub mod yaml;
 
 mod document;
 mod merge;
 mod print;
 mod read;
-mod yaml;
 
 mod condition;
 mod matching;
@@ -27,6 +28,7 @@ mod catalogue;
 mod check;
 mod parameters;
 
+pub use actionner_name::{ActionnerName, ActionnerNameError};
 pub use catalogue::{ActionnerSpec, Catalogue, OutputUse};
 pub use condition::{Condition, ConditionError};
 pub use diagnostic::{Diagnostic, Severity};

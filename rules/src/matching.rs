@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::condition::Condition;
-use crate::{Event, Position, PriorityFilter};
+use crate::{ActionnerName, Event, Position, PriorityFilter};
 
 /// A rule that can be carried out.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub struct Action {
     /// What its author says of it; may be empty.
     pub description: String,
     /// Which actionner does it.
-    pub actionner: String,
+    pub actionner: ActionnerName,
     /// An object, valid for the actionner and with its defaults filled in.
     pub parameters: Value,
     /// Whether the next action runs after this one, the actionner's default applied.

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Context, Findings};
 use crate::document::{ActionBlock, Block, MatchBlock, OutputBlock, RuleBlock, Text};
-use crate::nearest;
 use crate::yaml::{Content, Entry, Node};
+use crate::{ActionnerName, nearest};
 
 /// The rules of all blocks, in the order in which their names came up first.
 pub(crate) fn merge(blocks: impl Iterator<Item = Block>, findings: &mut Findings) -> Vec<RuleBlock> {
@@ -211,9 +211,8 @@ fn check_rule(rule: &RuleBlock, blocks: &Named<ActionBlock>, context: &Context, 
             continue;
         };
         let context = context.actionner(actionner.as_str());
-        if !is_actionner_name(actionner.as_str()) {
-            let message = "incorrect actionner; it is written 'category:name' in small letters";
-            findings.error(&context, Some(&actionner.at), message);
+        if let Err(error) = actionner.as_str().parse::<ActionnerName>() {
+            findings.error(&context, Some(&actionner.at), format!("incorrect actionner; {error}"));
         }
         check_output(action, &context, findings);
     }
@@ -243,12 +242,4 @@ fn check_output(action: &ActionBlock, context: &Context, findings: &mut Findings
         let context = Context { output_target: Some(target.as_str().to_owned()), ..context.clone() };
         findings.error(&context, Some(&target.at), "missing 'parameters' for the output");
     }
-}
-
-fn is_actionner_name(name: &str) -> bool {
-    let is_word = |word: &str| {
-        word.starts_with(|char: char| char.is_ascii_lowercase())
-            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
-    };
-    name.split_once(':').is_some_and(|(category, name)| is_word(category) && is_word(name))
 }

@@ -1,4 +1,4 @@
-//! The valid name that the author of a wrong one most likely meant.
+//! The valid name that the author of a wrong one most likely meant: one measure for all messages.
 
 /// How a message goes on after a wrong name: with the nearest valid one, or with all of them where
 /// none is near.
@@ -13,49 +13,59 @@ pub fn hint<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String
 
 /// How a message goes on after a wrong name where there are too many valid ones to list.
 pub fn suggestion<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
-    let valid: Vec<&str> = valid.into_iter().collect();
-    nearest(wrong, &valid).map_or(String::new(), |name| format!("; did you mean '{name}'?"))
+    nearest(wrong, valid).map_or(String::new(), |name| format!("; did you mean '{name}'?"))
 }
 
 /// "; valid are `b`, `a`", the nearest to what was written first.
 pub fn valid_names(written: &str, names: &[&str]) -> String {
     let mut names = names.to_vec();
-    names.sort_by(|a, b| {
-        let (near_a, near_b) = (strsim::jaro_winkler(written, a), strsim::jaro_winkler(written, b));
-        near_b.total_cmp(&near_a)
-    });
+    names.sort_by_cached_key(|name| Nearness::of(written, name));
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     format!("; valid are {}", names.join(", "))
 }
 
 /// The nearest of the valid names, if one is near.
-fn nearest<'a>(wrong: &str, valid: &[&'a str]) -> Option<&'a str> {
-    let plain = |name: &str| -> String {
-        let letters = name.chars().filter(|char| char.is_alphanumeric());
-        letters.flat_map(char::to_lowercase).collect()
-    };
-    let wrong = plain(wrong);
-    // A part of a name is nearer than any number of typing errors: `contexts` means
-    // `additional_contexts`, `gracePeriods` means `grace_period_seconds`.
-    let is_part = |name: &str| {
-        let name = plain(name);
+fn nearest<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let measured = valid.into_iter().map(|name| (Nearness::of(wrong, name), name));
+    let (nearness, name) = measured.min_by_key(|(nearness, _)| *nearness)?;
+    (!nearness.is_far).then_some(name)
+}
+
+/// How near a valid name is to a wrong one: the least is the nearest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Nearness {
+    is_far: bool,
+    /// Typing errors between the two.
+    distance: usize,
+}
+
+impl Nearness {
+    /// Letter case and punctuation don't count.
+    fn of(wrong: &str, name: &str) -> Nearness {
+        let plain = |text: &str| -> String {
+            let letters = text.chars().filter(|char| char.is_alphanumeric());
+            letters.flat_map(char::to_lowercase).collect()
+        };
+        let last = |path: &str| plain(path.rsplit('.').next().unwrap_or(path));
+        let distance_of_last = 1 + strsim::damerau_levenshtein(&last(wrong), &last(name));
+        let (wrong, name) = (plain(wrong), plain(name));
+        // Of a path with dots, the right key in the wrong place is near too.
+        let distance = strsim::damerau_levenshtein(&wrong, &name).min(distance_of_last);
+        // A part of a name is nearer than any number of typing errors: `contexts` means
+        // `additional_contexts`, `gracePeriods` means `grace_period_seconds`.
         let root = wrong.strip_suffix('s').filter(|root| root.len() >= 4).unwrap_or(&wrong);
-        root.len() >= 4 && name.contains(root) || root.len() >= 3 && name.starts_with(root)
-    };
-    valid
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(&wrong, &plain(name)), *name))
-        .filter(|(distance, name)| *distance <= 1 + wrong.chars().count() / 4 || is_part(name))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+        let is_part = root.len() >= 4 && name.contains(root) || root.len() >= 3 && name.starts_with(root);
+        Nearness { is_far: !is_part && distance > 1 + wrong.chars().count() / 4, distance }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[track_caller]
     fn check(wrong: &str, valid: &[&str], expected: Option<&str>) {
-        assert_eq!(nearest(wrong, valid), expected, "{wrong}");
+        assert_eq!(nearest(wrong, valid.iter().copied()), expected, "{wrong}");
     }
 
     #[test]
@@ -74,5 +84,22 @@ mod tests {
         let actionners = ["kubernetes:label", "kubernetes:delete", "aws:lambda"];
         check("kubernetes:labelize", &actionners, Some("kubernetes:label"));
         check("foor:bar", &actionners, None);
+    }
+
+    #[test]
+    fn the_right_key_is_found_in_the_wrong_place() {
+        let keys = ["listen_port", "deduplication.time_window_seconds", "queue.events_max", "server.body_bytes_max"];
+        check("listen_prot", &keys, Some("listen_port"));
+        check("server.listen_prot", &keys, Some("listen_port"));
+        check("time_window_seconds", &keys, Some("deduplication.time_window_seconds"));
+        check("queue.event_max", &keys, Some("queue.events_max"));
+        check("completely_different", &keys, None);
+    }
+
+    #[test]
+    fn valid_names_begin_with_the_nearest() {
+        let names = ["create", "delete", "get", "patch"];
+        assert_eq!(valid_names("gett", &names), "; valid are `get`, `create`, `delete`, `patch`");
+        assert_eq!(valid_names("Patch", &names), "; valid are `patch`, `get`, `create`, `delete`");
     }
 }

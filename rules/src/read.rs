@@ -5,7 +5,7 @@ mod fields;
 
 use crate::diagnostic::{Context, Findings};
 use crate::document::{ActionBlock, Block, OutputBlock, RuleBlock, Text};
-use crate::yaml::{Content, Entry, Node, wrong_syntax};
+use crate::yaml::{Content, Entry, Node};
 use crate::{Source, nearest, yaml};
 
 use fields::Fields;
@@ -17,8 +17,13 @@ const RULE_KEYS: [&str; 7] = ["rule", "description", "continue", "dry_run", "not
 
 /// The blocks of a file in their order; nothing if the file is no YAML.
 pub(crate) fn blocks(source: &Source, findings: &mut Findings) -> Option<Vec<Block>> {
+    let (documents, errors) = yaml::documents(&source.path, &source.text);
+    for error in errors {
+        let message = wrong_syntax(&source.path, &error.message);
+        findings.error(&Context::default(), Some(&error.at), message);
+    }
     let mut blocks = Vec::new();
-    for document in yaml::read(source, findings)? {
+    for document in documents? {
         if document.is_null() {
             continue;
         }
@@ -139,6 +144,11 @@ fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {
     }
     let is_empty = block.target.is_none() && block.parameters.is_none();
     (!is_empty).then_some(block)
+}
+
+/// The message of everything that YAML, or the types of a rule file, forbid.
+fn wrong_syntax(file: &str, text: &str) -> String {
+    format!("wrong syntax for the rule file '{file}': {text}")
 }
 
 /// What a message says of a key that belongs elsewhere.

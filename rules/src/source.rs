@@ -1,4 +1,4 @@
-//! Rule files as the caller read them, and places in them.
+//! Rule files as the caller read them, and places in files.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// A place in a rule file.
+/// A place in a file that people write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The path of the file.

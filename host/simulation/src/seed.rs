@@ -1,5 +1,6 @@
 //! The objects that a simulation begins with: those it is given, and what every cluster has.
 
+use rules::nearest;
 use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
 
@@ -214,10 +215,10 @@ fn known(object: &Map<String, Value>) -> Result<&'static Resource, String> {
     }
     resource::by_kind(api_version, kind).ok_or_else(|| {
         let written = format!("{api_version} {kind}");
-        let names = resource::kinds().map(|resource| format!("{} {}", resource.api_version(), resource.kind));
-        let nearest =
-            names.max_by(|a, b| strsim::jaro_winkler(a, &written).total_cmp(&strsim::jaro_winkler(b, &written)));
-        format!("the simulation knows no {written}; the nearest it knows is {}", nearest.unwrap_or_default())
+        let known = resource::kinds().map(|resource| format!("{} {}", resource.api_version(), resource.kind));
+        let known: Vec<String> = known.collect();
+        let hint = nearest::hint(&written, known.iter().map(String::as_str));
+        format!("the simulation knows no {written}{hint}")
     })
 }
 

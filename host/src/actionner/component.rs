@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use policy::{Grants, Import, Interface, MissingGrant, PACKAGE, is_wasi};
 use ring::digest::{SHA256, digest as hash};
+use rules::{ActionnerName, ActionnerNameError};
 use serde_json::Value;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
@@ -41,8 +42,8 @@ pub enum Origin {
 /// What an actionner says of itself, checked.
 #[derive(Debug, Clone)]
 pub struct Description {
-    /// `category:name`.
-    pub name: String,
+    /// As rules and the policy name it.
+    pub name: ActionnerName,
     /// Version of the actionner, as semver.
     pub version: String,
     /// One sentence.
@@ -107,7 +108,7 @@ pub enum LoadError {
     #[error("there is another actionner '{name}' already; each name can be taken once")]
     NameTaken {
         /// The name.
-        name: String,
+        name: ActionnerName,
     },
     /// The policy has no entry for it.
     #[error(
@@ -115,7 +116,7 @@ pub enum LoadError {
     )]
     NoPolicy {
         /// Its name.
-        name: String,
+        name: ActionnerName,
         /// An entry to paste.
         suggestion: String,
     },
@@ -123,7 +124,7 @@ pub enum LoadError {
     #[error("the policy forbids '{name}'")]
     Forbidden {
         /// Its name.
-        name: String,
+        name: ActionnerName,
     },
     /// The policy pins no digest for a component that is not part of the program.
     #[error(
@@ -131,7 +132,7 @@ pub enum LoadError {
     )]
     NoDigest {
         /// Its name.
-        name: String,
+        name: ActionnerName,
         /// What it would be.
         digest: String,
     },
@@ -139,7 +140,7 @@ pub enum LoadError {
     #[error("the policy's entry for '{name}' is for {expected}, this component is {digest}")]
     WrongDigest {
         /// Its name.
-        name: String,
+        name: ActionnerName,
         /// What the policy pins.
         expected: String,
         /// What this one has.
@@ -149,7 +150,7 @@ pub enum LoadError {
     #[error("'{name}' imports more than the policy grants it:{}", missing.iter().map(|grant| format!("\n  {grant}")).collect::<String>())]
     MissingGrants {
         /// Its name.
-        name: String,
+        name: ActionnerName,
         /// What it lacks.
         missing: Vec<MissingGrant>,
     },
@@ -276,15 +277,10 @@ fn link(engine: &Engine, component: &Component, imports: &[Import]) -> Result<Ex
 }
 
 fn convert_description(written: action::Description) -> Result<Description, LoadError> {
-    let name = written.name;
     let wrong = |what: String| LoadError::Description(what);
-    let well_formed = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    match name.split_once(':') {
-        Some((category, name)) if well_formed(category) && well_formed(name) && name.len() + category.len() < 64 => {}
-        _ => return Err(wrong(format!("its name must be 'category:name' in lower case, and is {name:?}"))),
-    }
+    let name = written.name.parse().map_err(|error: ActionnerNameError| {
+        wrong(format!("{:?} is not the name of an actionner: {error}", written.name))
+    })?;
     let parameters: Value = serde_json::from_str(&written.parameters_schema)
         .map_err(|error| wrong(format!("the schema of its parameters is not JSON: {error}")))?;
     jsonschema::meta::validate(&parameters)

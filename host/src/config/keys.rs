@@ -163,19 +163,6 @@ pub(super) fn is_group(path: &str) -> bool {
     KEYS.iter().any(|key| key.name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
-/// The key that the author of an unknown one most likely meant.
-pub(super) fn nearest(path: &str) -> Option<&'static str> {
-    let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
-    let distance = |key: &'static str| {
-        let whole = strsim::damerau_levenshtein(path, key);
-        // Also the right key in the wrong place.
-        whole.min(1 + strsim::damerau_levenshtein(path.rsplit('.').next().unwrap_or(path), last(key)))
-    };
-    let near = KEYS.iter().map(|key| (distance(key.name), key.name));
-    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + path.len() / 5).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,19 +194,5 @@ mod tests {
                 Kind::Text | Kind::List | Kind::Inert(_) => {}
             }
         }
-    }
-
-    #[track_caller]
-    fn check_nearest(path: &str, expected: Option<&str>) {
-        assert_eq!(nearest(path), expected, "{path}");
-    }
-
-    #[test]
-    fn suggests_the_nearest() {
-        check_nearest("listen_prot", Some("listen_port"));
-        check_nearest("rule_files", Some("rules_files"));
-        check_nearest("time_window_seconds", Some("deduplication.time_window_seconds"));
-        check_nearest("queue.event_max", Some("queue.events_max"));
-        check_nearest("completely_different", None);
     }
 }

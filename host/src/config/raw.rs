@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
+
+use rules::Position;
+use rules::nearest;
+use rules::yaml::{Content, Entry, Node, Scalar};
 
 use super::keys::{self, Asks, FREE, KEYS, Key, Kind};
-use super::parse::{LineColumn, Located, Node};
 
 /// What was written, by key.
 #[derive(Debug, Default)]
@@ -36,14 +38,7 @@ enum Value {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// In the configuration file.
-    File {
-        /// Its path as given.
-        path: String,
-        /// Counted from 1.
-        line: u64,
-        /// Counted from 1.
-        column: u64,
-    },
+    File(Position),
     /// In this environment variable.
     Environment(String),
 }
@@ -51,7 +46,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::File { path, line, column } => write!(f, "{path}:{line}:{column}"),
+            Origin::File(position) => position.fmt(f),
             Origin::Environment(name) => write!(f, "environment variable {name}"),
         }
     }
@@ -74,10 +69,9 @@ impl fmt::Display for Warning {
 
 impl RawConfig {
     /// Gathers what the file holds. A key is found in any letter case.
-    pub(super) fn add_file(&mut self, path: &Path, root: Node) {
-        let path = path.display().to_string();
-        let at = LineColumn { line: 1, column: 1 };
-        self.add_node(&path, "", at, Located { value: root, at });
+    pub(super) fn add_file(&mut self, root: Node) {
+        let at = root.at.clone();
+        self.add_node("", &at, root);
     }
 
     /// Gathers what the environment overrides. Empty variables count as absent.
@@ -95,53 +89,50 @@ impl RawConfig {
         }
     }
 
-    fn add_node(&mut self, file: &str, path: &str, key_at: LineColumn, node: Located<Node>) {
-        let origin = |at: LineColumn| Origin::File { path: file.into(), line: at.line, column: at.column };
+    fn add_node(&mut self, path: &str, key_at: &Position, node: Node) {
         if path == FREE {
-            return self.add_notifiers(file, node.value);
+            return self.add_notifiers(node);
         }
         if let Some(key) = keys::find(path) {
-            let value = match node.value {
+            if node.is_null() {
                 // An empty entry is a placeholder, not a value.
-                Node::Null => {
-                    self.placeholders.insert(key.name);
-                    return;
-                }
-                Node::Text(text) => Value::Text(text),
-                Node::List(items) => list_value(items),
-                Node::Map(_) => Value::Unfit("a map"),
+                self.placeholders.insert(key.name);
+                return;
+            }
+            let value = match node.content {
+                Content::Scalar(scalar) => Value::Text(text_for(key, &scalar)),
+                Content::List(items) => list_value(&items),
+                Content::Map(_) => Value::Unfit("a map"),
             };
-            return self.add_value(key, value, origin(node.at));
+            return self.add_value(key, value, Origin::File(node.at));
         }
         let is_group = path.is_empty() || keys::is_group(path);
-        match node.value {
-            Node::Map(entries) if is_group => {
-                for (key, value) in entries {
-                    let name = key.value.to_lowercase();
+        let is_null = node.is_null();
+        match node.content {
+            Content::Map(entries) if is_group => {
+                for Entry { key, at, value } in entries {
+                    let name = key.to_lowercase();
                     let below = if path.is_empty() { name } else { format!("{path}.{name}") };
-                    self.add_node(file, &below, key.at, value);
+                    self.add_node(&below, &at, value);
                 }
             }
-            Node::Null if is_group => {}
+            _ if is_group && is_null => {}
             _ if is_group => {
                 let what = if path.is_empty() { "the file" } else { path };
-                self.warn(origin(node.at), format!("ignored: '{what}' must hold keys"));
+                self.warn(Origin::File(node.at), format!("ignored: '{what}' must hold keys"));
             }
             _ => {
-                let hint = keys::nearest(path);
-                let hint = hint.map_or(String::new(), |key| format!("; did you mean '{key}'?"));
-                self.warn(origin(key_at), format!("unknown key '{path}' is ignored{hint}"));
+                let hint = nearest::suggestion(path, KEYS.iter().map(|key| key.name));
+                self.warn(Origin::File(key_at.clone()), format!("unknown key '{path}' is ignored{hint}"));
             }
         }
     }
 
-    fn add_notifiers(&mut self, file: &str, node: Node) {
-        let Node::Map(notifiers) = node else { return };
-        for (name, settings) in notifiers {
-            if asks_for_something(&settings.value) {
-                let LineColumn { line, column } = name.at;
-                let origin = Origin::File { path: file.into(), line, column };
-                self.warn(origin, no_effect(&format!("{FREE}.{}", name.value)));
+    fn add_notifiers(&mut self, node: Node) {
+        let Content::Map(notifiers) = node.content else { return };
+        for Entry { key, at, value } in notifiers {
+            if asks_for_something(&value) {
+                self.warn(Origin::File(at), no_effect(&format!("{FREE}.{key}")));
             }
         }
     }
@@ -159,7 +150,7 @@ impl RawConfig {
             }
             return;
         }
-        let in_file = matches!(origin, Origin::File { .. });
+        let in_file = matches!(origin, Origin::File(_));
         let before = self.written.insert(key.name, Written { value, origin });
         if let Some(Written { origin, .. }) = before.filter(|_| in_file) {
             self.warn(origin, format!("ignored: '{}' is written again below", key.name));
@@ -269,29 +260,39 @@ impl Reader {
     }
 }
 
-fn list_value(items: Vec<Located<Node>>) -> Value {
-    let text = |item: Located<Node>| match item.value {
-        Node::Text(text) => Some(text),
-        Node::Null => Some(String::new()),
-        Node::List(_) | Node::Map(_) => None,
+/// As it is written; a number that a number is asked for, in the digits that it stands for.
+fn text_for(key: &Key, scalar: &Scalar) -> String {
+    let number = match key.kind {
+        Kind::Integer { .. } | Kind::Switch => scalar.decimal(),
+        Kind::Text | Kind::List | Kind::Inert(_) => None,
     };
-    let texts: Option<Vec<_>> = items.into_iter().map(text).collect();
+    number.unwrap_or_else(|| (*scalar.text).to_owned())
+}
+
+fn list_value(items: &[Node]) -> Value {
+    let text = |item: &Node| match &item.content {
+        _ if item.is_null() => Some(String::new()),
+        Content::Scalar(scalar) => Some((*scalar.text).to_owned()),
+        Content::List(_) | Content::Map(_) => None,
+    };
+    let texts: Option<Vec<_>> = items.iter().map(text).collect();
     texts.map_or(Value::Unfit("a list of lists or maps"), Value::List)
 }
 
 fn asks_for_something(node: &Node) -> bool {
-    match node {
-        Node::Null => false,
-        Node::Text(text) => !text.is_empty() && parse_switch(text) != Some(false),
-        Node::List(items) => items.iter().any(|item| asks_for_something(&item.value)),
-        Node::Map(entries) => entries.iter().any(|(_, value)| asks_for_something(&value.value)),
+    match &node.content {
+        _ if node.is_null() => false,
+        Content::Scalar(scalar) => !scalar.text.is_empty() && parse_switch(&scalar.text) != Some(false),
+        Content::List(items) => items.iter().any(asks_for_something),
+        Content::Map(entries) => entries.iter().any(|entry| asks_for_something(&entry.value)),
     }
 }
 
+/// In all the words that YAML knows or once knew, since only a switch takes them for one.
 fn parse_switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
-        "true" | "t" | "1" => Some(true),
-        "false" | "f" | "0" => Some(false),
+        "true" | "t" | "1" | "yes" | "y" | "on" => Some(true),
+        "false" | "f" | "0" | "no" | "n" | "off" => Some(false),
         _ => None,
     }
 }

@@ -93,13 +93,17 @@ fn arguments_come_before_everything() {
 fn values_are_weakly_typed_and_keys_have_no_case() {
     let config = config(
         "Listen_Port: \"2804\"\nWATCH_RULES: 0\nprint_all_events: 'True'\nrules_files: a.yaml,b.yaml\n\
-         Deduplication:\n  Time_Window_Seconds: 7.0\nkubeconfig:\n",
+         Deduplication:\n  Time_Window_Seconds: 7.0\n  Events_Max: 1e+06\nkubeconfig:\n\
+         aws: {region: 1.10}\nminio: {use_ssl: on}\n",
         &[],
     );
     assert_eq!(config.listen_port, 2804);
     assert!(!config.watch_rules && config.print_all_events);
     assert_eq!(config.rules_files.len(), 2);
     assert_eq!(config.deduplication.window, Duration::from_secs(7));
+    assert_eq!(config.deduplication.events_max, 1_000_000);
+    assert_eq!(config.clouds.aws.region.as_deref(), Some("1.10"));
+    assert!(config.clouds.minio.use_ssl);
 }
 
 #[test]
@@ -122,6 +126,14 @@ fn unknown_keys_are_told_with_the_nearest() {
             "c.yaml:2:1: unknown key 'listen_adress' is ignored; did you mean 'listen_address'?",
             "c.yaml:4:3: unknown key 'server.body_byte_max' is ignored; did you mean 'server.body_bytes_max'?",
             "c.yaml:5:1: unknown key 'nothing_like_it' is ignored",
+        ],
+    );
+    check_warnings(
+        "time_window_seconds: 1\nserver:\n  listen_prot: 1\n",
+        &[],
+        &[
+            "c.yaml:1:1: unknown key 'time_window_seconds' is ignored; did you mean 'deduplication.time_window_seconds'?",
+            "c.yaml:3:3: unknown key 'server.listen_prot' is ignored; did you mean 'listen_port'?",
         ],
     );
     check_warnings("aws: 1\n", &[], &["c.yaml:1:6: ignored: 'aws' must hold keys"]);
@@ -277,8 +289,17 @@ fn a_file_that_can_not_be_read_is_an_error() {
         load_file("conf", "", &[]).unwrap_err().to_string(),
         "error when reading config file: 'Unsupported Config Type \"\": 'conf' must end in .yaml, .yml, .json or .toml'"
     );
-    let error = load("a: [1\n", &[]).unwrap_err().to_string();
-    assert!(error.starts_with("error when reading config file: 'c.yaml:"), "{error}");
+    check_error("a: 1\nb: [1\n", &[], "error when reading config file: 'c.yaml:2:4: unclosed bracket '[''");
+    check_error(
+        "a: 1\na: 2\n---\nb: 1\n",
+        &[],
+        "error when reading config file: 'c.yaml:2:1: the key 'a' is there twice, first at c.yaml:1:1; \
+         c.yaml:4:1: a second document begins here, and this file can hold one only'",
+    );
+    assert_eq!(
+        load_file("c.toml", "a = 1\nb = [\n", &[]).unwrap_err().to_string(),
+        "error when reading config file: 'c.toml:2:6: unclosed array, expected `]`'"
+    );
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn problem(rule: &str, action: &Action, message: String) -> Problem {
         position: Some(action.position.clone()),
         rule: Some(rule.to_owned()),
         action: Some(action.name.clone()),
-        actionner: Some(action.actionner.clone()),
+        actionner: Some(action.actionner.to_string()),
         output_target: None,
     })
 }

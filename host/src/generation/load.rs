@@ -1,11 +1,11 @@
 //! From the files that the configuration names to a generation that can be put in force.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use policy::{Facts, Grants, OperatorPolicy, Policy, PolicyError};
-use rules::{Action, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
+use rules::{Action, ActionnerName, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 
 use super::inline::inline;
 use super::loaded::{Generation, Loaded};
@@ -75,9 +75,9 @@ impl Loader {
             (Ok(document), Ok(policy)) => (document, policy),
             (document, policy) => return Err([document.err(), policy.err()].into_iter().flatten().flatten().collect()),
         };
-        let needed: BTreeSet<String> = document.actionners().into_iter().map(str::to_owned).collect();
+        let needed = document.actionners();
         let (mut inspections, mut warnings) = self.inspect(|name| needed.contains(name)).await;
-        let is_known = |name: &String| inspections.iter().any(|inspection| inspection.description.name == *name);
+        let is_known = |name: &ActionnerName| inspections.iter().any(|inspection| inspection.description.name == *name);
         if !needed.iter().all(is_known) {
             // A mistake, and the name that was meant may be that of any bundled one.
             (inspections, warnings) = self.inspect(|_| true).await;
@@ -181,7 +181,7 @@ impl Loader {
             let origin = Origin::File(path);
             let result = self.inspect_one(origin.clone(), &bytes).await.and_then(|inspection| {
                 let name = &inspection.description.name;
-                let bundled = actionners::BUNDLE.iter().any(|bundled| bundled.name == name);
+                let bundled = actionners::BUNDLE.iter().any(|bundled| bundled.name == name.as_str());
                 if bundled || inspections.iter().any(|other| other.description.name == *name) {
                     return Err(LoadError::NameTaken { name: name.clone() });
                 }

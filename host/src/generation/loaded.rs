@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rules::RuleSet;
+use rules::{ActionnerName, RuleSet};
 
 use super::problem::Problem;
 use crate::actionner::Actionner;
@@ -15,7 +15,7 @@ pub struct Generation {
     /// The rules, checked.
     pub rules: RuleSet,
     /// The actionners that the rules name, by name.
-    pub actionners: BTreeMap<String, Arc<Actionner>>,
+    pub actionners: BTreeMap<ActionnerName, Arc<Actionner>>,
     /// The clients that those actionners need.
     pub clients: Clients,
     /// The files that the rules themselves name.

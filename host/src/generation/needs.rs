@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy::ObjectTarget;
+use rules::ActionnerName;
 
 use super::problem::Problem;
 use crate::actionner::Actionner;
@@ -13,7 +14,7 @@ use crate::clients::{ClientError, Clients, Clouds, Cluster, HttpClient};
 pub(super) async fn clients(
     cluster: &Cluster,
     clouds: &Clouds,
-    actionners: &BTreeMap<String, Arc<Actionner>>,
+    actionners: &BTreeMap<ActionnerName, Arc<Actionner>>,
 ) -> Result<Clients, Vec<Problem>> {
     let mut clients = Clients::default();
     // Commands that only look at files have neither credentials nor secrets.
@@ -39,9 +40,9 @@ pub(super) async fn clients(
     let mut http = BTreeMap::new();
     for (name, actionner) in actionners.iter().filter(|(_, actionner)| actionner.calls("http", "send")) {
         match HttpClient::new(actionner.grants(), |variable| std::env::var(variable).ok()) {
-            Ok(client) => drop(http.insert(name.clone(), client)),
+            Ok(client) => drop(http.insert(name.to_string(), client)),
             Err(errors) => {
-                let of = |error| Problem::Secret { actionner: name.clone(), error };
+                let of = |error| Problem::Secret { actionner: name.to_string(), error };
                 problems.extend(errors.into_iter().map(of));
             }
         }

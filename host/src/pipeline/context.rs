@@ -21,7 +21,7 @@ pub(super) fn context(rule: &Rule, action: &Action, own_namespace: Option<&str>)
     };
     add("rule", rule.name.clone());
     add("action", action.name.clone());
-    add("actionner", action.actionner.clone());
+    add("actionner", action.actionner.to_string());
     add("action.parameters", action.parameters.to_string());
     if let Some(continues) = rule.continue_as_written {
         add("rule.continue", continues.to_string());

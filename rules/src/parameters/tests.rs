@@ -4,8 +4,6 @@ use expect_test::{Expect, expect};
 use serde_json::json;
 
 use super::*;
-use crate::Source;
-use crate::diagnostic::Findings;
 use crate::yaml;
 
 fn schema() -> Value {
@@ -34,10 +32,10 @@ fn check(parameters: &str, expected: &Expect) {
 
 #[track_caller]
 fn check_against(schema: &Value, parameters: &str, expected: &Expect) {
-    let source = Source { path: "r.yaml".to_owned(), text: parameters.to_owned() };
-    let nodes = yaml::read(&source, &mut Findings::default()).expect("YAML");
+    let (documents, errors) = yaml::documents("r.yaml", parameters);
+    assert_eq!(errors, []);
     let compiled = Schema::new(schema).expect("a schema");
-    let text = match compiled.check(nodes.first()) {
+    let text = match compiled.check(documents.unwrap().first()) {
         Ok(value) => value.to_string(),
         Err(errors) => {
             let line = |error: &ParameterError| {

@@ -3,7 +3,7 @@
 use crate::Position;
 use crate::diagnostic::{Context, Findings};
 use crate::document::{Flag, Text};
-use crate::yaml::{Content, Node, Scalar, wrong_syntax};
+use crate::yaml::{Content, Node, Scalar};
 
 /// Reads values on behalf of one block.
 pub(super) struct Fields<'a> {
@@ -87,7 +87,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn expected(&mut self, key: &str, node: &Node, expected: &str) {
         let text = format!("'{key}' must be {expected}, this is a {}", node.kind_name());
-        let message = wrong_syntax(&node.at.file, &text);
+        let message = super::wrong_syntax(&node.at.file, &text);
         self.error(&node.at, message);
     }
 

@@ -1,61 +1,59 @@
 //! Builds the tree from the parser's events, within limits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::{Content, Entry, Kind, Node, Scalar};
-use crate::diagnostic::{Context, Findings};
-use crate::{Position, Source};
+use super::{Content, Entry, Kind, Node, Scalar, SyntaxError};
+use crate::Position;
 
-/// Rule files need a handful of levels; the tree is walked by recursion.
+/// The files need a handful of levels; the tree is walked by recursion.
 const DEPTH_MAX: usize = 64;
 
-/// What aliases may unfold to in one file. Without it a few lines could fill the memory.
-const ALIAS_BYTES_MAX: usize = 16 << 20;
+/// What anchors may keep and aliases unfold to in one file. Without it a few lines could fill the memory.
+const COPIED_BYTES_MAX: usize = 16 << 20;
 const NODE_BYTES: usize = 128;
 
-/// Reads all documents of a file. Nothing if the file is no YAML; what can be told apart from that
-/// is found in one go.
-pub(crate) fn read(source: &Source, findings: &mut Findings) -> Option<Vec<Node>> {
+/// Reads all documents of a text, and all that is wrong with it in one go. No documents if the text is not YAML; where
+/// only a part of it is wrong, that part is left out.
+pub fn documents(file: &str, text: &str) -> (Option<Vec<Node>>, Vec<SyntaxError>) {
     let mut reader = Reader {
-        parser: Parser::new_from_str_with_options(&source.text, granit_parser::options! { emit_comments: false }),
-        file: Arc::from(source.path.as_str()),
+        parser: Parser::new_from_str_with_options(text, granit_parser::options! { emit_comments: false }),
+        file: Arc::from(file),
         anchors: HashMap::new(),
-        alias_bytes: 0,
-        findings,
+        copied_bytes: 0,
+        errors: Vec::new(),
     };
-    match reader.documents() {
-        Ok(documents) => Some(documents),
-        Err(problem) => {
-            reader.complain(&problem.at, &problem.text);
-            None
+    let documents = reader.documents().map_err(|error| reader.errors.push(error)).ok();
+    (documents, reader.errors)
+}
+
+/// Reads a text that holds one document, which is null where there is none; a second one is an error.
+pub fn document(file: &str, text: &str) -> (Option<Node>, Vec<SyntaxError>) {
+    let (documents, mut errors) = documents(file, text);
+    let document = documents.map(|documents| {
+        let mut documents = documents.into_iter();
+        let first = documents.next();
+        if let Some(Node { at, .. }) = documents.next() {
+            let message = "a second document begins here, and this file can hold one only".to_owned();
+            errors.push(SyntaxError { at, message });
         }
-    }
+        first.unwrap_or_else(|| Node::null(Position { file: file.into(), line: 1, column: 1 }))
+    });
+    (document, errors)
 }
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     file: Arc<str>,
-    anchors: HashMap<usize, Anchored>,
-    alias_bytes: usize,
-    findings: &'a mut Findings,
+    anchors: HashMap<usize, Weighed>,
+    copied_bytes: usize,
+    errors: Vec<SyntaxError>,
 }
 
-struct Anchored {
-    node: Node,
-    bytes: usize,
-    depth: usize,
-}
-
-/// What makes it impossible to read on.
-struct Problem {
-    at: Position,
-    text: String,
-}
-
-/// A node with what it weighs, for the limits on aliases.
+/// A node with what it weighs, for the limits on copies of it.
+#[derive(Clone)]
 struct Weighed {
     node: Node,
     bytes: usize,
@@ -63,7 +61,7 @@ struct Weighed {
 }
 
 impl<'a> Reader<'a> {
-    fn documents(&mut self) -> Result<Vec<Node>, Problem> {
+    fn documents(&mut self) -> Result<Vec<Node>, SyntaxError> {
         let mut documents = Vec::new();
         while let Some((event, span)) = self.next()? {
             match event {
@@ -78,19 +76,16 @@ impl<'a> Reader<'a> {
         Ok(documents)
     }
 
-    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Problem> {
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, SyntaxError> {
         self.parser
             .next_event()
             .transpose()
-            .map_err(|error: ScanError| Problem { at: self.position(*error.marker()), text: error.info() })
+            .map_err(|error: ScanError| SyntaxError { at: self.position(*error.marker()), message: error.info() })
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Weighed, Problem> {
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Weighed, SyntaxError> {
         let at = self.position(span.start);
-        if depth > DEPTH_MAX {
-            let text = format!("more than {DEPTH_MAX} levels of lists and maps");
-            return Err(Problem { at, text });
-        }
+        check_depth(&at, depth)?;
         let (anchor, weighed) = match event {
             Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(at, &text, style, tag.as_deref(), span)),
             Event::SequenceStart(_, anchor, tag) => {
@@ -103,14 +98,13 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(anchor) => return self.alias(at, anchor, depth),
             _ => {
-                let text = "a value is missing here".to_owned();
-                return Err(Problem { at, text });
+                let message = "a value is missing here".to_owned();
+                return Err(SyntaxError { at, message });
             }
         };
         if anchor != 0 {
-            let Weighed { node, bytes, depth } = &weighed;
-            let anchored = Anchored { node: node.clone(), bytes: *bytes, depth: *depth };
-            self.anchors.insert(anchor, anchored);
+            self.count_copy(&weighed.node.at, weighed.bytes)?;
+            self.anchors.insert(anchor, weighed.clone());
         }
         Ok(weighed)
     }
@@ -121,7 +115,7 @@ impl<'a> Reader<'a> {
             (None, ScalarStyle::Plain) => plain,
             (None, _) | (Some((_, Some("str"))), _) => Kind::Text,
             (Some((tag, _)), _) => {
-                self.complain(&at, &format!("the tag '{}' is not supported", tag.original()));
+                self.complain(&at, format!("the tag '{}' is not supported", tag.original()));
                 Kind::Text
             }
         };
@@ -139,7 +133,7 @@ impl<'a> Reader<'a> {
         Weighed { node, bytes: NODE_BYTES + text.len(), depth: 1 }
     }
 
-    fn list(&mut self, at: Position, depth: usize) -> Result<Weighed, Problem> {
+    fn list(&mut self, at: Position, depth: usize) -> Result<Weighed, SyntaxError> {
         let (mut items, mut bytes, mut deepest) = (Vec::new(), NODE_BYTES, 0);
         while let Some((event, span)) = self.next()? {
             if event == Event::SequenceEnd {
@@ -154,7 +148,7 @@ impl<'a> Reader<'a> {
         Ok(Weighed { node, bytes, depth: deepest + 1 })
     }
 
-    fn map(&mut self, at: Position, depth: usize) -> Result<Weighed, Problem> {
+    fn map(&mut self, at: Position, depth: usize) -> Result<Weighed, SyntaxError> {
         let (mut entries, mut merged) = (Vec::<Entry>::new(), Vec::new());
         let (mut bytes, mut deepest) = (NODE_BYTES, 0);
         let mut known = HashMap::<Arc<str>, Position>::new();
@@ -180,60 +174,68 @@ impl<'a> Reader<'a> {
             };
             if let Some(first) = known.get(&scalar.text) {
                 let text = format!("the key '{}' is there twice, first at {first}", scalar.text);
-                self.complain(&key.node.at, &text);
+                self.complain(&key.node.at, text);
                 continue;
             }
             known.insert(Arc::clone(&scalar.text), key.node.at.clone());
             entries.push(Entry { key: scalar.text, at: key.node.at, value: value.node });
         }
+        let mut known: HashSet<Arc<str>> = known.into_keys().collect();
         for node in merged {
-            self.merge(node, &mut entries);
+            self.merge(node, &mut known, &mut entries);
         }
         let node = Node { at, content: Content::Map(entries) };
         Ok(Weighed { node, bytes, depth: deepest + 1 })
     }
 
     /// `<<:` adds what the map does not say itself; of a list of maps the first that says it.
-    fn merge(&mut self, node: Node, entries: &mut Vec<Entry>) {
+    fn merge(&mut self, node: Node, known: &mut HashSet<Arc<str>>, entries: &mut Vec<Entry>) {
         match node.content {
-            Content::Map(added) => {
-                for entry in added {
-                    if !entries.iter().any(|known| known.key == entry.key) {
-                        entries.push(entry);
-                    }
-                }
+            Content::Map(mut added) => {
+                added.retain(|entry| known.insert(Arc::clone(&entry.key)));
+                entries.append(&mut added);
             }
             Content::List(maps) if maps.iter().all(|map| matches!(map.content, Content::Map(_))) => {
                 for map in maps {
-                    self.merge(map, entries);
+                    self.merge(map, known, entries);
                 }
             }
             _ => self.complain(&node.at, "'<<' needs a map or a list of maps"),
         }
     }
 
-    fn alias(&mut self, at: Position, anchor: usize, depth: usize) -> Result<Weighed, Problem> {
+    fn alias(&mut self, at: Position, anchor: usize, depth: usize) -> Result<Weighed, SyntaxError> {
         let Some(anchored) = self.anchors.get(&anchor) else {
-            let text = "an alias within what it stands for".to_owned();
-            return Err(Problem { at, text });
+            let message = "an alias within what it stands for".to_owned();
+            return Err(SyntaxError { at, message });
         };
-        self.alias_bytes += anchored.bytes;
-        if self.alias_bytes > ALIAS_BYTES_MAX || depth + anchored.depth > DEPTH_MAX {
-            let text = "the aliases of this file unfold to too much".to_owned();
-            return Err(Problem { at, text });
+        let Weighed { mut node, bytes, depth: levels } = anchored.clone();
+        self.count_copy(&at, bytes)?;
+        check_depth(&at, depth + levels - 1)?;
+        node.at = at;
+        if let Content::Scalar(scalar) = &mut node.content {
+            scalar.inset = None;
         }
-        Ok(Weighed { node: anchored.node.clone(), bytes: anchored.bytes, depth: anchored.depth })
+        Ok(Weighed { node, bytes, depth: levels })
+    }
+
+    fn count_copy(&mut self, at: &Position, bytes: usize) -> Result<(), SyntaxError> {
+        self.copied_bytes += bytes;
+        if self.copied_bytes > COPIED_BYTES_MAX {
+            let message = "the aliases of this file unfold to too much".to_owned();
+            return Err(SyntaxError { at: at.clone(), message });
+        }
+        Ok(())
     }
 
     fn check_collection_tag(&mut self, at: &Position, tag: Option<&Tag>) {
         if let Some(tag) = tag.filter(|tag| !matches!(tag.core_suffix(), Some("map" | "seq"))) {
-            self.complain(at, &format!("the tag '{}' is not supported", tag.original()));
+            self.complain(at, format!("the tag '{}' is not supported", tag.original()));
         }
     }
 
-    fn complain(&mut self, at: &Position, text: &str) {
-        let message = wrong_syntax(&self.file, text);
-        self.findings.error(&Context::default(), Some(at), message);
+    fn complain(&mut self, at: &Position, message: impl Into<String>) {
+        self.errors.push(SyntaxError { at: at.clone(), message: message.into() });
     }
 
     fn position(&self, marker: granit_parser::Marker) -> Position {
@@ -242,9 +244,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The message of everything that YAML, or the types of a rule file, forbid.
-pub(crate) fn wrong_syntax(file: &str, text: &str) -> String {
-    format!("wrong syntax for the rule file '{file}': {text}")
+fn check_depth(at: &Position, depth: usize) -> Result<(), SyntaxError> {
+    if depth > DEPTH_MAX {
+        let message = format!("more than {DEPTH_MAX} levels of lists and maps");
+        return Err(SyntaxError { at: at.clone(), message });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

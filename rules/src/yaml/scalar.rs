@@ -4,26 +4,34 @@ use std::sync::Arc;
 
 /// A scalar as written.
 #[derive(Clone, Debug)]
-pub(crate) struct Scalar {
-    pub(crate) text: Arc<str>,
-    pub(crate) kind: Kind,
+pub struct Scalar {
+    /// The text without quotes and escapes; a number or boolean in its own spelling.
+    pub text: Arc<str>,
+    /// What YAML takes it for.
+    pub kind: Kind,
     /// Columns between the place of the scalar and the first character of its text, where the
     /// characters of the text stand one by one in the file; nothing for texts of several lines or
     /// with escapes.
-    pub(crate) inset: Option<u32>,
+    pub inset: Option<u32>,
 }
 
 /// What YAML takes a scalar for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// `null`, `~`, or nothing at all.
     Null,
+    /// `true` or `false`, in no other word.
     Bool,
+    /// A whole number: decimal, `0x` or `0o`.
     Integer,
+    /// Any other finite number.
     Float,
+    /// Everything else, and all that is quoted.
     Text,
 }
 
 impl Kind {
+    /// In the words of a message.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Null => "null",
@@ -62,6 +70,25 @@ impl Kind {
 }
 
 impl Scalar {
+    /// A scalar that was not read from YAML.
+    pub fn of_text(text: impl Into<Arc<str>>) -> Scalar {
+        Scalar { text: text.into(), kind: Kind::Text, inset: None }
+    }
+
+    /// A number in decimal digits, without an exponent and without `.0`. Templates write 1000000 as `1e+06`.
+    pub fn decimal(&self) -> Option<String> {
+        let whole = || self.number().filter(|number| !number.is_f64()).map(|number| number.to_string());
+        match self.kind {
+            Kind::Integer => whole().or_else(|| self.float()),
+            Kind::Float => self.float(),
+            Kind::Null | Kind::Bool | Kind::Text => None,
+        }
+    }
+
+    fn float(&self) -> Option<String> {
+        self.text.parse::<f64>().ok().map(|number| number.to_string())
+    }
+
     /// The number that the scalar stands for, if it stands for one that JSON can carry exactly.
     pub(crate) fn number(&self) -> Option<serde_json::Number> {
         match self.kind {
@@ -77,7 +104,7 @@ impl Scalar {
     }
 
     /// The boolean that the scalar stands for, if it stands for one.
-    pub(crate) fn boolean(&self) -> Option<bool> {
+    pub fn boolean(&self) -> Option<bool> {
         (self.kind == Kind::Bool).then(|| self.text.starts_with(['t', 'T']))
     }
 }
@@ -98,6 +125,25 @@ mod tests {
 
     fn check(text: &str, expected: Kind) {
         assert_eq!(Kind::of_plain(text), expected, "{text:?}");
+    }
+
+    #[track_caller]
+    fn check_decimal(text: &str, expected: Option<&str>) {
+        let scalar = Scalar { kind: Kind::of_plain(text), ..Scalar::of_text(text) };
+        assert_eq!(scalar.decimal().as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn numbers_in_decimal_digits() {
+        check_decimal("+5", Some("5"));
+        check_decimal("0x1F", Some("31"));
+        check_decimal("18446744073709551615", Some("18446744073709551615"));
+        check_decimal("-99999999999999999999999", Some("-100000000000000000000000"));
+        check_decimal("1e+06", Some("1000000"));
+        check_decimal("2.0", Some("2"));
+        check_decimal("1.50", Some("1.5"));
+        check_decimal("a", None);
+        check_decimal("true", None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rules::{ActionnerSpec, Catalogue, OutputUse};
+use rules::{ActionnerName, ActionnerSpec, Catalogue, OutputUse};
 use serde_json::{Value, json};
 
 pub(crate) fn catalogue() -> Catalogue {
@@ -13,7 +13,7 @@ pub(crate) fn catalogue() -> Catalogue {
     }
 }
 
-fn actionners() -> BTreeMap<String, ActionnerSpec> {
+fn actionners() -> BTreeMap<ActionnerName, ActionnerSpec> {
     use OutputUse::{None, Optional, Required};
     let healthy = json!({"type": "string", "pattern": "^([0-9]+|[0-9]{1,2}%|100%)$"});
     let shell = json!({"type": "string", "default": "/bin/sh"});
@@ -64,7 +64,7 @@ fn actionners() -> BTreeMap<String, ActionnerSpec> {
     .map(|(name, properties, required, continue_by_default, output)| {
         let parameters = schema(&properties, &required);
         let spec = ActionnerSpec { parameters, required_fields: vec![], continue_by_default, output };
-        (name.to_owned(), spec)
+        (name.parse().unwrap(), spec)
     })
     .collect()
 }

@@ -79,7 +79,7 @@ fn every_mistake_of_the_first_phase_is_found() {
             rules.yaml:30:12: unknown key 'tarjet' in 'output'; did you mean 'target'? action="AA"
             rules.yaml:1:9: no action specified rule="First"
             rules.yaml:15:15: missing actionner; no action block has this name; did you mean 'AA'? rule="Second" action="A"
-            rules.yaml:17:18: incorrect actionner; it is written 'category:name' in small letters rule="Second" action="B" actionner="Kubernetes"
+            rules.yaml:17:18: incorrect actionner; it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together rule="Second" action="B" actionner="Kubernetes"
             rules.yaml:23:24: missing 'parameters' for the output rule="Second" action="C" actionner="kubernetes:log" output_target="aws:s3"
             rules.yaml:26:15: missing 'target' for the output rule="Second" action="D" actionner="kubernetes:log"
         "#]],

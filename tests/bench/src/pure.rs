@@ -76,7 +76,7 @@ fn rule_set(count: usize) -> Result<RuleSet> {
         output: OutputUse::None,
     };
     let catalogue = Catalogue {
-        actionners: BTreeMap::from([("kubernetes:label".to_owned(), label)]),
+        actionners: BTreeMap::from([("kubernetes:label".parse()?, label)]),
         outputs: BTreeMap::new(),
         notifiers: BTreeSet::new(),
     };

@@ -1,6 +1,6 @@
 //! An operator's file as it was written: what the policy makes of it is not known here.
 
-use rules::Position;
+use rules::{ActionnerName, Position};
 
 use super::granted::Granted;
 use super::limits::NamedLimits;
@@ -17,7 +17,7 @@ pub struct OperatorPolicy {
 #[derive(Debug, Clone)]
 pub(super) struct EntryAsWritten {
     pub(super) position: Position,
-    pub(super) name: String,
+    pub(super) name: ActionnerName,
     pub(super) body: Body,
 }
 

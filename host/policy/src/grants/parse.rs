@@ -6,14 +6,15 @@ mod kubernetes;
 mod objects;
 mod value;
 
-use serde_saphyr::Location;
+use rules::ActionnerName;
+use rules::yaml::{Content, Entry, Node};
 
 use super::granted::Granted;
 use super::limits::NamedLimits;
 use super::operator::{Body, EntryAsWritten, OperatorPolicy};
 use super::pattern::Pattern;
 use super::problem::PolicyError;
-use super::yaml::{Node, Reader, Value};
+use super::yaml::{Reader, is_true};
 use crate::address::{SHOWN_CHARS_MAX, shown};
 use value::unknown_key;
 
@@ -23,17 +24,17 @@ const ENTRY_KEYS: [&str; 8] =
 
 /// Read an operator's file.
 pub(super) fn operator(file: &str, text: &str) -> Result<OperatorPolicy, Vec<PolicyError>> {
-    let mut reader = Reader::new(file);
+    let mut reader = Reader::default();
     let mut policy = OperatorPolicy::default();
-    let root = reader.document(text);
+    let root = reader.document(file, text);
     // A file with nothing but comments changes nothing.
-    let root = root.filter(|root| !matches!(root.value, Value::Null));
-    for (key, value) in root.and_then(|root| reader.map(root, "the policy")).unwrap_or_default() {
-        match key.value.as_str() {
+    let root = root.filter(|root| !root.is_null());
+    for Entry { key, at, value } in root.and_then(|root| reader.map(root, "the policy")).unwrap_or_default() {
+        match &*key {
             "protected" => policy.protected_namespaces = protected(&mut reader, value),
             "limits" => policy.limits = limits(&mut reader, value),
             "actionners" => policy.entries = actionners(&mut reader, value),
-            _ => unknown_key(&mut reader, &key, &["protected", "limits", "actionners"]),
+            _ => unknown_key(&mut reader, &key, &at, &["protected", "limits", "actionners"]),
         }
     }
     reader.finish(policy)
@@ -41,28 +42,28 @@ pub(super) fn operator(file: &str, text: &str) -> Result<OperatorPolicy, Vec<Pol
 
 /// Read the body of one entry, as it lies beside a bundled actionner.
 pub(super) fn entry(file: &str, text: &str) -> Result<Body, Vec<PolicyError>> {
-    let mut reader = Reader::new(file);
-    let body = reader.document(text).and_then(|node| entry_body(&mut reader, file, node));
-    match body {
-        Some(Body::Forbidden) => {
-            reader.problem(Location::UNKNOWN, "a bundled policy can't forbid its actionner".to_owned());
-            reader.finish(Body::Forbidden)
-        }
-        Some(body) => reader.finish(body),
-        None => reader.finish(Body::default()),
+    let mut reader = Reader::default();
+    let Some(node) = reader.document(file, text) else {
+        return reader.finish(Body::default());
+    };
+    let at = node.at.clone();
+    let body = entry_body(&mut reader, file, node).unwrap_or_default();
+    if matches!(body, Body::Forbidden) {
+        reader.problem(&at, "a bundled policy can't forbid its actionner");
     }
+    reader.finish(body)
 }
 
 fn protected(reader: &mut Reader, node: Node) -> Option<Vec<Pattern>> {
     let mut namespaces = None;
-    for (key, value) in reader.map(node, "`protected`")? {
-        match key.value.as_str() {
+    for Entry { key, at, value } in reader.map(node, "`protected`")? {
+        match &*key {
             // Here alone an empty list means something: not even `kube-system` is protected.
-            "namespaces" if matches!(&value.value, Value::List(list) if list.is_empty()) => {
+            "namespaces" if matches!(&value.content, Content::List(list) if list.is_empty()) => {
                 namespaces = Some(Vec::new());
             }
             "namespaces" => namespaces = Some(value::namespaces(reader, value)),
-            _ => unknown_key(reader, &key, &["namespaces"]),
+            _ => unknown_key(reader, &key, &at, &["namespaces"]),
         }
     }
     namespaces
@@ -70,15 +71,15 @@ fn protected(reader: &mut Reader, node: Node) -> Option<Vec<Pattern>> {
 
 fn limits(reader: &mut Reader, node: Node) -> NamedLimits {
     let mut named = NamedLimits::default();
-    for (key, value) in reader.map(node, "`limits`").unwrap_or_default() {
-        if !NamedLimits::KEYS.contains(&key.value.as_str()) {
-            unknown_key(reader, &key, &NamedLimits::KEYS);
+    for Entry { key, at, value } in reader.map(node, "`limits`").unwrap_or_default() {
+        if !NamedLimits::KEYS.contains(&&*key) {
+            unknown_key(reader, &key, &at, &NamedLimits::KEYS);
             continue;
         }
-        if let Some((text, place)) = reader.scalar(value, &key.value)
-            && let Err(message) = named.set(&key.value, &text)
+        if let Some((text, place)) = reader.scalar(value, &key)
+            && let Err(message) = named.set(&key, &text)
         {
-            reader.problem(place, format!("`{}`: {message}", key.value));
+            reader.problem(&place, format!("`{key}`: {message}"));
         }
     }
     named
@@ -86,29 +87,17 @@ fn limits(reader: &mut Reader, node: Node) -> NamedLimits {
 
 fn actionners(reader: &mut Reader, node: Node) -> Vec<EntryAsWritten> {
     let mut entries = Vec::new();
-    for (key, value) in reader.map(node, "`actionners`").unwrap_or_default() {
-        if !is_actionner_name(&key.value) {
-            let name = shown(&key.value, SHOWN_CHARS_MAX);
-            reader.problem(
-                key.referenced,
-                format!("`{name}` is not the name of an actionner: write `category:name`, such as `kubernetes:label`"),
-            );
+    for Entry { key, at, value } in reader.map(node, "`actionners`").unwrap_or_default() {
+        let what = format!("`{}`", shown(&key, SHOWN_CHARS_MAX));
+        let name = key.parse::<ActionnerName>();
+        if let Err(error) = &name {
+            reader.problem(&at, format!("{what} is not the name of an actionner: {error}"));
         }
-        let what = format!("`{}`", shown(&key.value, SHOWN_CHARS_MAX));
-        if let Some(body) = entry_body(reader, &what, value) {
-            entries.push(EntryAsWritten { position: reader.position(key.referenced), name: key.value, body });
+        if let (Some(body), Ok(name)) = (entry_body(reader, &what, value), name) {
+            entries.push(EntryAsWritten { position: at, name, body });
         }
     }
     entries
-}
-
-/// `category:name` in the characters that a file, a metric and a shell take as they are.
-fn is_actionner_name(name: &str) -> bool {
-    let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
-    };
-    name.len() <= 128 && name.split_once(':').is_some_and(|(category, name)| is_word(category) && is_word(name))
 }
 
 fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
@@ -116,8 +105,8 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
     let mut forbidden = None;
     let entries = reader.map(node, what)?;
     let count = entries.len();
-    for (key, value) in entries {
-        match key.value.as_str() {
+    for Entry { key, at, value } in entries {
+        match &*key {
             "digest" => digest = self::digest(reader, value),
             "kubernetes" => {
                 for grant in reader.list(value, "kubernetes") {
@@ -138,28 +127,25 @@ fn entry_body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> {
             "objects" => granted.objects = objects::grants(reader, value),
             "limits" => named = limits(reader, value),
             "forbidden" => forbidden = Some(value),
-            _ => unknown_key(reader, &key, &ENTRY_KEYS),
+            _ => unknown_key(reader, &key, &at, &ENTRY_KEYS),
         }
     }
     let Some(forbidden) = forbidden else {
         return Some(Body::Granted { digest, granted: Box::new(granted), limits: named });
     };
-    if !matches!(forbidden.value, Value::Bool(true)) {
-        reader.problem(
-            forbidden.referenced,
-            "`forbidden` can only be `true`: leave it out to allow what is granted".to_owned(),
-        );
+    if !is_true(&forbidden) {
+        reader.problem(&forbidden.at, "`forbidden` can only be `true`: leave it out to allow what is granted");
     } else if count > 1 {
-        reader.problem(forbidden.referenced, format!("{what} is forbidden: no other key can stand beside `forbidden`"));
+        reader.problem(&forbidden.at, format!("{what} is forbidden: no other key can stand beside `forbidden`"));
     }
     Some(Body::Forbidden)
 }
 
 /// A switch that is off unless it is written, so that `false` can only be a misunderstanding.
 fn artifacts(reader: &mut Reader, node: &Node) -> bool {
-    let allowed = matches!(node.value, Value::Bool(true));
+    let allowed = is_true(node);
     if !allowed {
-        reader.problem(node.referenced, "`artifacts` can only be `true`: leave it out to forbid them".to_owned());
+        reader.problem(&node.at, "`artifacts` can only be `true`: leave it out to forbid them");
     }
     allowed
 }
@@ -170,8 +156,8 @@ fn digest(reader: &mut Reader, node: Node) -> Option<String> {
     let valid = hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if !valid {
         reader.problem(
-            place,
-            "`digest` must be `sha256:` and 64 hexadecimal digits in lower case: `falco-talon actionners inspect FILE` shows it".to_owned(),
+            &place,
+            "`digest` must be `sha256:` and 64 hexadecimal digits in lower case: `falco-talon actionners inspect FILE` shows it",
         );
         return None;
     }

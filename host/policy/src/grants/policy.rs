@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rules::nearest::valid_names;
+use rules::{ActionnerName, Position};
 
 use super::gates::{self, MissingGrant};
 use super::granted::{Entry, Granted, Grants};
@@ -25,8 +26,8 @@ pub struct Policy {
     /// Kept apart, so that no file can take it away.
     own_namespace: Option<Arc<str>>,
     limits: NamedLimits,
-    bundled: Vec<String>,
-    entries: BTreeMap<String, Body>,
+    bundled: Vec<ActionnerName>,
+    entries: BTreeMap<ActionnerName, Body>,
 }
 
 impl Policy {
@@ -37,8 +38,12 @@ impl Policy {
     pub fn bundled<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Policy, Vec<PolicyError>> {
         let mut bodies = BTreeMap::new();
         for (name, text) in entries {
-            let body = parse::entry(&format!("{}/policy.yaml", name.replace(':', "-")), text)?;
-            bodies.insert(name.to_owned(), body);
+            let file = format!("{}/policy.yaml", name.replace(':', "-"));
+            let name = name.parse::<ActionnerName>().map_err(|error| {
+                let position = Position { file: file.as_str().into(), line: 1, column: 1 };
+                vec![PolicyError { position, message: format!("`{name}` is not the name of an actionner: {error}") }]
+            })?;
+            bodies.insert(name, parse::entry(&file, text)?);
         }
         Ok(Policy {
             protected_namespaces: vec![Pattern::Exact(PROTECTED_BY_DEFAULT.to_owned())],
@@ -64,7 +69,7 @@ impl Policy {
             if let Body::Granted { digest: None, .. } = &entry.body
                 && !self.bundled.contains(&entry.name)
             {
-                let bundled: Vec<&str> = self.bundled.iter().map(String::as_str).collect();
+                let bundled: Vec<&str> = self.bundled.iter().map(ActionnerName::as_str).collect();
                 errors.push(PolicyError {
                     position: entry.position.clone(),
                     message: format!(
@@ -111,7 +116,7 @@ impl Policy {
 
     /// The actionners that the policy names, forbidden ones among them.
     pub fn actionners(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(String::as_str)
+        self.entries.keys().map(ActionnerName::as_str)
     }
 
     /// Which functions a component imports that no grant of the actionner could ever allow.

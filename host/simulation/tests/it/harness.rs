@@ -43,7 +43,7 @@ fn check_refused(yaml: &str, expected: &str) {
 fn a_broken_cluster_is_refused_with_the_reason() {
     check_refused(
         "apiVersion: v1\nkind: Podd\nmetadata: {name: a}",
-        "line 1, column 1: Podd a: the simulation knows no v1 Podd; the nearest it knows is v1 Pod",
+        "line 1, column 1: Podd a: the simulation knows no v1 Podd; did you mean 'v1 Pod'?",
     );
     check_refused(
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, dataa: {}}",

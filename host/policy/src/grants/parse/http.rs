@@ -3,26 +3,26 @@
 use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
-use serde_saphyr::Spanned;
+use rules::yaml::{Content, Entry, Kind, Node};
 
 use super::super::http::{HeaderSource, HttpGrant, Method, is_of_the_connection};
-use super::super::yaml::{Node, Reader, Value};
+use super::super::yaml::Reader;
 use super::value::{missing, unknown_key, words};
 use crate::address::{SHOWN_CHARS_MAX, WebAddress, shown};
 
 /// `{url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}`.
 pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<HttpGrant> {
-    let place = node.referenced;
+    let place = node.at.clone();
     let (mut url, mut methods, mut headers) = (None, None, Vec::new());
-    for (key, value) in reader.map(node, "a grant")? {
-        match key.value.as_str() {
+    for Entry { key, at, value } in reader.map(node, "a grant")? {
+        match &*key {
             "url" => url = Some(self::url(reader, value)),
             "methods" => methods = Some(words(reader, value, "methods", &Method::ALL, Method::name)),
             "headers" => headers = self::headers(reader, value),
-            _ => unknown_key(reader, &key, &["url", "methods", "headers"]),
+            _ => unknown_key(reader, &key, &at, &["url", "methods", "headers"]),
         }
     }
-    missing(reader, place, &[("url", url.is_none()), ("methods", methods.is_none())]);
+    missing(reader, &place, &[("url", url.is_none()), ("methods", methods.is_none())]);
     Some(HttpGrant { url: url??, methods: methods?, headers })
 }
 
@@ -36,53 +36,55 @@ fn url(reader: &mut Reader, node: Node) -> Option<WebAddress> {
             Some(place) => format!("it leads to {place}, which no grant can allow"),
         },
     };
-    reader.problem(place, format!("`url`: {wrong}"));
+    reader.problem(&place, format!("`url`: {wrong}"));
     None
 }
 
 fn headers(reader: &mut Reader, node: Node) -> Vec<(String, HeaderSource)> {
     let mut headers: Vec<(String, HeaderSource)> = Vec::new();
-    for (name, value) in reader.map(node, "`headers`").unwrap_or_default() {
-        let written = shown(&name.value, SHOWN_CHARS_MAX);
-        if name.value.parse::<HeaderName>().is_err() {
-            reader.problem(name.referenced, format!("`{written}` is not the name of a header"));
-        } else if is_of_the_connection(&name.value) {
-            reader.problem(name.referenced, format!("`{written}` belongs to the connection, which is the host's"));
-        } else if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name.value)) {
-            reader.problem(name.referenced, format!("`{written}` is written twice"));
+    for Entry { key: name, at, value } in reader.map(node, "`headers`").unwrap_or_default() {
+        let written = shown(&name, SHOWN_CHARS_MAX);
+        if name.parse::<HeaderName>().is_err() {
+            reader.problem(&at, format!("`{written}` is not the name of a header"));
+        } else if is_of_the_connection(&name) {
+            reader.problem(&at, format!("`{written}` belongs to the connection, which is the host's"));
+        } else if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+            reader.problem(&at, format!("`{written}` is written twice"));
         }
         if let Some(source) = header(reader, &name, value) {
-            headers.push((name.value, source));
+            headers.push(((*name).to_owned(), source));
         }
     }
     headers
 }
 
 /// A text, `{env: X}` or `{file: /path}`.
-fn header(reader: &mut Reader, name: &Spanned<String>, node: Node) -> Option<HeaderSource> {
-    let what = format!("`{}`", shown(&name.value, SHOWN_CHARS_MAX));
-    if let Value::Text(text) = node.value {
-        let valid = HeaderValue::from_str(&text).is_ok();
+fn header(reader: &mut Reader, name: &str, node: Node) -> Option<HeaderSource> {
+    let what = format!("`{}`", shown(name, SHOWN_CHARS_MAX));
+    let place = node.at.clone();
+    if let Content::Scalar(scalar) = &node.content
+        && scalar.kind == Kind::Text
+    {
+        let valid = HeaderValue::from_str(&scalar.text).is_ok();
         if !valid {
-            reader.problem(node.referenced, format!("{what} can't be sent: no line breaks and control characters"));
+            reader.problem(&place, format!("{what} can't be sent: no line breaks and control characters"));
         }
-        return valid.then_some(HeaderSource::Text(text));
+        return valid.then(|| HeaderSource::Text((*scalar.text).to_owned()));
     }
-    let place = node.referenced;
     let mut sources = Vec::new();
-    if !matches!(node.value, Value::Map(_)) {
-        reader.problem(place, format!("{what} is a text in quotes, `{{env: NAME}}` or `{{file: /path}}`"));
+    if !matches!(node.content, Content::Map(_)) {
+        reader.problem(&place, format!("{what} is a text in quotes, `{{env: NAME}}` or `{{file: /path}}`"));
         return None;
     }
-    for (key, value) in reader.map(node, &what)? {
-        match key.value.as_str() {
+    for Entry { key, at, value } in reader.map(node, &what)? {
+        match &*key {
             "env" => sources.extend(reader.text(value, "env").map(|(name, _)| HeaderSource::Env(name))),
             "file" => sources.extend(file(reader, value)),
-            _ => unknown_key(reader, &key, &["env", "file"]),
+            _ => unknown_key(reader, &key, &at, &["env", "file"]),
         }
     }
     if sources.len() != 1 {
-        reader.problem(place, format!("{what} is a text, `{{env: NAME}}` or `{{file: /path}}`"));
+        reader.problem(&place, format!("{what} is a text, `{{env: NAME}}` or `{{file: /path}}`"));
     }
     sources.pop()
 }
@@ -91,7 +93,7 @@ fn file(reader: &mut Reader, node: Node) -> Option<HeaderSource> {
     let (text, place) = reader.text(node, "file")?;
     let path = PathBuf::from(&text);
     if !path.is_absolute() {
-        reader.problem(place, "`file` must be an absolute path".to_owned());
+        reader.problem(&place, "`file` must be an absolute path");
         return None;
     }
     Some(HeaderSource::File(path))

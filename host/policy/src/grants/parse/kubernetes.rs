@@ -1,33 +1,34 @@
 //! Grants of the Kubernetes API, from text.
 
 use rules::nearest::valid_names;
+use rules::yaml::{Entry, Node};
 
 use super::super::field::{FieldPath, Segment};
 use super::super::kubernetes::{KubernetesGrant, Scope, Verb};
-use super::super::yaml::{Node, Reader};
+use super::super::yaml::Reader;
 use super::value::{self, items, unknown_key};
 use crate::address::{ResourceName, SHOWN_CHARS_MAX, shown};
 
 pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> {
     const KEYS: [&str; 6] = ["verbs", "resources", "scope", "namespaces", "names", "fields"];
-    let place = node.referenced;
+    let place = node.at.clone();
     let before = reader.problem_count();
     let (mut verbs, mut resources, mut scope) = (None, None, Scope::default());
     let (mut namespaces, mut names, mut fields) = (Vec::new(), Vec::new(), Vec::new());
-    for (key, value) in reader.map(node, "a grant")? {
-        match key.value.as_str() {
+    for Entry { key, at, value } in reader.map(node, "a grant")? {
+        match &*key {
             "verbs" => verbs = Some(self::verbs(reader, value)),
             "resources" => resources = Some(items(reader, value, "resources")),
             "scope" => scope = self::scope(reader, value).unwrap_or_default(),
             "namespaces" => namespaces = value::namespaces(reader, value),
             "names" => names = items(reader, value, "names"),
             "fields" => fields = self::fields(reader, value),
-            _ => unknown_key(reader, &key, &KEYS),
+            _ => unknown_key(reader, &key, &at, &KEYS),
         }
     }
     for (key, missing) in [("verbs", verbs.is_none()), ("resources", resources.is_none())] {
         if missing {
-            reader.problem(place, format!("`{key}` is missing: a grant names what it allows"));
+            reader.problem(&place, format!("`{key}` is missing: a grant names what it allows"));
         }
     }
     let grant = KubernetesGrant { verbs: verbs?, resources: resources?, scope, namespaces, names, fields };
@@ -35,7 +36,7 @@ pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> 
     if reader.problem_count() == before
         && let Err(message) = check_keys_agree(&grant)
     {
-        reader.problem(place, message);
+        reader.problem(&place, message);
     }
     Some(grant)
 }
@@ -97,7 +98,7 @@ fn verbs(reader: &mut Reader, node: Node) -> Vec<Verb> {
             None => {
                 let valid = valid_names(&text, &Verb::ALL.map(Verb::name));
                 let text = shown(&text, SHOWN_CHARS_MAX);
-                reader.problem(place, format!("`{text}` is not a verb{valid}"));
+                reader.problem(&place, format!("`{text}` is not a verb{valid}"));
             }
         }
     }
@@ -110,7 +111,7 @@ fn scope(reader: &mut Reader, node: Node) -> Option<Scope> {
     if scope.is_none() {
         let valid = valid_names(&text, &Scope::ALL.map(Scope::name));
         let text = shown(&text, SHOWN_CHARS_MAX);
-        reader.problem(place, format!("`{text}` is not a scope{valid}"));
+        reader.problem(&place, format!("`{text}` is not a scope{valid}"));
     }
     scope
 }
@@ -125,10 +126,10 @@ fn fields(reader: &mut Reader, node: Node) -> Vec<FieldPath> {
             // All of `metadata` holds the owner references, through which an actionner would
             // choose its own targets.
             Ok(path) if *path.segments() == [Segment::Key("metadata".to_owned())] => {
-                reader.problem(place, "`metadata` is too wide: name what in it, such as `metadata.labels`".to_owned());
+                reader.problem(&place, "`metadata` is too wide: name what in it, such as `metadata.labels`");
             }
             Ok(path) => fields.push(path),
-            Err(message) => reader.problem(place, message),
+            Err(message) => reader.problem(&place, message),
         }
     }
     fields

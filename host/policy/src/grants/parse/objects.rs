@@ -1,22 +1,24 @@
 //! Grants of buckets, from text.
 
+use rules::yaml::{Entry, Node};
+
 use super::super::objects::{ObjectGrant, ObjectTarget, ObjectVerb, check_bucket, check_key, check_label};
-use super::super::yaml::{Node, Reader};
+use super::super::yaml::Reader;
 use super::value::{checked, missing, unknown_key, word, words};
 
 /// `{label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get, put]}`.
 fn grant(reader: &mut Reader, node: Node) -> Option<ObjectGrant> {
-    let place = node.referenced;
+    let place = node.at.clone();
     let (mut label, mut target, mut bucket, mut verbs) = (None, None, None, None);
     let mut prefix = String::new();
-    for (key, value) in reader.map(node, "a grant")? {
-        match key.value.as_str() {
+    for Entry { key, at, value } in reader.map(node, "a grant")? {
+        match &*key {
             "label" => label = Some(checked(reader, value, "label", check_label)),
             "target" => target = Some(word(reader, value, "target", &ObjectTarget::ALL, ObjectTarget::name)),
             "bucket" => bucket = Some(checked(reader, value, "bucket", check_bucket)),
             "prefix" => prefix = checked(reader, value, "prefix", check_prefix).unwrap_or_default(),
             "verbs" => verbs = Some(words(reader, value, "verbs", &ObjectVerb::ALL, ObjectVerb::name)),
-            _ => unknown_key(reader, &key, &["label", "target", "bucket", "prefix", "verbs"]),
+            _ => unknown_key(reader, &key, &at, &["label", "target", "bucket", "prefix", "verbs"]),
         }
     }
     let keys = [
@@ -25,7 +27,7 @@ fn grant(reader: &mut Reader, node: Node) -> Option<ObjectGrant> {
         ("bucket", bucket.is_none()),
         ("verbs", verbs.is_none()),
     ];
-    missing(reader, place, &keys);
+    missing(reader, &place, &keys);
     Some(ObjectGrant { label: label??, target: target??, bucket: bucket??, prefix, verbs: verbs? })
 }
 
@@ -39,12 +41,12 @@ fn check_prefix(prefix: &str) -> Result<(), &'static str> {
 pub(super) fn grants(reader: &mut Reader, node: Node) -> Vec<ObjectGrant> {
     let mut grants: Vec<ObjectGrant> = Vec::new();
     for item in reader.list(node, "objects") {
-        let place = item.referenced;
+        let place = item.at.clone();
         let Some(grant) = grant(reader, item) else { continue };
         let other = grants.iter().find(|other| other.label == grant.label);
         if other.is_some_and(|other| !other.is_beside(&grant)) {
             let message = format!("`{}` is the label of another place already", grant.label);
-            reader.problem(place, message);
+            reader.problem(&place, message);
         }
         grants.push(grant);
     }

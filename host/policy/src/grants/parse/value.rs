@@ -1,15 +1,16 @@
 //! What the values of all kinds of grants are read with.
 
+use rules::Position;
 use rules::nearest::valid_names;
-use serde_saphyr::{Location, Spanned};
+use rules::yaml::Node;
 
 use super::super::pattern::Pattern;
-use super::super::yaml::{Node, Reader};
+use super::super::yaml::Reader;
 use crate::address::{NAMESPACE_BYTES_MAX, SHOWN_CHARS_MAX, shown};
 
-pub(super) fn unknown_key(reader: &mut Reader, key: &Spanned<String>, valid: &[&str]) {
-    let name = shown(&key.value, SHOWN_CHARS_MAX);
-    reader.problem(key.referenced, format!("`{name}` is not a key here{}", valid_names(&key.value, valid)));
+pub(super) fn unknown_key(reader: &mut Reader, key: &str, at: &Position, valid: &[&str]) {
+    let name = shown(key, SHOWN_CHARS_MAX);
+    reader.problem(at, format!("`{name}` is not a key here{}", valid_names(key, valid)));
 }
 
 /// One of a closed set of words.
@@ -26,7 +27,7 @@ pub(super) fn word<T: Copy>(
         let names: Vec<&str> = all.iter().map(|it| name(*it)).collect();
         let valid = valid_names(&text, &names);
         let text = shown(&text, SHOWN_CHARS_MAX);
-        reader.problem(place, format!("`{text}` is not one of `{key}`{valid}"));
+        reader.problem(&place, format!("`{text}` is not one of `{key}`{valid}"));
     }
     found
 }
@@ -53,26 +54,26 @@ pub(super) fn checked(
     match check(&text) {
         Ok(()) => Some(text),
         Err(reason) => {
-            reader.problem(place, format!("`{key}`: `{}`: {reason}", shown(&text, SHOWN_CHARS_MAX)));
+            reader.problem(&place, format!("`{key}`: `{}`: {reason}", shown(&text, SHOWN_CHARS_MAX)));
             None
         }
     }
 }
 
-pub(super) fn missing(reader: &mut Reader, place: Location, keys: &[(&str, bool)]) {
+pub(super) fn missing(reader: &mut Reader, place: &Position, keys: &[(&str, bool)]) {
     for (key, _) in keys.iter().filter(|(_, is_missing)| *is_missing) {
         reader.problem(place, format!("`{key}` is missing: a grant names what it allows"));
     }
 }
 
 pub(super) fn namespaces(reader: &mut Reader, node: Node) -> Vec<Pattern> {
-    let place = node.referenced;
+    let place = node.at.clone();
     let patterns: Vec<Pattern> = items(reader, node, "namespaces");
     for pattern in &patterns {
         let text = pattern.to_string();
         // A namespace has no dot in its name, so that such a pattern would match none.
         if text.contains('.') || text.len() > NAMESPACE_BYTES_MAX {
-            reader.problem(place, format!("`{text}` can't be the name of a namespace"));
+            reader.problem(&place, format!("`{text}` can't be the name of a namespace"));
         }
     }
     patterns
@@ -86,7 +87,7 @@ pub(super) fn items<T: std::str::FromStr<Err = String>>(reader: &mut Reader, nod
         };
         match text.parse() {
             Ok(item) => parsed.push(item),
-            Err(message) => reader.problem(place, message),
+            Err(message) => reader.problem(&place, message),
         }
     }
     parsed
