@@ -4,17 +4,18 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::block::{ActionBlock, OutputBlock, RuleBlock, Text};
 use crate::catalogue::CONTEXTS;
 use crate::condition::Condition;
 use crate::diagnostic::{Context, Findings};
-use crate::document::{ActionBlock, Document, OutputBlock, RuleBlock, Text};
 use crate::matching::Criteria;
 use crate::parameters::{ParameterError, Schema};
 use crate::yaml::Node;
 use crate::{Action, ActionnerName, Catalogue, Diagnostic, OutputUse, OutputUseSite, Position, Rule, nearest};
 
 pub(crate) fn check(
-    document: Document,
+    rules: Vec<RuleBlock>,
+    warnings: Vec<Diagnostic>,
     catalogue: &Catalogue,
 ) -> Result<(Vec<Rule>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut checker = Checker {
@@ -23,8 +24,8 @@ pub(crate) fn check(
         output_schemas: Schemas::new(),
         findings: Findings::default(),
     };
-    checker.findings.append(document.warnings);
-    let rules = document.rules.into_iter().filter_map(|rule| checker.rule(rule)).collect();
+    checker.findings.append(warnings);
+    let rules = rules.into_iter().filter_map(|rule| checker.rule(rule)).collect();
     let findings = checker.findings;
     if findings.has_errors() {
         return Err(findings.into_list());

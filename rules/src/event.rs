@@ -4,6 +4,7 @@
 
 mod decode;
 mod exact;
+mod line;
 
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -16,6 +16,7 @@ pub mod nearest;
 mod source;
 pub mod yaml;
 
+mod block;
 mod document;
 mod merge;
 mod print;

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::block::{ActionBlock, Block, MatchBlock, OutputBlock, RuleBlock, Text};
 use crate::diagnostic::{Context, Findings};
-use crate::document::{ActionBlock, Block, MatchBlock, OutputBlock, RuleBlock, Text};
 use crate::yaml::{Content, Entry, Node};
 use crate::{ActionnerName, nearest};
 

@@ -4,26 +4,24 @@
 //! not know and names that are missing are found; defaults are filled in; and the schema judges
 //! the result. Its findings are told in the words of a rule file and at the place in the file.
 
+mod error;
+mod tree;
+
 mod convert;
 mod judge;
 
 use jsonschema::{PatternOptions, Validator};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::Position;
 use crate::yaml::Node;
+
+pub(crate) use error::ParameterError;
+use tree::{properties, resolve};
 
 /// A schema that is ready to judge.
 pub(crate) struct Schema<'a> {
     schema: &'a Value,
     validator: Validator,
-}
-
-/// What is wrong with parameters.
-pub(crate) struct ParameterError {
-    pub(crate) message: String,
-    /// Nothing where the parameter is not written at all.
-    pub(crate) at: Option<Position>,
 }
 
 impl<'a> Schema<'a> {
@@ -67,29 +65,6 @@ fn fill_in_defaults(value: &mut Value, schema: &Value, root: &Value) {
             object.insert(name.clone(), default.clone());
         }
     }
-}
-
-/// The schema that a `$ref` within the same schema stands for.
-fn resolve<'s>(mut schema: &'s Value, root: &'s Value) -> &'s Value {
-    // References may form a ring, which the validator's own compilation has no trouble with.
-    const HOPS_MAX: usize = 8;
-    for _ in 0..HOPS_MAX {
-        let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
-        match pointer.and_then(|pointer| root.pointer(pointer)) {
-            Some(target) => schema = target,
-            None => break,
-        }
-    }
-    schema
-}
-
-fn properties(schema: &Value) -> Option<&Map<String, Value>> {
-    schema.get("properties").and_then(Value::as_object)
-}
-
-/// The name of a key within parameters: `labels[app]`, `allow_cidr[0]`.
-fn name_of(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}[{key}]") }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod emit;
 
-use crate::document::{ActionBlock, Flag, MatchBlock, OutputBlock, RuleBlock, Text};
+use crate::block::{ActionBlock, Flag, MatchBlock, OutputBlock, RuleBlock, Text};
 use crate::yaml::{Content, Kind, Node, Scalar};
 
 use emit::{Emitted, emit};

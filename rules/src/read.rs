@@ -3,10 +3,10 @@
 mod criteria;
 mod fields;
 
+use crate::block::{ActionBlock, Block, OutputBlock, RuleBlock, Text};
 use crate::diagnostic::{Context, Findings};
-use crate::document::{ActionBlock, Block, OutputBlock, RuleBlock, Text};
 use crate::yaml::{Content, Entry, Node};
-use crate::{Source, nearest, yaml};
+use crate::{Source, yaml};
 
 use fields::Fields;
 
@@ -149,16 +149,4 @@ fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {
 /// The message of everything that YAML, or the types of a rule file, forbid.
 fn wrong_syntax(file: &str, text: &str) -> String {
     format!("wrong syntax for the rule file '{file}': {text}")
-}
-
-/// What a message says of a key that belongs elsewhere.
-fn elsewhere(key: &str, valid: &[&str], of_rule: &[&str]) -> String {
-    if of_rule.contains(&key) || matches!(key, "rules" | "tags" | "priority" | "source" | "output_fields") {
-        return "; it belongs to a rule block".to_owned();
-    }
-    let meant = nearest::suggestion(key, valid.iter().copied());
-    if meant.is_empty() && valid.contains(&"actionner") {
-        return "; what the actionner takes is indented under 'parameters:'".to_owned();
-    }
-    nearest::hint(key, valid.iter().copied())
 }

@@ -8,31 +8,15 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::exact::Fields;
+use super::line::{QUOTED_CHARS_MAX, one_line};
 use super::{Event, EventError};
 use crate::Priority;
 
 /// A reason is shown in an answer and in a log, and may quote what a stranger sent.
 const REASON_CHARS_MAX: usize = 200;
-pub(super) const QUOTED_CHARS_MAX: usize = 60;
 
 pub(super) fn event(body: &[u8]) -> Result<Event, EventError> {
     serde_json::from_slice(body).map_err(|error| EventError { reason: one_line(&error.to_string(), REASON_CHARS_MAX) })
-}
-
-/// A text without line breaks and other controls, cut to a length.
-pub(super) fn one_line(text: &str, chars_max: usize) -> String {
-    let mut line = String::new();
-    for char in text.chars().take(chars_max) {
-        if char.is_control() {
-            line.extend(char.escape_debug());
-        } else {
-            line.push(char);
-        }
-    }
-    if text.chars().nth(chars_max).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 impl<'de> Deserialize<'de> for Event {

@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
-use super::decode::{QUOTED_CHARS_MAX, one_line};
+use super::line::{QUOTED_CHARS_MAX, one_line};
 
 /// Floats from here on (2^63) stand for integers that do not fit into 64 bits.
 const EXACT_FLOAT_MAX: f64 = 9_223_372_036_854_775_808.0;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{ParameterError, name_of, properties, resolve};
+use super::error::ParameterError;
+use super::tree::{name_of, properties, resolve};
 use crate::yaml::{Content, Entry, Kind, Node, Scalar};
 use crate::{Position, nearest};
 
@@ -20,7 +21,7 @@ pub(super) struct Converted {
 }
 
 /// Where in the parameters a value is.
-struct Place<'p> {
+struct ParameterPlace<'p> {
     pointer: &'p str,
     name: &'p str,
 }
@@ -33,7 +34,7 @@ pub(super) fn convert(node: Option<&Node>, schema: &Value) -> Converted {
         _ => &[],
     };
     let at = node.map(|node| &node.at);
-    let place = Place { pointer: "", name: "" };
+    let place = ParameterPlace { pointer: "", name: "" };
     let value = converter.object(entries, at, resolve(schema, schema), &place);
     let Converter { errors, places, missing, .. } = converter;
     Converted { value: Value::Object(value), errors, places, missing }
@@ -52,7 +53,7 @@ impl<'s> Converter<'s> {
         entries: &[Entry],
         at: Option<&Position>,
         schema: &'s Value,
-        place: &Place<'_>,
+        place: &ParameterPlace<'_>,
     ) -> Map<String, Value> {
         let mut object = Map::new();
         for Entry { key, at, value } in entries {
@@ -71,7 +72,7 @@ impl<'s> Converter<'s> {
                 continue;
             }
             let pointer = format!("{}/{}", place.pointer, known.replace('~', "~0").replace('/', "~1"));
-            let place = Place { pointer: &pointer, name: &name };
+            let place = ParameterPlace { pointer: &pointer, name: &name };
             if let Some(value) = self.value(value, schema, &place, false) {
                 self.places.insert(pointer, (at.clone(), name));
                 object.insert(known.to_owned(), value);
@@ -90,7 +91,7 @@ impl<'s> Converter<'s> {
     /// The name and schema of a key. Names that a schema lists are found in any letter case. An
     /// object is open to other names only where its schema says so, or lists none at all; that of
     /// all parameters only where it says so.
-    fn property<'k>(&self, key: &'k str, schema: &'s Value, place: &Place<'_>) -> Option<(&'k str, &'s Value)>
+    fn property<'k>(&self, key: &'k str, schema: &'s Value, place: &ParameterPlace<'_>) -> Option<(&'k str, &'s Value)>
     where
         's: 'k,
     {
@@ -112,7 +113,7 @@ impl<'s> Converter<'s> {
     }
 
     /// Nothing for a null that sets nothing.
-    fn value(&mut self, node: &Node, schema: &'s Value, place: &Place<'_>, in_list: bool) -> Option<Value> {
+    fn value(&mut self, node: &Node, schema: &'s Value, place: &ParameterPlace<'_>, in_list: bool) -> Option<Value> {
         match &node.content {
             Content::Scalar(scalar) => self.scalar(scalar, node, schema, place, in_list),
             Content::List(items) => {
@@ -120,7 +121,7 @@ impl<'s> Converter<'s> {
                 let mut values = Vec::new();
                 for (index, item) in items.iter().enumerate() {
                     let (pointer, name) = (format!("{}/{index}", place.pointer), format!("{}[{index}]", place.name));
-                    let place = Place { pointer: &pointer, name: &name };
+                    let place = ParameterPlace { pointer: &pointer, name: &name };
                     values.extend(self.value(item, schema, &place, true));
                     self.places.insert(pointer, (item.at.clone(), name));
                 }
@@ -135,7 +136,7 @@ impl<'s> Converter<'s> {
         scalar: &Scalar,
         node: &Node,
         schema: &Value,
-        place: &Place<'_>,
+        place: &ParameterPlace<'_>,
         in_list: bool,
     ) -> Option<Value> {
         let text = || Value::String(Arc::as_ref(&scalar.text).to_owned());

@@ -4,8 +4,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
-use super::ParameterError;
 use super::convert::Converted;
+use super::error::ParameterError;
 use crate::nearest;
 
 /// A message quotes what was written, and that may be a whole script.

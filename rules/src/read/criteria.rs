@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::fields::Fields;
+use crate::block::{ConditionGroup, MatchBlock, TagGroup, Text, WrittenPriority};
 use crate::condition::Condition;
-use crate::document::{ConditionGroup, MatchBlock, TagGroup, Text, WrittenPriority};
 use crate::yaml::{Content, Entry, Node};
 use crate::{Priority, PriorityFilter};
 

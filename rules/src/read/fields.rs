@@ -1,9 +1,9 @@
 //! The types that the values of keys may have, and the findings where they have others.
 
-use crate::Position;
+use crate::block::{Flag, Text};
 use crate::diagnostic::{Context, Findings};
-use crate::document::{Flag, Text};
 use crate::yaml::{Content, Node, Scalar};
+use crate::{Position, nearest};
 
 /// Reads values on behalf of one block.
 pub(super) struct Fields<'a> {
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn unknown(&mut self, key: &str, at: &Position, place: &str, valid: &[&str], of_rule: &[&str]) {
-        let hint = super::elsewhere(key, valid, of_rule);
+        let hint = elsewhere(key, valid, of_rule);
         self.error(at, format!("unknown key '{key}' in {place}{hint}"));
     }
 
@@ -98,4 +98,16 @@ impl<'a> Fields<'a> {
 
 fn as_text(scalar: &Scalar, at: &Position) -> Text {
     Text { value: scalar.text.clone(), at: at.clone(), inset: scalar.inset }
+}
+
+/// What a message says of a key that belongs elsewhere.
+fn elsewhere(key: &str, valid: &[&str], of_rule: &[&str]) -> String {
+    if of_rule.contains(&key) || matches!(key, "rules" | "tags" | "priority" | "source" | "output_fields") {
+        return "; it belongs to a rule block".to_owned();
+    }
+    let meant = nearest::suggestion(key, valid.iter().copied());
+    if meant.is_empty() && valid.contains(&"actionner") {
+        return "; what the actionner takes is indented under 'parameters:'".to_owned();
+    }
+    nearest::hint(key, valid.iter().copied())
 }
