@@ -4,6 +4,7 @@
 //! Knows nothing of events, rules or actions.
 
 mod text;
+mod throttle;
 mod trace_id;
 
 pub mod logs;
@@ -15,4 +16,5 @@ mod reporting;
 
 pub use reporting::Reporting;
 pub(crate) use text::clean;
+pub(crate) use throttle::Throttle;
 pub use trace_id::TraceId;
