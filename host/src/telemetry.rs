@@ -9,6 +9,8 @@ mod trace_id;
 
 pub mod logs;
 
+pub(crate) mod library;
+
 pub mod audit;
 pub mod metrics;
 

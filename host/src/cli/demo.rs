@@ -19,6 +19,7 @@ use super::print;
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::run::{Resources, run as run_host};
+use crate::telemetry::library;
 use crate::telemetry::logs::Logger;
 
 const RULES: &str = include_str!("demo/rules.yaml");
@@ -72,6 +73,7 @@ async fn show(keep: bool) -> Result<(), DemoError> {
     let (mut config, _) = Config::load(None, &[file("rules.yaml")], environment, |path| std::fs::read_to_string(path))?;
     config.policy_file = Some(file("policy.yaml"));
     let (logger, flush) = Logger::stdout(config.log_format);
+    library::subscribe(&logger);
     let (stop, stopped) = oneshot::channel::<()>();
     let resources = Resources { config, cluster: Cluster::Client(simulation.client()), listener, logger };
     let shutdown = async move {
