@@ -38,3 +38,6 @@ pub mod config;
 pub mod run;
 
 pub mod cli;
+
+// What the server and the clients both need.
+mod body;

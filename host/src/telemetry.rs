@@ -4,9 +4,12 @@
 //! Knows nothing of events, rules or actions.
 
 mod text;
+mod throttle;
 mod trace_id;
 
 pub mod logs;
+
+pub(crate) mod library;
 
 pub mod audit;
 pub mod metrics;
@@ -15,4 +18,5 @@ mod reporting;
 
 pub use reporting::Reporting;
 pub(crate) use text::clean;
+pub(crate) use throttle::Throttle;
 pub use trace_id::TraceId;

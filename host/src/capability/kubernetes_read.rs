@@ -101,7 +101,7 @@ impl Host for Call {
         let addresses = departures.iter().map(|departure| object_address(&departure.object));
         let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(|error| self.invalid(CAPABILITY, error))?;
         let asked: Vec<_> =
-            addresses.iter().map(|address| KubernetesRequest::new(Verb::Get, &address, &[]).into()).collect();
+            addresses.iter().map(|address| KubernetesRequest::new(Verb::Get, address, &[]).into()).collect();
         let entry = self.gate(CAPABILITY, &asked)?;
         let end = self.wait_until(timeout_ms);
         let bytes_max = self.grants.limits.response_bytes_max;

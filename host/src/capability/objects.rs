@@ -2,7 +2,9 @@
 //!
 //! A key is one below the prefix of the grant. In a dry run nothing is stored.
 
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload};
 use policy::{ObjectRequest, ObjectTarget, ObjectVerb, Request};
@@ -11,6 +13,7 @@ use tokio::time::timeout_at;
 use super::bindings::falco_talon::actionner::objects::Host;
 use super::call::{Call, Closed};
 use super::media_type::check_media_type;
+use crate::body::{self, BodyError};
 use crate::clients::{Aws, RequestError, with_causes};
 use crate::telemetry::audit::Entry;
 
@@ -29,7 +32,8 @@ impl Host for Call {
         let bytes_max = self.grants.limits.response_bytes_max;
         let get = async {
             let location = self.locate(&entry, &key)?;
-            read(&location, bytes_max).await.map_err(|error| self.failed(CAPABILITY, error))
+            let read = read(&location, bytes_max).await;
+            read.map_err(|error| RequestError::from_body(error, |error| self.failed(CAPABILITY, error)))
         };
         let result = timeout_at(self.deadline, get).await.unwrap_or(Err(RequestError::Timeout));
         self.close(entry, result)
@@ -49,42 +53,21 @@ impl Host for Call {
             let attributes = Attributes::from_iter([(Attribute::ContentType, media_type)]);
             let options = PutOptions { attributes, ..PutOptions::default() };
             let stored = bucket.put_opts(&path, PutPayload::from(content), options).await;
-            stored.map(drop).map_err(|error| self.failed(CAPABILITY, ReadError::Store(error)))
+            stored.map(drop).map_err(|error| self.failed(CAPABILITY, error))
         };
         let result = timeout_at(self.deadline, put).await.unwrap_or(Err(RequestError::Timeout));
         self.close(entry, result)
     }
 }
 
-/// Why an object was not read.
-enum ReadError {
-    TooLarge { bytes_max: u64 },
-    Store(object_store::Error),
-}
-
-impl From<object_store::Error> for ReadError {
-    fn from(error: object_store::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Count the bytes while they come, whatever length was announced.
-async fn read(location: &Location, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
-    let too_large = || ReadError::TooLarge { bytes_max: bytes_max as u64 };
-    let found = location.bucket.get(&location.path).await?;
+/// The whole object, up to `bytes_max`, whatever length was announced.
+async fn read(location: &Location, bytes_max: usize) -> Result<Vec<u8>, BodyError<object_store::Error>> {
+    let found = location.bucket.get(&location.path).await.map_err(BodyError::Broken)?;
     if found.meta.size > bytes_max as u64 {
-        return Err(too_large());
+        return Err(BodyError::TooLarge { bytes_max });
     }
-    let mut content = Vec::new();
-    let mut chunks = found.into_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        if content.len() + chunk.len() > bytes_max {
-            return Err(too_large());
-        }
-        content.extend_from_slice(&chunk);
-    }
-    Ok(content)
+    let frames = StreamBody::new(found.into_stream().map_ok(Frame::data));
+    Ok(body::read(frames, bytes_max).await?.into())
 }
 
 impl Call {
@@ -98,20 +81,18 @@ impl Call {
             ObjectTarget::MinioS3 => self.clients.minio.as_ref(),
         };
         let bucket = storage.ok_or_else(missing)?.bucket(&grant.bucket);
-        let bucket = bucket.map_err(|error| self.failed(entry.capability(), ReadError::Store(error)))?;
+        let bucket = bucket.map_err(|error| self.failed(entry.capability(), error))?;
         let path = Path::parse(format!("{}{key}", grant.prefix));
         Ok(Location { bucket, path: path.map_err(|error| RequestError::Invalid(error.to_string()))? })
     }
 
     /// The only table from a storage's errors to those of the contract. Their texts carry
     /// addresses and names of accounts, which are not for guests.
-    fn failed(&self, capability: &'static str, error: ReadError) -> RequestError {
+    fn failed(&self, capability: &'static str, error: object_store::Error) -> RequestError {
         use object_store::Error;
-        let error = match error {
-            ReadError::TooLarge { bytes_max } => return RequestError::TooLarge { bytes_max },
-            ReadError::Store(Error::NotFound { .. }) => return RequestError::NotFound,
-            ReadError::Store(error) => error,
-        };
+        if let Error::NotFound { .. } = error {
+            return RequestError::NotFound;
+        }
         self.explain(capability, &with_causes(&error));
         match error {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {

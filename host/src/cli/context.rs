@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::generation::{Loader, Problem};
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::Audit;
+use crate::telemetry::library;
 use crate::telemetry::logs::{FlushGuard, Format, Level, Logger};
 use crate::telemetry::metrics::Metrics;
 
@@ -42,6 +43,7 @@ impl Context {
         };
         let (logger, flush) = Logger::stdout(config.log_format);
         let logger = logger.from_level(config.log_level);
+        library::subscribe(&logger);
         for warning in &warnings {
             logger.line(Level::Warn, "config").error(warning).write();
         }

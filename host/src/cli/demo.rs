@@ -6,11 +6,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
 use simulation::Simulation;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use super::print::print;
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::run::{Resources, run as run_host};
+use crate::telemetry::library;
 use crate::telemetry::logs::Logger;
 
 const RULES: &str = include_str!("demo/rules.yaml");
@@ -57,21 +58,22 @@ pub(super) async fn run(demo: &Demo) -> Result<(), ExitCode> {
 }
 
 async fn show(keep: bool) -> Result<(), DemoError> {
-    let folder = Folder::create()?;
+    let folder = write_files()?;
+    let file = |name: &str| folder.path().join(name);
     let simulation = Simulation::from_yaml(CLUSTER)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     print(&format!(
         "# The host listens on http://{address}/, its cluster is a simulation, its files are in {}",
-        folder.0.display()
+        folder.path().display()
     ));
     print(&format!("# Labels of the pod 'web-0' before: {}", labels(&simulation)));
 
     let environment = |name: &str| std::env::var(name).ok().filter(|_| name == "NO_COLOR");
-    let (mut config, _) =
-        Config::load(None, &[folder.0.join("rules.yaml")], environment, |path| std::fs::read_to_string(path))?;
-    config.policy_file = Some(folder.0.join("policy.yaml"));
+    let (mut config, _) = Config::load(None, &[file("rules.yaml")], environment, |path| std::fs::read_to_string(path))?;
+    config.policy_file = Some(file("policy.yaml"));
     let (logger, flush) = Logger::stdout(config.log_format);
+    library::subscribe(&logger);
     let (stop, stopped) = oneshot::channel::<()>();
     let resources = Resources { config, cluster: Cluster::Client(simulation.client()), listener, logger };
     let shutdown = async move {
@@ -80,7 +82,7 @@ async fn show(keep: bool) -> Result<(), DemoError> {
     };
     let host = tokio::spawn(run_host(resources, shutdown));
 
-    print(&format!("# curl --data @{} http://{address}/", folder.0.join("event.json").display()));
+    print(&format!("# curl --data @{} http://{address}/", file("event.json").display()));
     post(address, EVENT).await?;
     if keep {
         print("# Post events of your own, or change the files above. Ctrl-C ends it.");
@@ -97,26 +99,14 @@ async fn show(keep: bool) -> Result<(), DemoError> {
 }
 
 /// The demo's files, for as long as it runs.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create() -> io::Result<Self> {
-        let folder = Self(std::env::temp_dir().join(format!("falco-talon-demo-{}", std::process::id())));
-        std::fs::create_dir_all(&folder.0)?;
-        for (name, text) in
-            [("rules.yaml", RULES), ("policy.yaml", POLICY), ("cluster.yaml", CLUSTER), ("event.json", EVENT)]
-        {
-            std::fs::write(folder.0.join(name), text)?;
-        }
-        Ok(folder)
+fn write_files() -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("falco-talon-demo-").tempdir()?;
+    for (name, text) in
+        [("rules.yaml", RULES), ("policy.yaml", POLICY), ("cluster.yaml", CLUSTER), ("event.json", EVENT)]
+    {
+        std::fs::write(folder.path().join(name), text)?;
     }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Left behind, it is a few kilobytes in the temporary folder.
-        let _ = std::fs::remove_dir_all(Path::new(&self.0));
-    }
+    Ok(folder)
 }
 
 fn labels(simulation: &Simulation) -> String {

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::body::BodyError;
+
 /// How long a cloud may take to say whether the credentials are good, which is asked once.
 pub(super) const CREDENTIALS_WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -48,4 +50,14 @@ pub(crate) enum RequestError {
     /// All else.
     #[error("{0}")]
     Other(String),
+}
+
+impl RequestError {
+    /// Why an answer was not read to its end. What it means that its body is `broken` depends on the request.
+    pub(crate) fn from_body<E>(error: BodyError<E>, broken: impl FnOnce(E) -> Self) -> Self {
+        match error {
+            BodyError::TooLarge { bytes_max } => Self::TooLarge { bytes_max: bytes_max as u64 },
+            BodyError::Broken(error) => broken(error),
+        }
+    }
 }

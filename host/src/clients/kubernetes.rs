@@ -6,15 +6,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
-use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::{ClientError, RequestError};
+use crate::body;
 
 /// The content type of everything but patches.
 pub(crate) const JSON: &str = "application/json";
@@ -148,7 +148,9 @@ impl Kubernetes {
         deadline: Instant,
         bytes_max: usize,
     ) -> Result<Bytes, RequestError> {
-        timeout_at(deadline, read(response.into_body(), bytes_max)).await.map_err(|_| RequestError::Timeout)?
+        let read = timeout_at(deadline, body::read(response.into_body(), bytes_max)).await;
+        let read = read.map_err(|_| RequestError::Timeout)?;
+        read.map_err(|error| RequestError::from_body(error, |error| convert_client_error(&error)))
     }
 
     async fn send_once(&self, request: &ApiRequest) -> Result<Response<Body>, RequestError> {
@@ -173,21 +175,6 @@ impl Answer {
     pub(crate) fn into_text(self) -> String {
         self.object.to_string()
     }
-}
-
-/// Count the bytes while they come, so that a long answer is never held whole.
-async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, RequestError> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| convert_client_error(&error))?;
-        if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > bytes_max {
-                return Err(RequestError::TooLarge { bytes_max: bytes_max as u64 });
-            }
-            bytes.extend_from_slice(&data);
-        }
-    }
-    Ok(bytes.freeze())
 }
 
 fn answer(status: StatusCode, body: &[u8]) -> Result<Answer, RequestError> {

@@ -1,12 +1,12 @@
-//! What all clients of the web have in common: TLS, no redirects, and a count of bytes.
+//! What all clients of the web have in common: TLS, no redirects, and a limit of bytes.
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::error::{ClientError, RequestError};
+use crate::body;
 
 /// How every client begins: TLS of the one stack, trusting what the machine trusts, and no
 /// redirect, which would carry what was meant for one address to another.
@@ -34,20 +34,8 @@ pub(crate) async fn read(
     bytes_max: usize,
     broken: impl Fn(reqwest::Error) -> RequestError,
 ) -> Result<Vec<u8>, RequestError> {
-    let too_large = || RequestError::TooLarge { bytes_max: bytes_max as u64 };
-    if response.content_length().is_some_and(|length| length > bytes_max as u64) {
-        return Err(too_large());
-    }
-    let mut body = Vec::new();
-    let mut chunks = response.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(&broken)?;
-        if body.len() + chunk.len() > bytes_max {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    let read = body::read(reqwest::Body::from(response), bytes_max).await;
+    read.map(Into::into).map_err(|error| RequestError::from_body(error, broken))
 }
 
 /// An error and what led to it, for the host's own log.

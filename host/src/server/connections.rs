@@ -9,8 +9,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
@@ -21,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use super::watched::{Progress, Watched};
 use crate::config::ServerLimits;
@@ -34,17 +32,25 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) struct Server {
+pub(super) struct Server<Edge> {
     pub(super) listener: TcpListener,
-    pub(super) router: Router,
+    /// What answers the requests of all connections.
+    pub(super) edge: Edge,
     pub(super) limits: ServerLimits,
     pub(super) logger: Logger,
 }
 
-impl Server {
+impl<Edge> Server<Edge>
+where
+    Edge: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
     /// Serves until `shutdown`, then waits for open requests; returns how many connections were cut.
     pub(super) async fn run(self, shutdown: impl Future<Output = ()>, drain_max: Duration) -> usize {
-        let Server { listener, router, limits, logger } = self;
+        let Server { listener, edge, limits, logger } = self;
         let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
@@ -60,7 +66,7 @@ impl Server {
             let Some((stream, place)) = accepted else {
                 continue;
             };
-            connections.spawn(connection(stream, place, router.clone(), limits, stopping.clone()));
+            connections.spawn(connection(stream, place, edge.clone(), limits, stopping.clone()));
         }
         drop(listener);
         drop(stop);
@@ -100,7 +106,7 @@ fn is_about_the_client(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     _place: OwnedSemaphorePermit,
-    router: Router,
+    edge: impl Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone,
     limits: ServerLimits,
     mut stopping: watch::Receiver<()>,
 ) {
@@ -110,12 +116,12 @@ async fn connection(
     let progress = Arc::new(Progress::new());
     let service = service_fn(|request: Request<Incoming>| {
         progress.request_begins();
-        let answer = router.clone().call(request.map(Body::new));
+        let answer = edge.clone().oneshot(request);
         let progress = Arc::clone(&progress);
         async move {
-            let response: Result<Response, Infallible> = answer.await;
+            let answer = answer.await;
             progress.request_ends();
-            response
+            answer
         }
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress), limits));

@@ -1,13 +1,11 @@
 //! Why a request is refused, and the status, the text and the label that this becomes.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use tokio::time::Instant;
 
+use crate::body::BodyError;
 use crate::store::Refused;
 use crate::telemetry::clean;
 use crate::telemetry::logs::Level;
@@ -15,11 +13,8 @@ use crate::telemetry::logs::Level;
 /// What is shown of the reason why a body is not an event.
 const REASON_BYTES_MAX: usize = 300;
 
-/// Refused requests that are logged a second; the metric counts them all.
-const LINES_PER_SECOND_MAX: u32 = 10;
-
 /// Why a request is refused.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Refusal {
     /// The body is not an event, and this is why.
     Event(String),
@@ -87,6 +82,15 @@ impl Refusal {
     }
 }
 
+impl From<BodyError<axum::Error>> for Refusal {
+    fn from(error: BodyError<axum::Error>) -> Refusal {
+        match error {
+            BodyError::TooLarge { bytes_max } => Refusal::TooLarge { bytes_max },
+            BodyError::Broken(error) => Refusal::Broken(error.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,7 +111,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl IntoResponse for &Refusal {
+/// The answer carries its refusal, for the layer that reports it.
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let headers =
             [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
@@ -115,56 +120,14 @@ impl IntoResponse for &Refusal {
         if let Some((name, value)) = self.advice() {
             response.headers_mut().insert(name, value);
         }
+        response.extensions_mut().insert(self);
         response
-    }
-}
-
-/// Lets some lines a second through, so that a flood of bad requests doesn't become a flood of lines.
-pub(super) struct Throttle(Mutex<Second>);
-
-struct Second {
-    began: Option<Instant>,
-    lines: u32,
-    left_out: u64,
-}
-
-impl Throttle {
-    pub(super) fn new() -> Throttle {
-        Throttle(Mutex::new(Second { began: None, lines: 0, left_out: 0 }))
-    }
-
-    /// Whether a line may be written, and how many were left out since the last one.
-    pub(super) fn admit(&self, now: Instant) -> Option<Option<u64>> {
-        let mut second = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if second.began.is_none_or(|began| now.duration_since(began) >= Duration::from_secs(1)) {
-            second.began = Some(now);
-            second.lines = 0;
-        }
-        if second.lines >= LINES_PER_SECOND_MAX {
-            second.left_out += 1;
-            return None;
-        }
-        second.lines += 1;
-        let left_out = std::mem::take(&mut second.left_out);
-        Some((left_out > 0).then_some(left_out))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lets_some_lines_a_second_through() {
-        let (throttle, start) = (Throttle::new(), Instant::now());
-        for _ in 0..LINES_PER_SECOND_MAX {
-            assert_eq!(throttle.admit(start), Some(None));
-        }
-        assert_eq!(throttle.admit(start), None);
-        assert_eq!(throttle.admit(start + Duration::from_millis(999)), None);
-        assert_eq!(throttle.admit(start + Duration::from_secs(1)), Some(Some(2)));
-        assert_eq!(throttle.admit(start + Duration::from_secs(1)), Some(None));
-    }
 
     #[test]
     fn a_reason_is_cut_and_cleaned() {

@@ -4,16 +4,20 @@ mod time;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::*;
-use crate::store::Entry;
-use crate::telemetry::logs::Format;
+use super::{Intake, serve};
+use crate::config::ServerLimits;
+use crate::store::{Entry, Store};
+use crate::telemetry::logs::{Format, Logger};
+use crate::telemetry::metrics::Metrics;
 
 const LIMITS: ServerLimits = ServerLimits {
     body_bytes_max: 4096,

@@ -149,6 +149,7 @@ impl<'a> Line<'a> {
         let Line { logger: Some(logger), record, error } = self else {
             return;
         };
+        let _writing = Writing::begin();
         BUFFERS.with(|cell| {
             // Taken rather than borrowed, in case the error logs something while it is displayed.
             let Buffers { mut line, error: mut text, mut clock } = cell.take();
@@ -170,6 +171,30 @@ impl<'a> Line<'a> {
 
 thread_local! {
     static BUFFERS: Cell<Buffers> = Cell::default();
+    static IS_WRITING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is in the middle of a line. What a library reports meanwhile is about that
+/// line, and would lead to another, and so on.
+pub(super) fn is_writing() -> bool {
+    IS_WRITING.get()
+}
+
+/// For as long as a line is being written.
+struct Writing {
+    before: bool,
+}
+
+impl Writing {
+    fn begin() -> Writing {
+        Writing { before: IS_WRITING.replace(true) }
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        IS_WRITING.set(self.before);
+    }
 }
 
 /// What a thread keeps between its lines.

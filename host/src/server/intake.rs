@@ -1,0 +1,63 @@
+//! Takes an event in: what is asked of a request that carries one, and how it gets into the queue.
+//!
+//! Events are accepted with `POST` on every path that is not another endpoint, as the original does:
+//! a sender whose address ends in `/events` would not notice a 404, and lose each of its alerts.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::extract::Request;
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use rules::Event;
+
+use super::refusal::Refusal;
+use crate::config::ServerLimits;
+use crate::pipeline::report_event;
+use crate::store::Store;
+use crate::telemetry::TraceId;
+use crate::telemetry::logs::Logger;
+use crate::telemetry::metrics::Metrics;
+
+/// What the server needs of the rest of the program.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Where events go.
+    pub store: Store,
+    /// What is counted, and shown at `/metrics`.
+    pub metrics: Metrics,
+    /// Where lines go.
+    pub logger: Logger,
+    /// Whether `/readyz` says so.
+    pub ready: Arc<AtomicBool>,
+    /// Whether each event is logged when it is received.
+    pub print_all_events: bool,
+    /// The limits of requests and connections.
+    pub limits: ServerLimits,
+}
+
+/// Refuses what can't be an event.
+pub(super) fn only_post(request: Request) -> Result<Request, Refusal> {
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, _) => Ok(request),
+        (_, "/") => Err(Refusal::NotPost),
+        _ => Err(Refusal::NotFound),
+    }
+}
+
+/// Decodes an event and queues it.
+pub(super) async fn queue(intake: Arc<Intake>, request: http::Request<Bytes>) -> Result<(), Refusal> {
+    let trace_id = trace_id(request.headers());
+    let event = Event::from_json(request.body()).map_err(|error| Refusal::Event(error.to_string()))?;
+    intake.metrics.event(&event.rule, event.priority.name(), &event.source);
+    if intake.print_all_events {
+        report_event(&intake.logger, &event, &trace_id.to_string());
+    }
+    intake.store.accept(event, trace_id).await.map_err(Refusal::Store)
+}
+
+/// The caller's trace, where it names one; never anything in the body.
+fn trace_id(headers: &HeaderMap) -> TraceId {
+    let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    header.and_then(TraceId::from_traceparent).unwrap_or_else(TraceId::random)
+}
