@@ -1,4 +1,4 @@
-//! The valid name that the author of a wrong one most likely meant: one measure for all messages.
+//! The valid name that the author of a wrong one most likely meant: one place for all messages.
 
 /// How a message goes on after a wrong name: with the nearest valid one, or with all of them where
 /// none is near.
@@ -19,7 +19,9 @@ pub fn suggestion<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> 
 /// "; valid are `b`, `a`", the nearest to what was written first.
 pub fn valid_names(written: &str, names: &[&str]) -> String {
     let mut names = names.to_vec();
-    names.sort_by_cached_key(|name| Nearness::of(written, name));
+    // All of them are ranked here, far ones too, and for that a common beginning counts most.
+    let likeness = |name: &str| strsim::jaro_winkler(written, name);
+    names.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     format!("; valid are {}", names.join(", "))
 }
@@ -100,6 +102,6 @@ mod tests {
     fn valid_names_begin_with_the_nearest() {
         let names = ["create", "delete", "get", "patch"];
         assert_eq!(valid_names("gett", &names), "; valid are `get`, `create`, `delete`, `patch`");
-        assert_eq!(valid_names("Patch", &names), "; valid are `patch`, `get`, `create`, `delete`");
+        assert_eq!(valid_names("patches", &names), "; valid are `patch`, `create`, `get`, `delete`");
     }
 }

@@ -8,7 +8,7 @@ use crate::diagnostic::{Context, Findings};
 use crate::yaml::{Content, Entry, Node};
 use crate::{Source, yaml};
 
-use fields::Fields;
+use fields::{Fields, wrong_syntax};
 
 const ACTION_KEYS: [&str; 8] =
     ["action", "description", "actionner", "parameters", "continue", "ignore_errors", "additional_contexts", "output"];
@@ -144,9 +144,4 @@ fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {
     }
     let is_empty = block.target.is_none() && block.parameters.is_none();
     (!is_empty).then_some(block)
-}
-
-/// The message of everything that YAML, or the types of a rule file, forbid.
-fn wrong_syntax(file: &str, text: &str) -> String {
-    format!("wrong syntax for the rule file '{file}': {text}")
 }

@@ -87,7 +87,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn expected(&mut self, key: &str, node: &Node, expected: &str) {
         let text = format!("'{key}' must be {expected}, this is a {}", node.kind_name());
-        let message = super::wrong_syntax(&node.at.file, &text);
+        let message = wrong_syntax(&node.at.file, &text);
         self.error(&node.at, message);
     }
 
@@ -98,6 +98,11 @@ impl<'a> Fields<'a> {
 
 fn as_text(scalar: &Scalar, at: &Position) -> Text {
     Text { value: scalar.text.clone(), at: at.clone(), inset: scalar.inset }
+}
+
+/// The message of everything that YAML, or the types of a rule file, forbid.
+pub(super) fn wrong_syntax(file: &str, text: &str) -> String {
+    format!("wrong syntax for the rule file '{file}': {text}")
 }
 
 /// What a message says of a key that belongs elsewhere.

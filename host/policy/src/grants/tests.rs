@@ -76,20 +76,20 @@ actionners:
   acme:y:
 ",
         &expect![[r#"
-            policy.yaml:2:1: `protcted` is not a key here; valid are `protected`, `limits`, `actionners`
+            policy.yaml:2:1: `protcted` is not a key here; valid are `protected`, `actionners`, `limits`
             policy.yaml:3:18: `memory`: `0` is not a size from 64Ki to 4Gi, such as `64Mi`
-            policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `memory`, `host_calls`, `deadline`, `concurrency`, `response_bytes`, `artifact_bytes`
+            policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `concurrency`, `host_calls`, `artifact_bytes`, `response_bytes`, `memory`, `deadline`
             policy.yaml:3:41: `deadline` must be a number or a text, not a list
             policy.yaml:5:3: `label` is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together
             policy.yaml:7:11: `http` is empty: name something, or leave it out
-            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `http`, `objects`, `artifacts`, `functions`, `forbidden`, `kubernetes`
-            policy.yaml:10:18: `gett` is not a verb; valid are `get`, `list`, `create`, `patch`, `delete`, `update`
-            policy.yaml:10:37: the core group has no resource `pod`; valid are `pods`, `podtemplates`, `nodes`, `events`, `bindings`, `endpoints`, `secrets`, `services`, `configmaps`, `namespaces`, `limitranges`, `resourcequotas`, `serviceaccounts`, `componentstatuses`, `persistentvolumes`, `persistentvolumeclaims`, `replicationcontrollers`
-            policy.yaml:10:50: `event` is not a scope; valid are `event-node`, `event-target`, `event-namespace`, `any`, `host-namespace`
+            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `objects`, `forbidden`, `kubernetes`, `artifacts`, `functions`, `http`
+            policy.yaml:10:18: `gett` is not a verb; valid are `get`, `create`, `delete`, `list`, `patch`, `update`
+            policy.yaml:10:37: the core group has no resource `pod`; valid are `pods`, `podtemplates`, `nodes`, `endpoints`, `persistentvolumeclaims`, `replicationcontrollers`, `bindings`, `configmaps`, `resourcequotas`, `persistentvolumes`, `componentstatuses`, `events`, `limitranges`, `namespaces`, `secrets`, `serviceaccounts`, `services`
+            policy.yaml:10:50: `event` is not a scope; valid are `event-node`, `event-target`, `event-namespace`, `host-namespace`, `any`
             policy.yaml:11:9: `verbs` is missing: a grant names what it allows
             policy.yaml:12:17: `verbs` is empty: name something, or leave it out
             policy.yaml:12:32: `resources` must be a list in [ ], not a text
-            policy.yaml:12:37: `name` is not a key here; valid are `names`, `namespaces`, `scope`, `verbs`, `fields`, `resources`
+            policy.yaml:12:37: `name` is not a key here; valid are `names`, `namespaces`, `scope`, `fields`, `resources`, `verbs`
             policy.yaml:13:9: a grant must be a mapping, not a text
             policy.yaml:15:13: `digest` must be `sha256:` and 64 hexadecimal digits in lower case: `falco-talon actionners inspect FILE` shows it
             policy.yaml:16:9: `acme:y` must be a mapping, not nothing: write {} to grant nothing, or leave the key out"#]],
@@ -266,6 +266,6 @@ fn the_policy_in_force_is_printed_with_every_limit() {
 #[test]
 fn a_bundled_policy_that_is_wrong_names_its_actionner() {
     let errors = Policy::bundled([("kubernetes:label", "kubernets: []")]).unwrap_err();
-    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `objects`, `digest`, `artifacts`, `functions`, `limits`, `http`, `forbidden`"].assert_eq(&errors[0].to_string());
+    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `objects`, `functions`, `artifacts`, `digest`, `limits`, `forbidden`, `http`"].assert_eq(&errors[0].to_string());
     assert!(Policy::bundled([("kubernetes:label", "{forbidden: true}")]).is_err());
 }

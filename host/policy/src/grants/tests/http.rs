@@ -9,7 +9,7 @@ fn addresses_have_one_form_and_methods() {
         "{url: hooks.acme.example, methods: [post]}",
         &expect![[r#"
             policy.yaml:4:15: `url`: `hooks.acme.example` is not an absolute address: write `https://host/path`
-            policy.yaml:4:45: `post` is not one of `methods`; valid are `POST`, `PUT`, `GET`, `HEAD`, `PATCH`, `DELETE`"#]],
+            policy.yaml:4:45: `post` is not one of `methods`; valid are `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`"#]],
     );
     check_grant_of(
         "http",
@@ -38,7 +38,7 @@ fn addresses_have_one_form_and_methods() {
         "{url: 'https://a.example/a/%2e%2e/b', methods: [CONNECT]}",
         &expect![[r#"
             policy.yaml:4:15: `url`: the path `/a/%2e%2e/b` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\` and `%`
-            policy.yaml:4:57: `CONNECT` is not one of `methods`; valid are `GET`, `POST`, `HEAD`, `PUT`, `PATCH`, `DELETE`"#]],
+            policy.yaml:4:57: `CONNECT` is not one of `methods`; valid are `DELETE`, `POST`, `PATCH`, `GET`, `HEAD`, `PUT`"#]],
     );
     check_grant_of(
         "http",
