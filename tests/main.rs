@@ -20,7 +20,7 @@ mod reload;
 
 mod arrows;
 mod data;
-mod readme;
+mod documents;
 
 mod outside;
 mod running;

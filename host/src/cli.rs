@@ -17,6 +17,8 @@ pub mod catalogue;
 
 mod actionners;
 
+pub mod config;
+
 mod policy;
 mod rbac;
 
@@ -55,6 +57,9 @@ enum Command {
     Policy(policy::Command),
     /// Print the ClusterRole and the Roles that the host needs for the rules in force
     Rbac(rbac::Rbac),
+    /// Explain the configuration
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(config::Command),
     /// Show the whole journey of an event, against a simulated cluster
     Demo(demo::Demo),
     /// Print the version
@@ -75,6 +80,10 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Actionners(command) => actionners::run(&command, &files).await,
         Command::Policy(command) => policy::run(&command, &files).await,
         Command::Rbac(command) => rbac::run(&command, &files).await,
+        Command::Config(command) => {
+            config::run(&command);
+            Ok(())
+        }
         Command::Demo(demo) => demo::run(&demo).await,
         Command::Version => {
             version::run();

@@ -1,6 +1,6 @@
 //! The catalogue of actionners for people: what each says of itself, and what it is granted.
 //!
-//! Markdown, so that it is the README's; a test holds the two together.
+//! Markdown, as it stands in `actionners/README.md`; a test holds the two together.
 
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! Every key that a configuration file may hold, with its default and its bounds.
 //!
-//! The one table from which values are read, unknown keys are told apart, and help is printed.
+//! The one table from which values are read, unknown keys are recognised, and the documentation is made.
 
 /// One key of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Key {
     pub kind: Kind,
     /// The value when neither the file nor the environment has one.
     pub default: &'static str,
-    /// What it is for, in one line.
+    /// What it is for, in one line of Markdown.
     pub about: &'static str,
 }
 
@@ -31,7 +31,7 @@ pub enum Kind {
     Switch,
     /// A list of texts, or one text with commas.
     List,
-    /// A key of the original for something that this version does not do yet.
+    /// A key of the original for something that this version does not do yet: it says what that would be.
     Inert(Asks),
 }
 
@@ -49,7 +49,7 @@ pub enum Asks {
 impl Key {
     /// Whether the environment counts only where the file has the key, be it empty. The names
     /// are those of the clouds' own tools, and on a machine of theirs are set for others.
-    pub(super) fn is_shared_name(&self) -> bool {
+    pub(crate) fn is_shared_name(&self) -> bool {
         ["aws.", "gcp.", "minio."].iter().any(|group| self.name.starts_with(group))
     }
 
@@ -78,37 +78,55 @@ const fn integer(name: &'static str, default: &'static str, (min, max): (u64, u6
     Key { name, kind: Kind::Integer { min, max }, default, about }
 }
 
-const fn inert(name: &'static str, asks: Asks) -> Key {
-    Key { name, kind: Kind::Inert(asks), default: "", about: "no effect yet" }
+const fn inert(name: &'static str, asks: Asks, about: &'static str) -> Key {
+    Key { name, kind: Kind::Inert(asks), default: "", about }
 }
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// All keys, in the order in which help shows them.
+/// All keys, in the order in which they are shown.
 pub const KEYS: &[Key] = &[
-    text("listen_address", "0.0.0.0", "address to listen on"),
-    integer("listen_port", "2803", (0, 65_535), "port to listen on; 0 picks a free one"),
-    list("rules_files", "/etc/falco-talon/rules.yaml", "rule files, later ones override"),
-    text("policy_file", "", "the operator's policy; empty for the bundled one alone"),
-    text("actionners_dir", "", "directory of custom actionners (*.wasm); empty for none"),
-    text("cache_dir", "", "directory for compiled actionners; empty for no cache"),
-    text("audit_file", "", "file for the record of each host call; empty for debug lines of the log"),
-    text("kubeconfig", "", "path of a kubeconfig; empty for in-cluster"),
-    text("log_format", "color", "color, text or json"),
-    text("log_level", "info", "debug, info, warn or error"),
-    switch("watch_rules", "true", "reload rules and policy when their files change"),
-    switch("print_all_events", "false", "log every event, not only those that match"),
-    list("default_notifiers", "", "notifiers for all rules"),
+    text("listen_address", "0.0.0.0", "address that events come in at, IPv6 with or without brackets"),
+    integer("listen_port", "2803", (0, 65_535), "its port; 0 picks a free one"),
+    list(
+        "rules_files",
+        "/etc/falco-talon/rules.yaml",
+        "rule files; later ones override earlier ones, and `-r` replaces the list",
+    ),
+    text("policy_file", "", "your policy, over the bundled one; empty: the bundled one alone"),
+    text("actionners_dir", "", "directory of your own actionners (`*.wasm`); empty: none"),
+    text(
+        "cache_dir",
+        "",
+        "directory in which compiled actionners are kept, which none but its owner may write: starts in milliseconds \
+         instead of seconds; empty: no cache",
+    ),
+    text(
+        "audit_file",
+        "",
+        "one JSON line for each call that an actionner makes of the host; empty: debug lines of the log",
+    ),
+    text("kubeconfig", "", "path of a kubeconfig; empty: the service account of the pod that the host runs in"),
+    text("log_format", "color", "`color`, `text` or `json`"),
+    text("log_level", "info", "from which level on lines are written: `debug`, `info`, `warn` or `error`"),
+    switch(
+        "watch_rules",
+        "true",
+        "load rules, policy and actionners anew when their files change; wrong ones change nothing",
+    ),
+    switch("print_all_events", "false", "log every event, not only those that a rule matches"),
+    list("default_notifiers", "", "notifiers for all rules; checked, and of no effect in this version"),
     integer(
         "deduplication.time_window_seconds",
         "5",
         (0, 86_400),
-        "how long the same event is not handled again; 0 for always handle",
+        "how long the same event is not handled again; 0: every event is handled",
     ),
     list(
         "deduplication.fields",
         "",
-        "what makes two events the same: rule, source, hostname, priority, output or output fields",
+        "what makes two events the same: `rule`, `source`, `hostname`, `priority`, `output` or names of output fields; \
+         empty: rule, source, hostname and all output fields but clocks and counters",
     ),
     integer(
         "deduplication.events_max",
@@ -116,9 +134,14 @@ pub const KEYS: &[Key] = &[
         (1, 10_000_000),
         "events remembered; beyond it the oldest is forgotten",
     ),
-    integer("queue.events_max", "10000", (1, 10_000_000), "unfinished events; beyond it answer 429"),
-    integer("concurrency.events_max", "64", (1, 10_000), "events handled at once"),
-    integer("server.body_bytes_max", "1048576", (1024, 1 << 30), "largest event; beyond it answer 413"),
+    integer(
+        "queue.events_max",
+        "10000",
+        (1, 10_000_000),
+        "accepted and unfinished events; beyond it the answer is 429",
+    ),
+    integer("concurrency.events_max", "64", (1, 10_000), "calls of actionners that run at once"),
+    integer("server.body_bytes_max", "1048576", (1024, 1 << 30), "largest event; beyond it the answer is 413"),
     integer("server.connections_max", "1024", (1, 1_000_000), "open connections; further ones wait"),
     integer("server.header_timeout_ms", "5000", (1, HOUR_MS), "time for the head of a request"),
     integer(
@@ -127,27 +150,47 @@ pub const KEYS: &[Key] = &[
         (1, HOUR_MS),
         "time for the body of a request, and for a client to take in an answer",
     ),
-    integer("server.idle_timeout_ms", "120000", (1, HOUR_MS), "time between two requests"),
-    integer("shutdown.deadline_ms", "25000", (0, HOUR_MS), "time to finish what was accepted"),
-    integer("retry.attempts_max", "5", (1, 100), "attempts at an action whose target is unavailable"),
-    integer("retry.backoff_ms_min", "200", (1, HOUR_MS), "wait before the second attempt"),
+    integer("server.idle_timeout_ms", "120000", (1, HOUR_MS), "time between two requests of a connection"),
+    integer("shutdown.deadline_ms", "25000", (0, HOUR_MS), "time to finish what was accepted before the stop"),
+    integer(
+        "retry.attempts_max",
+        "5",
+        (1, 100),
+        "attempts at an action whose target is unavailable, the first included",
+    ),
+    integer(
+        "retry.backoff_ms_min",
+        "200",
+        (1, HOUR_MS),
+        "wait before the second attempt; it grows with each further one",
+    ),
     integer("retry.backoff_ms_max", "10000", (1, HOUR_MS), "longest wait between two attempts"),
-    integer("metrics.series_max", "2000", (1, 1_000_000), "series per metric; beyond it 'other'"),
-    inert("deduplication.leader_election", Asks::WhenTrue),
-    inert("otel.traces_enabled", Asks::WhenTrue),
-    inert("otel.metrics_enabled", Asks::WhenTrue),
-    inert("otel.collector_endpoint", Asks::Never),
-    inert("otel.collector_port", Asks::Never),
-    inert("otel.timeout", Asks::Never),
-    inert("otel.collector_use_insecure_grpc", Asks::Never),
-    text("aws.access_key", "", "the host's own key for AWS; empty for what the SDK finds"),
+    integer(
+        "metrics.series_max",
+        "2000",
+        (1, 1_000_000),
+        "series per metric; beyond it labels from outside say `other`",
+    ),
+    inert("deduplication.leader_election", Asks::WhenTrue, "one of several hosts answers each event"),
+    inert("otel.traces_enabled", Asks::WhenTrue, "traces are sent to a collector"),
+    inert("otel.metrics_enabled", Asks::WhenTrue, "metrics are sent to a collector"),
+    inert("otel.collector_endpoint", Asks::Never, "host of the collector"),
+    inert("otel.collector_port", Asks::Never, "its port"),
+    inert("otel.timeout", Asks::Never, "how long it may take, in seconds"),
+    inert("otel.collector_use_insecure_grpc", Asks::Never, "whether it is spoken to without TLS"),
+    text("aws.access_key", "", "the host's own key for AWS; empty: what AWS' own tools find"),
     text("aws.secret_key", "", "the secret of that key"),
-    text("aws.region", "", "region of AWS; empty for what the SDK finds"),
-    text("aws.role_arn", "", "role to take on with those credentials; empty for none"),
+    text("aws.region", "", "region of Lambda and S3; empty: what AWS' own tools find"),
+    text("aws.role_arn", "", "role that is taken on with those credentials; empty: none"),
     text("aws.external_id", "", "what the role's owner asks of those who take it on"),
-    text("gcp.credentials_path", "", "key file of a service account; empty for application default credentials"),
-    inert("gcp.region", Asks::WhenSet),
-    text("minio.endpoint", "", "host:port of a server that speaks S3's protocol"),
+    text(
+        "gcp.credentials_path",
+        "",
+        "key file of a service account, for functions of Google; empty: `GOOGLE_APPLICATION_CREDENTIALS`, else the \
+         account of the machine",
+    ),
+    inert("gcp.region", Asks::WhenSet, "region of Google Cloud"),
+    text("minio.endpoint", "", "a storage server that speaks S3's protocol, as `host:port`"),
     text("minio.access_key", "", "key for that server"),
     text("minio.secret_key", "", "the secret of that key"),
     switch("minio.use_ssl", "false", "whether that server speaks TLS"),
