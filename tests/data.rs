@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use host::actionner::{Cache, Engine};
-use host::clients::Cluster;
-use host::generation::{Loader, Problem};
-use host::telemetry::Reporting;
-use host::telemetry::audit::Audit;
-use host::telemetry::logs::{Format, Logger};
-use host::telemetry::metrics::Metrics;
+use host::testing::Audit;
+use host::testing::Cluster;
+use host::testing::Metrics;
+use host::testing::Reporting;
+use host::testing::{Cache, Engine};
+use host::testing::{Format, Logger};
+use host::testing::{Loader, Problem};
 use rules::Event;
 use simulation::Simulation;
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use host::cli::{Arguments, catalogue, config};
-use host::generation::{Loader, Problem};
-use host::telemetry::logs::{Format, Level, Logger};
-use host::telemetry::metrics::{ActionLabels, Metrics};
+use host::Arguments;
+use host::testing::{ActionLabels, Metrics};
+use host::testing::{Format, Level, Logger};
+use host::testing::{Loader, Problem};
+use host::testing::{catalogue, configuration};
 use policy::{Facts, KubernetesRequest, Limits, Policy, Verb, explain};
 use regex::Regex;
 use rules::Event;
@@ -79,7 +80,7 @@ async fn the_catalogue_is_what_the_components_say() {
 
 #[test]
 fn configuration_and_metrics_are_those_of_the_host() {
-    Document::read("host/README.md").hold(&[config::markdown(), metrics()]);
+    Document::read("host/README.md").hold(&[configuration::markdown(), metrics()]);
 }
 
 /// Every metric that has been counted once.

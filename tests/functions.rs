@@ -2,7 +2,7 @@
 //! protocols.
 
 use expect_test::expect;
-use host::config::clouds::Role;
+use host::testing::clouds::Role;
 use serde_json::{Value, json};
 use simulation::Simulation;
 
@@ -135,7 +135,7 @@ async fn a_dry_run_calls_no_function() {
 }
 
 /// What a host says that starts with this configuration of clouds, or why it does not.
-async fn start(outside: &Outside, grants: &str, clouds: host::config::clouds::Clouds) -> Result<Vec<Value>, String> {
+async fn start(outside: &Outside, grants: &str, clouds: host::testing::clouds::Clouds) -> Result<Vec<Value>, String> {
     let folder = probe(grants).folder(outside, &json!({"name": "echo", "location": "europe-west1"}));
     let mut config = config(folder.path());
     config.clouds = clouds;

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use host::actionner::digest;
+use host::testing::digest;
 use serde_json::{Value, json};
 use simulation::{Failure, Matcher, Simulation};
 use tempfile::TempDir;

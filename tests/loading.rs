@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use host::config::Config;
+use host::testing::Config;
 use serde_json::Value;
 use simulation::Simulation;
 

@@ -13,8 +13,8 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use expect_test::Expect;
-use host::actionner::digest;
-use host::config::clouds::{Aws, Clouds, Google, Keys, Minio, Secret};
+use host::testing::clouds::{Aws, Clouds, Google, Keys, Minio, Secret};
+use host::testing::digest;
 use regex::Regex;
 use serde_json::{Value, json};
 use simulation::Simulation;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use host::clients::Cluster;
-use host::config::Config;
-use host::run::{Resources, RunError, run};
-use host::telemetry::logs::{Format, Logger};
+use host::testing::Cluster;
+use host::testing::Config;
+use host::testing::{Format, Logger};
+use host::testing::{Resources, RunError, run};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -68,7 +68,7 @@ fn cache_dir() -> PathBuf {
     let mut made = MADE.lock().unwrap();
     if !*made {
         // Its key is made by the first that opens it.
-        host::actionner::Cache::open(&directory).unwrap();
+        host::testing::Cache::open(&directory).unwrap();
         *made = true;
     }
     directory

@@ -21,11 +21,13 @@ use tokio::sync::Semaphore;
 use crate::capability::{Call, ExportsPre};
 
 pub use cache::Cache;
-pub use component::{Description, Inspection, LoadError, Origin, OutputUse, digest};
-pub use engine::{Engine, EngineError};
+pub use component::digest;
+pub(crate) use component::{Description, Inspection, LoadError, Origin, OutputUse};
+pub use engine::Engine;
 use state::State;
 
-pub use instance::{CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
+pub(crate) use instance::{CallError, CallOutput, Failure, FailureKind, Report};
+pub use instance::{Invocation, Outcome};
 
 /// A loaded actionner: described, held against the policy, linked.
 pub struct Actionner {

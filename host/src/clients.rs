@@ -16,14 +16,15 @@ mod http;
 
 mod clouds;
 
-pub use aws::Aws;
-pub use clouds::{Clients, Clouds};
-pub use error::ClientError;
+pub(crate) use aws::Aws;
+pub use clouds::Clients;
+pub(crate) use clouds::Clouds;
+pub(crate) use error::ClientError;
 pub(crate) use error::RequestError;
-pub use google::Google;
+pub(crate) use google::Google;
 pub(crate) use http::Refused;
-pub use http::{HttpClient, SecretError};
+pub(crate) use http::{HttpClient, SecretError};
+pub use kubernetes::Cluster;
+pub(crate) use kubernetes::Kubernetes;
 pub(crate) use kubernetes::{Answer, ApiRequest, JSON, convert_client_error, convert_status};
-pub use kubernetes::{Cluster, Kubernetes};
-pub use storage::Storage;
 pub(crate) use web::{causes, read, with_causes};

@@ -4,7 +4,7 @@
 //! the former. Files and environment are passed in, so reading a configuration has no side effect.
 
 pub mod clouds;
-pub mod keys;
+pub(crate) mod keys;
 mod raw;
 mod toml;
 
@@ -16,10 +16,10 @@ use rules::yaml::{self, Node};
 
 use crate::telemetry::logs::{Format, Level};
 use clouds::Clouds;
-pub use raw::{Origin, Problem, Warning};
+pub(crate) use raw::{Problem, Warning};
 use raw::{RawConfig, Reader};
 
-/// Where Kubernetes tells a pod its own namespace.
+/// Where a pod finds its own namespace.
 const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// Everything that can be configured, checked.
@@ -114,7 +114,7 @@ pub enum ConfigError {
     /// The file can't be read or is not in the format that its name promises.
     #[error("error when reading config file: '{0}'")]
     Read(String),
-    /// Values are not what their keys hold; all of them are told.
+    /// Values do not fit their keys; all of them are reported.
     #[error("error unmarshalling config file: '{}'", join(.0))]
     Values(Vec<Problem>),
 }

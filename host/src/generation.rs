@@ -15,6 +15,6 @@ mod load;
 mod watch;
 
 pub use load::Loader;
-pub use loaded::{Generation, Loaded};
+pub(crate) use loaded::Generation;
 pub use problem::Problem;
-pub use watch::Watch;
+pub(crate) use watch::Watch;

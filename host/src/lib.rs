@@ -15,29 +15,50 @@
 //! type. This crate alone knows tokio, axum, wasmtime and the clients. The modules below are in
 //! the order of the journey.
 
-pub mod server;
+mod server;
 
-pub mod store;
+mod store;
 
-pub mod queue;
+mod queue;
 
-pub mod pipeline;
+mod pipeline;
 
-pub mod generation;
+mod generation;
 
-pub mod actionner;
+mod actionner;
 
-pub mod capability;
+mod capability;
 
-pub mod clients;
+mod clients;
 
-pub mod telemetry;
+mod telemetry;
 
-pub mod config;
+mod config;
 
-pub mod run;
+mod run;
 
-pub mod cli;
+mod cli;
 
 // What the server and the clients both need.
 mod body;
+
+pub use cli::{Arguments, run};
+
+/// What the tests and the benchmarks of this repository drive the host by, in one place.
+///
+/// Not an interface: it changes with the host.
+pub mod testing {
+    pub use crate::actionner::{Actionner, Cache, Engine, Invocation, Outcome, digest};
+    pub use crate::capability::Call;
+    pub use crate::cli::{catalogue, config as configuration};
+    pub use crate::clients::{Clients, Cluster};
+    pub use crate::config::{Config, ServerLimits, clouds};
+    pub use crate::generation::{Loader, Problem};
+    pub use crate::run::{Resources, RunError, run};
+    pub use crate::server::{Intake, serve};
+    pub use crate::store::Store;
+    pub use crate::telemetry::audit::Audit;
+    pub use crate::telemetry::logs::{Format, Level, Logger};
+    pub use crate::telemetry::metrics::{ActionLabels, Metrics};
+    pub use crate::telemetry::{Reporting, TraceId};
+}

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use host::cli::{Arguments, run};
+use host::{Arguments, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {

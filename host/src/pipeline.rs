@@ -13,6 +13,6 @@ mod report;
 
 mod spine;
 
-pub use dedup::Dedup;
+pub(crate) use dedup::Dedup;
 pub(crate) use report::report_event;
-pub use spine::Pipeline;
+pub(crate) use spine::Pipeline;

@@ -8,7 +8,7 @@ use crate::store::{Entry, Store, StoreError};
 
 /// Where the spine takes its events from.
 #[derive(Debug, Clone)]
-pub enum Queue {
+pub(crate) enum Queue {
     /// What this host accepted itself.
     Store(Store),
 }
@@ -19,7 +19,7 @@ impl Queue {
     /// # Errors
     ///
     /// Where the queue can't be asked; a later call may succeed.
-    pub async fn next(&self) -> Result<Option<Arc<Entry>>, StoreError> {
+    pub(crate) async fn next(&self) -> Result<Option<Arc<Entry>>, StoreError> {
         match self {
             Queue::Store(store) => store.next().await,
         }

@@ -12,9 +12,9 @@ mod memory;
 
 use std::sync::Arc;
 
-pub use entry::{Counts, DeadLetter, Due, DueId, Entry, EntryId, Progress, Record, Step};
-pub use error::{Refused, StoreError};
-pub use memory::Memory;
+pub(crate) use entry::{Counts, DeadLetter, Due, DueId, Entry, EntryId, Record, Step};
+pub(crate) use error::{Refused, StoreError};
+pub(crate) use memory::Memory;
 
 use crate::telemetry::TraceId;
 

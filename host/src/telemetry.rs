@@ -7,12 +7,12 @@ mod text;
 mod throttle;
 mod trace_id;
 
-pub mod logs;
+pub(crate) mod logs;
 
 pub(crate) mod library;
 
-pub mod audit;
-pub mod metrics;
+pub(crate) mod audit;
+pub(crate) mod metrics;
 
 mod reporting;
 

@@ -1,4 +1,4 @@
-//! Who is told: the notifiers that rules and the configuration can name.
+//! Whom actions are reported to: the notifiers that rules and the configuration can name.
 //!
 //! Their names are known here, so that rules are checked before the first event. This
 //! version delivers to none of them; the host says so where one is asked for. Knows neither

@@ -71,7 +71,7 @@ pub(crate) struct RuleBlock {
     pub(crate) notifiers: Vec<Text>,
     pub(crate) criteria: MatchBlock,
     pub(crate) actions: Vec<ActionBlock>,
-    /// Whether `actions` was written but could not be read, which has been told.
+    /// Whether `actions` was written but could not be read, which has been reported.
     pub(crate) has_broken_actions: bool,
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn check(
     Ok((rules, findings.into_list()))
 }
 
-/// By name. Compiled once each, as most rules use the same few; an error is told to each user.
+/// By name. Compiled once each, as most rules use the same few; an error is reported to each user.
 type Schemas<'a> = HashMap<&'a str, Result<Schema<'a>, String>>;
 
 struct Checker<'a> {
@@ -44,7 +44,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// Nothing where something is wrong; all of it has been told then.
+    /// Nothing where something is wrong; all of it has been reported then.
     fn rule(&mut self, block: RuleBlock) -> Option<Rule> {
         let context = Context::rule(block.name.as_str());
         self.notifiers(&block.notifiers, &context);
@@ -177,7 +177,7 @@ impl<'a> Checker<'a> {
         Some(OutputUseSite { target: owned(target), parameters })
     }
 
-    /// The parameters, or nothing once each error is told where it was made or, failing that, at
+    /// The parameters, or nothing once each error is reported where it was made or, failing that, at
     /// the last place.
     fn told(
         &mut self,

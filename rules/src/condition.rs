@@ -32,7 +32,7 @@ pub use parse::ConditionError;
 /// Quotes, `"` anywhere or `'` around a whole value, keep `,`, `)`, spaces and signs from meaning
 /// anything; `\"` and `\\` write a quote and a backslash between them. A value right behind `=` or
 /// `!=`, as in `proc.cmdline=sh -c`, is taken with its spaces; in all other places spaces around
-/// values are none of theirs.
+/// values are not theirs.
 ///
 /// What the tests mean:
 /// - On a field that the event does not carry, `!=` is true and everything else is false.

@@ -26,7 +26,7 @@ pub struct Rule {
     pub dry_run: bool,
     /// `dry_run` as written, if it was.
     pub dry_run_as_written: Option<bool>,
-    /// Who is told, besides the default notifiers.
+    /// The notifiers that it names, besides the default ones.
     pub notifiers: Vec<String>,
     /// What is done, in this order.
     pub actions: Vec<Action>,

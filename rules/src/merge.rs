@@ -150,7 +150,7 @@ fn overlay(base: Option<Node>, over: Option<Node>, context: &Context, findings: 
 }
 
 /// A scalar replaces a scalar, a list is added to a list, a map is laid over a map, null changes
-/// nothing. Where the kinds differ the upper one wins, and its author is told.
+/// nothing. Where the kinds differ the upper one wins, and that is reported.
 fn overlay_node(base: Node, over: Node, is_top: bool, context: &Context, findings: &mut Findings) -> Node {
     if over.is_null() {
         return base;

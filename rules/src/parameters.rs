@@ -2,7 +2,7 @@
 //!
 //! Three steps: the YAML becomes JSON in the types that the schema wants, where names that it does
 //! not know and names that are missing are found; defaults are filled in; and the schema judges
-//! the result. Its findings are told in the words of a rule file and at the place in the file.
+//! the result. Its findings are reported in the words of a rule file and at the place in the file.
 
 mod error;
 mod tree;
@@ -25,7 +25,7 @@ pub(crate) struct Schema<'a> {
 }
 
 impl<'a> Schema<'a> {
-    /// Compiles a schema; the error says why it is none.
+    /// Compiles a schema; the error says why it is not a schema.
     pub(crate) fn new(schema: &'a Value) -> Result<Schema<'a>, String> {
         let validator = jsonschema::options()
             // A component of a stranger brings its schema; its patterns must not be able to spin.

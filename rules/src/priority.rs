@@ -100,7 +100,7 @@ const COMPARATORS: [(&str, Comparator); 5] = [
 ];
 
 impl PriorityFilter {
-    /// Reads an optional comparator and a name. A comparator alone is no filter: it would match
+    /// Reads an optional comparator and a name. A comparator alone is not a filter: it would match
     /// every event.
     pub fn parse(text: &str) -> Option<PriorityFilter> {
         let (comparator, name) = COMPARATORS

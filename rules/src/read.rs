@@ -15,7 +15,7 @@ const ACTION_KEYS: [&str; 8] =
 const OUTPUT_KEYS: [&str; 2] = ["target", "parameters"];
 const RULE_KEYS: [&str; 7] = ["rule", "description", "continue", "dry_run", "notifiers", "match", "actions"];
 
-/// The blocks of a file in their order; nothing if the file is no YAML.
+/// The blocks of a file in their order; nothing if the file is not YAML.
 pub(crate) fn blocks(source: &Source, findings: &mut Findings) -> Option<Vec<Block>> {
     let (documents, errors) = yaml::documents(&source.path, &source.text);
     for error in errors {
@@ -87,8 +87,8 @@ fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleB
     Some(block)
 }
 
-/// The name of a block. That there is none is told, unless the name is of a wrong type, which has
-/// been told by then.
+/// The name of a block. A missing one is reported, unless the name is of a wrong type, which has
+/// been reported by then.
 fn name(key: &str, node: &Node, missing: &str, context: &Context, findings: &mut Findings) -> Option<Text> {
     let written = node.get(key);
     let name = written.and_then(|name| Fields::new(context.clone(), findings).text(key, name));

@@ -105,7 +105,7 @@ impl Body<'_> {
     }
 }
 
-/// Why an object is none of a custom kind.
+/// Why an object is not of a custom kind.
 fn no_custom(call: &Call, version: &str, kind: &str) -> Refusal {
     let expected = call.resource.api_version();
     if version != expected {

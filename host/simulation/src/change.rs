@@ -78,7 +78,7 @@ fn check_place(store: &Store, call: &Call, object: &Value, name: &str) -> Result
     Ok(())
 }
 
-/// Give a new object what tells it from all others, and take what only a server writes.
+/// Give a new object what distinguishes it from all others, and take what only a server writes.
 fn identify(store: &mut Store, call: &Call, object: &mut Value, now: &Value) {
     let resource = call.resource;
     let metadata = &mut object["metadata"];
@@ -140,7 +140,7 @@ pub(super) fn replace(
         let subresource = call.subresource.map_or("", Subresource::name);
         managed_fields::track_update(resource, subresource, old, &mut new, &call.manager, now);
     }
-    // The same state again is no change: the version stays.
+    // The same state again changes nothing: the version stays.
     if call.query.dry_run || new == *old {
         return Ok(new);
     }

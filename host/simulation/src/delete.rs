@@ -31,7 +31,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// A body hides the query, as in the real API server: `?dryRun=All` with a body is no dry run.
+    /// A body hides the query, as in the real API server: `?dryRun=All` with a body is not a dry run.
     pub(super) fn parse(call: &Call, body: &Body) -> Result<Options, Refusal> {
         if body.bytes.is_empty() {
             let query = &call.query;

@@ -9,7 +9,7 @@ use super::{defaults, managed_fields, pod, resource};
 /// The field manager of the real controller.
 const MANAGER: &str = "kube-controller-manager";
 
-/// Let the pods of a new job be told from those of all others.
+/// Let the pods of a new job be distinguished from those of all others.
 pub(super) fn identify(job: &mut Value) {
     if job["spec"]["manualSelector"] == true {
         return;

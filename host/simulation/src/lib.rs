@@ -90,7 +90,7 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null where it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
@@ -114,12 +114,12 @@ impl Simulation {
     /// A cluster with the objects of a YAML text, which may have several documents.
     ///
     /// # Errors
-    /// As for [`Simulation::new`], and where the text is no YAML: with line and column.
+    /// As for [`Simulation::new`], and where the text is not YAML: with line and column.
     pub fn from_yaml(text: &str) -> Result<Simulation, SimulationError> {
         Simulation::begin(seed::parse(text)?)
     }
 
-    /// An object as it is, `None` where there is none. The namespace is `None` for what is in none.
+    /// An object as it is, `None` where it does not exist. The namespace is `None` for what lies outside of namespaces.
     #[must_use]
     pub fn get(&self, api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
         let resource = resource::by_kind(api_version, kind)?;

@@ -139,7 +139,7 @@ fn merge_lists(items: &Type, key: &str, mut original: Vec<Value>, patch: Vec<Val
     Ok(interleave(original, merged, |item| in_order.iter().position(|other| same(key, item, other))))
 }
 
-/// Put untouched items between patched ones where the object's order tells where; else the patched ones come first.
+/// Put untouched items between patched ones where the object's order says where; else the patched ones come first.
 fn interleave(untouched: Vec<Value>, patched: Vec<Value>, place: impl Fn(&Value) -> Option<usize>) -> Vec<Value> {
     let mut untouched = untouched.into_iter().peekable();
     let mut all = Vec::new();

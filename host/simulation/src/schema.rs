@@ -46,7 +46,7 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// What an apply expects instead of this value, where it is none of its kind.
+    /// What an apply expects instead of this value, where it is not of its kind.
     pub(super) fn expected(self, value: &Value) -> Option<&'static str> {
         let (fits, expected) = match self {
             Scalar::Any | Scalar::IntOrText | Scalar::Quantity => (true, ""),

@@ -14,10 +14,10 @@ pub const SEED_MANAGER: &str = "falco-talon-simulation";
 /// Why a simulation can't begin.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
-    /// The text is no YAML.
+    /// The text is not YAML.
     #[error("{0}")]
     Yaml(String),
-    /// An object is none that the simulation could keep.
+    /// The simulation can't keep an object.
     #[error("{place}: {name}: {reason}")]
     Object {
         /// Where it begins in the text (`line 3, column 1`), or its number where there is no text.

@@ -25,7 +25,7 @@ pub(super) struct Cause {
 }
 
 impl Cause {
-    /// The value at `field` is no good; `text` tells why.
+    /// The value at `field` is wrong; `text` says why.
     pub(super) fn invalid(field: impl Into<String>, value: &Value, text: &str) -> Cause {
         Cause { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {value}: {text}") }
     }
@@ -41,7 +41,7 @@ impl Cause {
         Cause { reason: "FieldValueForbidden", field: field.into(), message: format!("Forbidden: {text}") }
     }
 
-    /// The value is none of those that the field knows.
+    /// The value is not one that the field knows.
     pub(super) fn unsupported(field: impl Into<String>, value: &Value, supported: &str) -> Cause {
         let message = format!("Unsupported value: {value}: supported values: {supported}");
         Cause { reason: "FieldValueNotSupported", field: field.into(), message }
@@ -72,7 +72,7 @@ impl Refusal {
         Refusal { code, reason: Some(reason), message: message.into(), details }
     }
 
-    /// The address is none.
+    /// The address is not one of the API.
     pub(super) fn unknown_resource() -> Refusal {
         let message = "the server could not find the requested resource";
         Refusal::new(StatusCode::NOT_FOUND, "NotFound", message, json!({}))
@@ -134,7 +134,7 @@ impl Refusal {
         Refusal::invalid_kind(resource.group, resource.kind, name, causes)
     }
 
-    /// Fields of something that is no object, such as options, are wrong.
+    /// Fields of something other than an object, such as options, are wrong.
     pub(super) fn invalid_kind(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Refusal {
         let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let mut texts: Vec<String> = Vec::new();

@@ -22,7 +22,7 @@ use super::state::State;
 use super::wasi;
 use crate::capability::{self, Call, ExportsPre, action};
 
-pub use action::OutputUse;
+pub(crate) use action::OutputUse;
 
 /// How a core module begins; a component has another version and layer.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";

@@ -1,6 +1,6 @@
 //! One call in one instance, within its limits.
 //!
-//! CPU and waiting are told apart: the time that a call spends inside the component's own
+//! CPU and waiting are distinguished: the time that a call spends inside the component's own
 //! polls counts against its CPU budget, the time that it waits for a client does not. One
 //! absolute deadline covers both. After a trap or a timeout the store is dropped, and never
 //! called again.
@@ -27,12 +27,13 @@ const HANDLES_MAX: usize = 1_000;
 
 /// What a component is called with.
 pub use action::Invocation;
-/// Why an action failed, in the component's own words.
-pub use action::{Failure, FailureKind};
+pub use action::Outcome;
 /// How an action ended that did not fail, in the component's own words.
-pub use action::{Outcome, Report};
+pub(crate) use action::Report;
+/// Why an action failed, in the component's own words.
+pub(crate) use action::{Failure, FailureKind};
 
-/// The component itself failed, and has no word in how this is told.
+/// The component itself failed, and has no say in how this is reported.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// It computed for longer than the policy allows.

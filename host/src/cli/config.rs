@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::print;
+use super::print::print;
 use crate::config::keys::{KEYS, Key, Kind};
 
 /// Explain the configuration

@@ -1,6 +1,6 @@
 //! Why a client can't be made, and why a request did not do what it was to.
 //!
-//! What a guest is told of it, and what it means for an action, is for others to say.
+//! What a guest may learn of it, and what it means for an action, is decided elsewhere.
 
 use std::time::Duration;
 

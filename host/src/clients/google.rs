@@ -52,7 +52,8 @@ impl Google {
             Some(project) => project,
             None => credentials.project_of_the_machine().await.map_err(convert_token_error)?,
         };
-        let wrong = |text: &str| ClientError::Configuration(format!("the endpoint '{text}' of Google's API is no URL"));
+        let wrong =
+            |text: &str| ClientError::Configuration(format!("the endpoint '{text}' of Google's API is not a URL"));
         let api = config.functions_endpoint.as_deref().unwrap_or(FUNCTIONS_API);
         let api = Url::parse(api).ok().filter(Url::has_host).ok_or_else(|| wrong(api))?;
         let google = Self(Arc::new(Inner { http, credentials, project, api, tokens: Mutex::default() }));
@@ -123,7 +124,7 @@ fn convert_token_error(error: TokenError) -> ClientError {
 }
 
 impl TokenError {
-    /// What a guest is told: not whose credentials they are.
+    /// What a guest may learn: not whose credentials they are.
     fn into_request(self) -> RequestError {
         match self {
             TokenError::Refused(_) => RequestError::Other("Google refuses the host's credentials".to_owned()),

@@ -112,7 +112,7 @@ fn header(
             .ok_or_else(|| format!("the environment variable {variable} is not set"))?,
         HeaderSource::File(path) => secret_file(path)?,
     };
-    let name: HeaderName = name.parse().map_err(|_| "this is no name of a header".to_owned())?;
+    let name: HeaderName = name.parse().map_err(|_| "this is not the name of a header".to_owned())?;
     let value = HeaderValue::from_str(&text);
     let mut value = value.map_err(|_| format!("what {source} holds can't be sent: control characters"))?;
     value.set_sensitive(true);
@@ -120,15 +120,15 @@ fn header(
 }
 
 fn secret_file(path: &PathBuf) -> Result<String, String> {
-    let told = |reason: &dyn std::fmt::Display| format!("{}: {reason}", Path::display(path));
-    let length = std::fs::metadata(path).map_err(|error| told(&error))?.len();
+    let wrong = |reason: &dyn std::fmt::Display| format!("{}: {reason}", Path::display(path));
+    let length = std::fs::metadata(path).map_err(|error| wrong(&error))?.len();
     if length > SECRET_BYTES_MAX {
-        return Err(told(&format!("more than {SECRET_BYTES_MAX} bytes")));
+        return Err(wrong(&format!("more than {SECRET_BYTES_MAX} bytes")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| told(&error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err(told(&"the file is empty")) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err(wrong(&"the file is empty")) } else { Ok(text.to_owned()) }
 }
 
 /// Looks names up, and hands on only what may be dialled: what was looked at is what is dialled.

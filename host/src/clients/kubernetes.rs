@@ -19,7 +19,7 @@ use crate::body;
 /// The content type of everything but patches.
 pub(crate) const JSON: &str = "application/json";
 
-/// A `Status` object, as errors are told.
+/// A `Status` object, in which errors are reported.
 const STATUS_BYTES_MAX: usize = 1 << 20;
 
 /// How often a request is sent again that the API server turned away unread.
@@ -52,7 +52,7 @@ pub(crate) struct ApiRequest {
     pub(crate) body: Bytes,
 }
 
-/// An answer that tells success.
+/// The answer to a request that succeeded.
 pub(crate) struct Answer {
     pub(crate) object: Value,
     pub(crate) created: bool,

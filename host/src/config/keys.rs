@@ -4,7 +4,7 @@
 
 /// One key of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// The path from the top of the file, with dots between.
     pub name: &'static str,
     /// What it may hold.
@@ -17,7 +17,7 @@ pub struct Key {
 
 /// What a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Any text.
     Text,
     /// A whole number within bounds.
@@ -35,9 +35,9 @@ pub enum Kind {
     Inert(Asks),
 }
 
-/// When a key without effect asks for something, so that its author must be told.
+/// When a key without effect asks for something, so that it must be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
+pub(crate) enum Asks {
     /// Only together with another key.
     Never,
     /// When it is true.
@@ -54,7 +54,7 @@ impl Key {
     }
 
     /// The environment variable that overrides the file.
-    pub fn environment(&self) -> String {
+    pub(crate) fn environment(&self) -> String {
         self.name.replace('.', "_").to_uppercase()
     }
 }
@@ -85,7 +85,7 @@ const fn inert(name: &'static str, asks: Asks, about: &'static str) -> Key {
 const HOUR_MS: u64 = 3_600_000;
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: &[Key] = &[
+pub(crate) const KEYS: &[Key] = &[
     text("listen_address", "0.0.0.0", "address that events come in at, IPv6 with or without brackets"),
     integer("listen_port", "2803", (0, 65_535), "its port; 0 picks a free one"),
     list(

@@ -1,6 +1,6 @@
 //! The configuration as it is written: each known key with its text and where that came from.
 //!
-//! It tells unknown keys, and reads numbers and switches, but doesn't know what they are for.
+//! It reports unknown keys, and reads numbers and switches, but doesn't know what they are for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

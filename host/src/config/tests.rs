@@ -118,7 +118,7 @@ fn other_formats() {
 }
 
 #[test]
-fn unknown_keys_are_told_with_the_nearest() {
+fn unknown_keys_are_reported_with_the_nearest() {
     check_warnings(
         "listen_port: 1\nlisten_adress: x\nserver:\n  body_byte_max: 5000\nnothing_like_it: 1\n",
         &[],
@@ -146,7 +146,7 @@ fn unknown_keys_are_told_with_the_nearest() {
 }
 
 #[test]
-fn keys_without_effect_are_told_when_they_ask_for_something() {
+fn keys_without_effect_are_reported_when_they_ask_for_something() {
     check_warnings(
         "aws:\n  region: eu-west-1\n  role_arn: ''\notel:\n  traces_enabled: false\n  metrics_enabled: true\n  \
          collector_port: 4317\ndeduplication:\n  leader_election: true\ndefault_notifiers: [slack]\n\
@@ -246,7 +246,7 @@ fn config_format(text: &str, environment: &[(&str, &str)]) -> Format {
 }
 
 #[test]
-fn wrong_values_are_told_all_at_once() {
+fn wrong_values_are_reported_all_at_once() {
     check_error(
         "listen_port: abc\nwatch_rules: maybe\n",
         &[("DEDUPLICATION_TIME_WINDOW_SECONDS", "-1"), ("LOG_LEVEL", "loud")],

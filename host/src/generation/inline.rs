@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::problem::Problem;
 use crate::actionner::Inspection;
 
-/// A script of this size is none.
+/// More than any script has.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 
 const KEYWORD: &str = "x-falco-talon-file";

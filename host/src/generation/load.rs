@@ -27,7 +27,7 @@ pub struct Loader {
     pub actionners_dir: Option<PathBuf>,
     /// The namespace that the host runs in, which it protects.
     pub own_namespace: Option<String>,
-    /// Notifiers that are told of every action.
+    /// Notifiers that every action is reported to.
     pub default_notifiers: Vec<String>,
     /// How to reach the cluster; asked the first time that a rule needs it.
     pub cluster: Cluster,
@@ -165,7 +165,7 @@ impl Loader {
     }
 
     /// The bundled components that are wanted, and all of the operator's own: which of those
-    /// are wanted is known once they have told their names.
+    /// are wanted is known once they have described themselves.
     pub async fn inspect(&self, wanted: impl Fn(&str) -> bool) -> (Vec<Inspection>, Vec<Problem>) {
         let mut inspections: Vec<Inspection> = Vec::new();
         let mut problems = Vec::new();

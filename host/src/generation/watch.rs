@@ -26,10 +26,10 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The files can't be watched.
 #[derive(Debug, thiserror::Error)]
 #[error("the files can't be watched: {0}")]
-pub struct WatchError(#[from] notify::Error);
+pub(crate) struct WatchError(#[from] notify::Error);
 
 /// Watches for changes until it is dropped.
-pub struct Watch {
+pub(crate) struct Watch {
     /// Stops watching when it is dropped.
     watcher: notify::RecommendedWatcher,
     changes: mpsc::Receiver<()>,
@@ -44,7 +44,7 @@ impl Watch {
     /// # Errors
     ///
     /// Where the system refuses to watch a directory.
-    pub fn new(loader: &Loader, generation: &Generation) -> Result<Self, WatchError> {
+    pub(crate) fn new(loader: &Loader, generation: &Generation) -> Result<Self, WatchError> {
         // One place is enough: it says that there is something to read, not what.
         let (sender, changes) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -76,7 +76,7 @@ impl Watch {
     /// Load the files anew each time that they change, and put in force what is right.
     ///
     /// Never returns; to be dropped when the host stops.
-    pub async fn run(mut self, loader: Arc<Loader>, generation: Arc<ArcSwap<Generation>>) {
+    pub(crate) async fn run(mut self, loader: Arc<Loader>, generation: Arc<ArcSwap<Generation>>) {
         while self.changed().await {
             reload(&loader, &generation).await;
             match self.look_at(&loader, &generation.load()) {

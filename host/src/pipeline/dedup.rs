@@ -39,7 +39,7 @@ const VOLATILE: [&str; 17] = [
 
 /// The events of the last moments.
 #[derive(Debug)]
-pub struct Dedup {
+pub(crate) struct Dedup {
     window: Duration,
     fields: Vec<String>,
     events_max: usize,
@@ -56,14 +56,14 @@ impl Dedup {
     ///
     /// `fields` may name `rule`, `source`, `hostname`, `priority`, `output` and any output field;
     /// when empty, the default comparison applies.
-    pub fn new(window: Duration, fields: Vec<String>, events_max: usize) -> Dedup {
+    pub(crate) fn new(window: Duration, fields: Vec<String>, events_max: usize) -> Dedup {
         Dedup { window, fields, events_max, hasher: RandomState::new(), seen: HashSet::new(), order: VecDeque::new() }
     }
 
     /// Whether the same event came less than the window before `now`; if not, remembers this one.
     ///
     /// A duplicate doesn't prolong the window: what goes on is acted on once a window.
-    pub fn is_duplicate(&mut self, event: &Event, now: Instant) -> bool {
+    pub(crate) fn is_duplicate(&mut self, event: &Event, now: Instant) -> bool {
         if self.window.is_zero() || self.events_max == 0 {
             return false;
         }
@@ -117,7 +117,7 @@ impl Dedup {
     }
 }
 
-/// Hashes one configured field; tells whether the event has it.
+/// Hashes one configured field; returns whether the event has it.
 fn hash_named(event: &Event, field: &str, hasher: &mut impl Hasher) -> bool {
     let text = match field {
         "rule" => Some(&*event.rule),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn events_without_the_configured_fields_are_told_apart() {
+    fn events_without_the_configured_fields_are_reported_apart() {
         check(&["user.name"], &json!({"rule": "another"}), false);
         check(&["user.name"], &json!({"evt.num": 2}), true);
     }

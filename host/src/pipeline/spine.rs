@@ -34,7 +34,7 @@ use crate::telemetry::logs::Level;
 const QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the spine needs, built once by the caller.
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     /// The rules in force and what they need; replaced whole on reload.
     pub generation: Arc<ArcSwap<Generation>>,
     /// Which events were seen lately.
@@ -74,7 +74,7 @@ struct Answer {
 impl Pipeline {
     /// Handle events until there will be no more, then wait for the lanes, but no longer than
     /// `drain_max`. What is cut off then is unfinished in the store.
-    pub async fn run(mut self, queue: &Queue, drain_max: Duration) {
+    pub(crate) async fn run(mut self, queue: &Queue, drain_max: Duration) {
         let listeners = Arc::new(Listeners::new(&self.reporting));
         let mut lanes = Lanes::default();
         loop {

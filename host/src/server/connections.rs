@@ -126,7 +126,7 @@ async fn connection(
     });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress), limits));
     let mut http = http1::Builder::new();
-    // `Watched` tells a slow head from an idle connection, which hyper's own timeout doesn't.
+    // `Watched` distinguishes a slow head from an idle connection, which hyper's own timeout doesn't.
     http.header_read_timeout(None).max_buf_size(BUFFER_BYTES_MAX);
     let mut served = pin!(http.serve_connection(io, service));
     // How a connection ends is the client's business: what it was owed is answered by then.

@@ -69,13 +69,13 @@ impl Refusal {
         }
     }
 
-    /// A header that tells the client what would be right.
+    /// A header that says what would be right.
     fn advice(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Refusal::NotPost => Some((header::ALLOW, HeaderValue::from_static("POST"))),
             Refusal::NotGet => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
             Refusal::Store(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
-            // What is left of the body can't be told from a next request.
+            // What is left of the body can't be distinguished from a next request.
             Refusal::SlowBody => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             Refusal::Event(_) | Refusal::Broken(_) | Refusal::TooLarge { .. } | Refusal::NotFound => None,
         }

@@ -46,7 +46,7 @@ pub struct Progress {
     pub status: Option<&'static str>,
 }
 
-/// What is told of an entry besides its event.
+/// What is kept of an entry besides its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Of its event.

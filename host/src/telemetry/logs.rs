@@ -17,9 +17,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-pub use format::VALUE_BYTES_MAX;
+#[cfg(test)]
+pub(super) use format::VALUE_BYTES_MAX;
 use format::{Field, Record};
-pub use level::{Format, Level, UnknownLevel};
+pub use level::{Format, Level};
 
 /// How many lines may wait for the writer thread before those who log wait too.
 const WAITING_LINES_MAX: usize = 16_384;
@@ -330,6 +331,6 @@ mod tests {
     fn reads_levels() {
         assert_eq!("DEBUG".parse(), Ok(Level::Debug));
         assert_eq!("warning".parse(), Ok(Level::Warn));
-        assert_eq!("fatal".parse::<Level>(), Err(UnknownLevel));
+        assert_eq!("fatal".parse::<Level>(), Err(level::UnknownLevel));
     }
 }

@@ -17,7 +17,7 @@ use super::text::clean;
 use series::{LABEL_BYTES_MAX, Series};
 
 /// The content type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const PREFIX: &str = "falcosecurity_falco_talon_";
 
@@ -64,7 +64,7 @@ pub struct ActionLabels<'a> {
     pub status: &'a str,
     /// The namespace of the target, empty if it has none.
     pub namespace: &'a str,
-    /// The pod that was the target, empty if it was none.
+    /// The pod that was the target; empty for another target.
     pub pod: &'a str,
 }
 

@@ -10,7 +10,7 @@ use regex::Regex;
 use super::{Condition, Operand, Order, Test};
 use crate::nearest;
 
-/// Why a text is no condition.
+/// Why a text is not a condition.
 #[derive(Debug, thiserror::Error)]
 #[error("incorrect output field key '{condition}': {reason}")]
 pub struct ConditionError {
@@ -140,7 +140,7 @@ fn regex(written: String) -> Result<Test, String> {
 
 fn cidr(text: &str) -> Result<Test, String> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let network = network.map_err(|_| format!("'{text}' is no network such as 10.0.0.0/8"))?;
+    let network = network.map_err(|_| format!("'{text}' is not a network such as 10.0.0.0/8"))?;
     Ok(Test::Cidr(network.trunc()))
 }
 

@@ -238,7 +238,9 @@ fn what_is_not_understood_is_an_error() {
     );
     check_error(
         "a cidr 10.0.0.0/33",
-        &expect!["7: incorrect output field key 'a cidr 10.0.0.0/33': '10.0.0.0/33' is no network such as 10.0.0.0/8"],
+        &expect![
+            "7: incorrect output field key 'a cidr 10.0.0.0/33': '10.0.0.0/33' is not a network such as 10.0.0.0/8"
+        ],
     );
     check_error(
         "k8s.ns.name!=a and k8s.ns.name!=b",
@@ -284,7 +286,7 @@ fn any_condition() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn what_is_printed_reads_back(text in any_condition()) {
-        // Some of what is made up is no condition, e.g. a value that begins with a quote.
+        // Some of what is made up is not a condition, e.g. a value that begins with a quote.
         if let Ok(conditions) = Condition::parse_group(&text) {
             for condition in conditions {
                 let printed = condition.to_string();

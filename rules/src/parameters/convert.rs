@@ -16,7 +16,7 @@ pub(super) struct Converted {
     pub(super) errors: Vec<ParameterError>,
     /// By JSON pointer, where the value was written and how the file calls it.
     pub(super) places: HashMap<String, (Position, String)>,
-    /// Pointers of required values whose absence has been told.
+    /// Pointers of required values whose absence has been reported.
     pub(super) missing: BTreeSet<String>,
 }
 

@@ -30,7 +30,7 @@ pub(super) fn judge(validator: &Validator, schema: &Value, converted: &mut Conve
             }
             Kind::AnyOf { .. } => {
                 let about =
-                    schema["properties"][name]["description"].as_str().unwrap_or("it is none of what is allowed");
+                    schema["properties"][name]["description"].as_str().unwrap_or("it is not one of what is allowed");
                 Some(format!("parameter '{name}' can't be '{}': {about}", plain(error.instance())))
             }
             _ => None,

@@ -71,7 +71,7 @@ const ACCEPTED: &[&str] = &[
 const ACCEPTED_PREFIXES: &[&str] = &["pod-name-", "namespace-", "audit-target-", "fd-name-", "remote-"];
 
 #[test]
-fn malformed_bodies_are_told_from_odd_ones() {
+fn malformed_bodies_are_reported_from_odd_ones() {
     for (name, path) in files("malformed").into_iter().flatten() {
         let expected =
             ACCEPTED.contains(&name.as_str()) || ACCEPTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));

@@ -255,7 +255,7 @@ fn naming_an_action_again_overrides_its_run() {
 }
 
 #[test]
-fn kinds_that_do_not_fit_are_told() {
+fn kinds_that_do_not_fit_are_reported() {
     let file = "\
 - action: A
   actionner: kubernetes:networkpolicy

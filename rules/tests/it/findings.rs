@@ -15,7 +15,7 @@ fn check(file: &str, expected: &Expect) {
 }
 
 #[test]
-fn the_rule_of_the_announcement_is_told_in_its_words() {
+fn the_rule_of_the_announcement_is_reported_in_its_words() {
     let file = LABEL.replace("kubernetes:label", "foor:bar");
     check(
         &file,

@@ -11,11 +11,11 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::serve::ListenerExt;
 use bytes::Bytes;
-use host::config::{Config, ServerLimits};
-use host::server::{self, Intake};
-use host::store::Store;
-use host::telemetry::logs::{Format, Logger};
-use host::telemetry::metrics::Metrics;
+use host::testing::Metrics;
+use host::testing::Store;
+use host::testing::{Config, ServerLimits};
+use host::testing::{Format, Logger};
+use host::testing::{Intake, serve as serve_host};
 use http::StatusCode;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -58,7 +58,7 @@ async fn host_intake(listener: TcpListener) -> Result<()> {
             let _ = store.finish(entry.id).await;
         }
     });
-    server::serve(listener, intake, pending(), Duration::ZERO).await;
+    serve_host(listener, intake, pending(), Duration::ZERO).await;
     Ok(())
 }
 

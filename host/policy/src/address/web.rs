@@ -21,13 +21,13 @@ const NOT_ENCODED: [u8; 4] = *b"./\\%";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebAddress(Url);
 
-/// Why a text is no such address.
+/// Why a text is not such an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebAddressError {
     /// Longer than any server takes.
     #[error("it has more than {URL_BYTES_MAX} bytes")]
     TooLong,
-    /// It is no address at all.
+    /// It is not an address at all.
     #[error("`{0}` is not an absolute address: write `https://host/path`")]
     NotAbsolute(String),
     /// It carries a character that parsers remove or rewrite.
@@ -51,7 +51,7 @@ impl WebAddress {
     ///
     /// # Errors
     ///
-    /// Where it is none, or could be read as another.
+    /// Where it is not an address, or could be read as another.
     pub fn parse(text: &str) -> Result<Self, WebAddressError> {
         if text.len() > URL_BYTES_MAX {
             return Err(WebAddressError::TooLong);
@@ -114,7 +114,7 @@ impl WebAddress {
         origin(&self.0) == origin(&other.0) && below(self.0.path())
     }
 
-    /// The address that the host part is, if it is no name.
+    /// The address that the host part is, unless it is a name.
     pub fn literal(&self) -> Option<IpAddr> {
         match self.0.host()? {
             Host::Ipv4(address) => Some(address.into()),

@@ -60,7 +60,7 @@ pub enum DenialReason {
     Resource,
     /// Only these verbs are granted for the resource.
     Verb(Vec<Verb>),
-    /// The object is none of the event's; the grants reach only these.
+    /// The object is not one of the event's; the grants reach only these.
     Scope(Vec<String>),
     /// The grants hold in these namespaces.
     Namespace(Vec<String>),
@@ -76,22 +76,6 @@ pub enum DenialReason {
 }
 
 impl DenialReason {
-    /// One word for a metric's label, out of a fixed set.
-    pub fn label(&self) -> &'static str {
-        match self {
-            DenialReason::Address(_) => "address",
-            DenialReason::Protected(_) => "protected",
-            DenialReason::Ungranted => "ungranted",
-            DenialReason::Place(_) => "place",
-            DenialReason::Resource => "resource",
-            DenialReason::Verb(_) => "verb",
-            DenialReason::Scope(_) => "scope",
-            DenialReason::Namespace(_) => "namespace",
-            DenialReason::Name(_) => "name",
-            DenialReason::Fields { .. } => "fields",
-        }
-    }
-
     /// What the grants that came nearest lack.
     pub(super) fn no_grant(
         mismatch: Mismatch,

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_actionner_that_may_not_run_is_told_so() {
+    fn an_actionner_that_may_not_run_is_reported_so() {
         check(
             &abilities("acme:test", &Entry::Missing, &Facts::default()),
             &expect![[r#"

@@ -74,7 +74,7 @@ pub struct Targets {
 impl Targets {
     /// What the event names: its pod, and the object of its audit record.
     ///
-    /// A name that can't be one is no target, and is told by [`Targets::refused`]. The group of
+    /// What can't be a name is not a target, and is reported by [`Targets::refused`]. The group of
     /// the object of an audit record is that of the request's path; where the record has none,
     /// the object counts only if the resource is one of Kubernetes' own.
     pub fn of(event: &Event) -> Targets {
@@ -178,7 +178,7 @@ impl Targets {
         }
         let known_there = group.map_or_else(|| known_by_plural(target.resource), |group| known(group, target.resource));
         if let (Some(group), None) = (group, known_there) {
-            // Whether others' resources lie in a namespace, only the record tells.
+            // Whether others' resources lie in a namespace, only the record says.
             self.add_named(group, target.resource, target.namespace, target.name);
             return;
         }
@@ -287,7 +287,7 @@ fn group_of(api_version: &str) -> &str {
 }
 
 /// The plural of a kind that others have added to the cluster, by the rule that its tools
-/// follow. Where a plural is irregular the guess names nothing, and the object is no target.
+/// follow. Where a plural is irregular the guess names nothing, and the object is not a target.
 /// Groups of Kubernetes itself are not guessed: what is not in [`OWNERS`] owns no workload.
 fn plural_of_custom_kind(group: &str, kind: &str) -> Option<String> {
     let is_own = group.is_empty() || DOTLESS_GROUPS.contains(&group) || group.ends_with(".k8s.io");

@@ -96,10 +96,26 @@ pub(super) fn check_entry(entry: &str, request: Request<'_>, expected: &Expect) 
     expected.assert_eq(&answer);
 }
 
+/// One word for each reason.
+fn word(reason: &DenialReason) -> &'static str {
+    match reason {
+        DenialReason::Address(_) => "address",
+        DenialReason::Protected(_) => "protected",
+        DenialReason::Ungranted => "ungranted",
+        DenialReason::Place(_) => "place",
+        DenialReason::Resource => "resource",
+        DenialReason::Verb(_) => "verb",
+        DenialReason::Scope(_) => "scope",
+        DenialReason::Namespace(_) => "namespace",
+        DenialReason::Name(_) => "name",
+        DenialReason::Fields { .. } => "fields",
+    }
+}
+
 fn label(decision: &Decision) -> &'static str {
     match decision {
         Decision::Allowed { .. } => "allowed",
-        Decision::Denied(denial) => denial.reason.label(),
+        Decision::Denied(denial) => word(&denial.reason),
     }
 }
 

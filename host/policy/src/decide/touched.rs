@@ -3,7 +3,7 @@
 //! The answer is never too small. Where a body's effect depends on the object or on its type, the
 //! nearest parent is named that surely holds all of it: a list is touched as a whole, since
 //! only the API server knows whether it is replaced or merged by key. A field whose parents are
-//! absent, or are no maps, makes maps of them, and that belongs to the field. The body that was looked
+//! absent, or are not maps, makes maps of them, and that belongs to the field. The body that was looked
 //! at is the one that must be sent, written anew: two parsers may differ over one text.
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ pub enum PatchKind {
     Create,
 }
 
-/// The fields that a body touches, in its own order; the error says why it can't be told.
+/// The fields that a body touches, in its own order; the error says why they can't be known.
 ///
 /// An applied or created object's `apiVersion`, `kind`, `metadata.name` and
 /// `metadata.namespace` are its identity and need no grant: [`super::check_identity`] compares
@@ -116,7 +116,7 @@ impl Touched {
         let operations = body.as_array();
         for operation in operations.ok_or("a JSON patch is a list of operations")? {
             let text = |key: &str| operation.get(key).and_then(Value::as_str);
-            // A test changes nothing, but tells whether a field has a value.
+            // A test changes nothing, but reveals whether a field has a value.
             let needs_from = match text("op") {
                 Some("add" | "remove" | "replace" | "test") => false,
                 Some("move" | "copy") => true,

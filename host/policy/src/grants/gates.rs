@@ -34,7 +34,7 @@ pub struct MissingGrant {
 pub struct Addition {
     /// The entry's key, e.g. `kubernetes`.
     pub key: &'static str,
-    /// A line of the list under that key, or its value where it is no list.
+    /// A line of the list under that key, or its value where it is not a list.
     pub line: &'static str,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for MissingGrant {
     }
 }
 
-/// The one key of an entry that is no list.
+/// The one key of an entry that is not a list.
 const ARTIFACTS: &str = "artifacts";
 
 /// A function that needs grants.

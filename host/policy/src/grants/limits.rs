@@ -130,7 +130,7 @@ fn bytes(text: &str, min: u64, max: u64) -> Result<usize, String> {
         .ok_or_else(|| format!("`{text}` is not a size from {min_text} to {max_text}, such as `64Mi`"))
 }
 
-/// Whole multiples only: half a byte is no limit, and `m` (thousandths) is a typing error.
+/// Whole multiples only: half a byte is not a limit, and `m` (thousandths) is a typing error.
 fn quantity(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, suffix) = text.split_at(digits);

@@ -56,7 +56,7 @@ fn check_grant_of(key: &str, grant: &str, expected: &Expect) {
 }
 
 #[test]
-fn every_problem_of_a_file_is_told_with_its_place_and_what_is_valid() {
+fn every_problem_of_a_file_is_reported_with_its_place_and_what_is_valid() {
     check_errors(
         "
 protcted: {}

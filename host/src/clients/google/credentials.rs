@@ -55,7 +55,7 @@ pub(super) struct Token {
 /// There is no token.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenError {
-    /// Google knows the credentials not, or not for this.
+    /// Google does not know the credentials, or not for this.
     #[error("{0}")]
     Refused(String),
     /// Nobody answers, or not in this way.
@@ -226,7 +226,8 @@ async fn ask_machine(http: &reqwest::Client, metadata: &str, path: &str) -> Resu
     if !status.is_success() {
         return Err(TokenError::Refused(format!("the metadata server answers {status}")));
     }
-    String::from_utf8(body).map_err(|_| TokenError::Unreachable("the metadata server's answer is no text".to_owned()))
+    String::from_utf8(body)
+        .map_err(|_| TokenError::Unreachable("the metadata server's answer is not a text".to_owned()))
 }
 
 async fn ask(request: reqwest::RequestBuilder) -> Result<Value, TokenError> {

@@ -10,7 +10,7 @@ use super::super::text::{cut, is_printable};
 use super::level::{Format, Level};
 
 /// What is shown of one value. The longest alert that Falco was seen to send fits.
-pub const VALUE_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const VALUE_BYTES_MAX: usize = 16 * 1024;
 
 /// What is shown of a key that comes from outside.
 const KEY_BYTES_MAX: usize = 64;

@@ -60,7 +60,7 @@ fn the_path_of_a_request_names_the_group() {
 }
 
 #[test]
-fn an_audit_record_whose_object_is_not_known_is_told() {
+fn an_audit_record_whose_object_is_not_known_is_reported() {
     for (resource, reason) in [
         ("rollouts", "rollouts: an audit record names no group, and Kubernetes itself has no such resource"),
         ("pods/../secrets", "`pods/../secrets` can't be a resource"),
