@@ -100,6 +100,7 @@ fn metrics() -> String {
     metrics.reloaded(true);
     let text = metrics.render();
     let mut rows = "| metric | type | labels | what it is |\n|---|---|---|---|\n".to_owned();
+    let label = Regex::new(r#"([a-z_]+)=""#).unwrap();
     let line = |kind: &str, name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("# {kind} {name} ")));
         line.unwrap().to_owned()
@@ -107,8 +108,7 @@ fn metrics() -> String {
     for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
         let is_sample = |line: &&str| line.starts_with(name) && !line.contains("_bucket{");
         let sample = text.lines().find(is_sample).unwrap();
-        let labels = Regex::new(r#"([a-z_]+)=""#).unwrap();
-        let labels = labels.captures_iter(sample).map(|found| format!("`{}`", &found[1]));
+        let labels = label.captures_iter(sample).map(|found| format!("`{}`", &found[1]));
         let labels: Vec<_> = labels.filter(|label| !label.starts_with("`otel_")).collect();
         let (of_type, help) = (line("TYPE", name), line("HELP", name));
         let name = name.strip_prefix(METRICS_PREFIX).unwrap();
