@@ -64,7 +64,7 @@ fn actionners() -> BTreeMap<ActionnerName, ActionnerSpec> {
     .map(|(name, properties, required, continue_by_default, output)| {
         let parameters = schema(&properties, &required);
         let spec = ActionnerSpec { parameters, required_fields: vec![], continue_by_default, output };
-        (name.parse().unwrap(), spec)
+        (name.parse().expect("a name"), spec)
     })
     .collect()
 }
