@@ -1,4 +1,4 @@
-//! Where events come from: a closed set of queues, one file each.
+//! Where events come from: a closed set of queues.
 //!
 //! Today all come from this host's own store. What is done with an event is not known here.
 
