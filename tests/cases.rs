@@ -13,7 +13,7 @@
 //!
 //! `/tmp/falco-talon-cases` in any text stands for a folder of the case's own. Its files whose name
 //! begins with `evidence` lie there at the start; what else is there in the end, `expected.yaml`
-//! tells under `files`.
+//! says under `files`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,7 @@ const VOLATILE: [&str; 5] = ["level", "time", "message", "trace_id", "event"];
 /// Stands for a folder of the case.
 const FOLDER: &str = "/tmp/falco-talon-cases";
 
-/// What is longer is told by its size.
+/// What is longer is shown by its size.
 const TOLD_BYTES_MAX: usize = 1_000;
 
 /// More hosts at once only wait for each other.
@@ -169,7 +169,7 @@ async fn post(host: &Host, events: impl Iterator<Item = &String>) {
 /// What a case is judged by.
 fn expected(lines: &[Value], requests: &[Value], changes: &BTreeMap<String, Value>) -> Value {
     let of = |tag: &'static str| lines.iter().filter(move |line| line["message"] == tag);
-    // Events of different pods run side by side, so actions are told in the order of their events.
+    // Events of different pods run side by side, so actions are listed in the order of their events.
     let events: Vec<&str> = of("event").map(|line| text(line, "trace_id")).collect();
     let mut actions: Vec<&Value> = of("action").collect();
     actions.sort_by_key(|line| events.iter().position(|event| *event == text(line, "trace_id")));

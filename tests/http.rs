@@ -24,7 +24,7 @@ async fn a_page_carries_the_event_and_the_headers_of_the_policy() {
     expect!["success: http://WEB_SERVER/falco/page?x=1 answers 200: thanks"].assert_eq(&ended);
     let heard = outside.read(&json!(outside.heard()).to_string());
     expect![[r#"["web POST /falco/page?x=1 authorization=tests content-type=application/json host=WEB_SERVER x-team=blue {\"output\":\"a shell\",\"output_fields\":{\"k8s.ns.name\":\"shop\",\"k8s.pod.name\":\"web-0\"},\"priority\":\"Notice\",\"rule\":\"shell\",\"tags\":[],\"time\":\"2025-11-22T13:24:41Z\"}"]"#]].assert_eq(&heard);
-    // What the host adds is told to nobody.
+    // What the host adds is shown to nobody.
     assert!(!lines.iter().any(|line| line.to_string().contains("blue")), "{lines:#?}");
 }
 

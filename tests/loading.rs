@@ -1,4 +1,4 @@
-//! Components from a directory: what is refused, how it is told, and what is left standing.
+//! Components from a directory: what is refused, how it is reported, and what is left standing.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -49,7 +49,7 @@ async fn check_refused(guest: &str, component: &[u8], policy: Option<&str>, expe
     expected.assert_eq(&said(&lines, folder.path()));
 }
 
-/// No rule needs the guest: it is told, and all else works.
+/// No rule needs the guest: it is reported, and all else works.
 async fn check_passed_over(component: &[u8], expected: &Expect) {
     let folder = folder("hostile:any", component, "    limits: {cpu: 1s}\n");
     let only_good = rules("hostile:any").split("- rule: Bad").next().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! The host as a whole: real events over real HTTP, real components, and a cluster behind it.
 //!
-//! `cases` are folders that are told about in `cases/`; the other modules hold what a folder
+//! `cases` are folders that are described in `cases/`; the other modules hold what a folder
 //! can't say: guests that mean harm, files that change while the host runs, and data from
 //! elsewhere. `running`, `world` and `outside` are what all of them start.
 

@@ -62,7 +62,7 @@ impl Heard {
 }
 
 impl Outside {
-    /// Start all servers, each with what `heard` tells of it.
+    /// Start all servers, each with what `heard` says of it.
     pub(crate) async fn start() -> Outside {
         let heard = Heard::default();
         let folder = tempfile::tempdir().unwrap();

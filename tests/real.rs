@@ -25,7 +25,7 @@ const NODE: &str = "node-1";
 const LOG: &str = "simulation.falco-talon.org/log.";
 const PREVIOUS_LOG: &str = "simulation.falco-talon.org/previous-log.";
 
-/// The kinds whose changes are told, beside those of the manifests.
+/// The kinds whose changes are listed, beside those of the manifests.
 const KINDS: [(&str, &str); 10] = [
     ("v1", "Namespace"),
     ("v1", "Node"),

@@ -131,7 +131,7 @@ impl Requests {
     /// other bodies do shows in the objects.
     ///
     /// How often a host looks again, or tries again, depends on how fast the cluster is: so what is repeated, with
-    /// nothing else between, is told once.
+    /// nothing else between, is listed once.
     pub(crate) fn all(&self) -> Vec<Value> {
         let requests = self.0.lock().unwrap();
         let (mut all, mut repeated): (Vec<Value>, Vec<&str>) = (Vec::new(), Vec::new());

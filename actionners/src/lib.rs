@@ -1,7 +1,7 @@
 //! The actionners that come with the host: each a component and its default policy.
 //!
 //! The build script compiles them and this embeds them. Does not run them, does not know the
-//! policy's syntax, and names nothing but packages: what an actionner is, it tells itself when
+//! policy's syntax, and names nothing but packages: what an actionner is, it says itself when
 //! it is loaded.
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 
 use super::{Heard, serve};
 
-/// Headers that are worth telling.
+/// Headers that are worth a word.
 const TOLD: [&str; 4] = ["authorization", "content-type", "host", "x-team"];
 
 pub(super) async fn start(heard: Heard) -> String {

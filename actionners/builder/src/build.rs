@@ -79,7 +79,7 @@ impl Build {
         }
     }
 
-    /// Cargo also tells of the packages that the wanted ones depend on.
+    /// Cargo also reports the packages that the wanted ones depend on.
     fn wants(&self, module: &Module) -> bool {
         if self.packages.is_empty() {
             module.manifest == self.manifest

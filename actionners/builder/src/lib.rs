@@ -40,7 +40,7 @@ pub enum BuildError {
         /// Why.
         source: std::io::Error,
     },
-    /// The compiler has found mistakes, and told them on standard error.
+    /// The compiler has found mistakes, and reported them on standard error.
     #[error("the actionners can't be compiled, cargo says why above")]
     NotCompiled,
     /// Cargo has made no WebAssembly module of a package.

@@ -33,7 +33,7 @@ pub(crate) enum StandardLibrary {
     /// It is installed.
     Installed,
     /// It is compiled from source along with the guests, which stable compilers do only when
-    /// they are told that they are bootstrapping.
+    /// they are made to believe that they are bootstrapping.
     FromSource,
 }
 

@@ -102,7 +102,7 @@ pub fn check_key(key: &str) -> Result<(), String> {
     check_word("name", name)
 }
 
-/// Whether `word` can be the name in a key, or the value of a label; `what` tells which.
+/// Whether `word` can be the name in a key, or the value of a label; `what` says which.
 pub fn check_word(what: &str, word: &str) -> Result<(), String> {
     if word.len() > NAME_BYTES_MAX {
         return Err(format!("the {what} '{word}' is longer than {NAME_BYTES_MAX} characters"));

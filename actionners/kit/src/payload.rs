@@ -57,7 +57,7 @@ pub fn shown(answer: &[u8]) -> String {
     }
 }
 
-/// An empty map is one that was not sent, as far as can be told.
+/// An empty map can't be distinguished from one that was not sent.
 fn map(map: &Map<String, Value>) -> String {
     if map.is_empty() { "null".to_owned() } else { serde_json::to_string(map).unwrap_or_default() }
 }

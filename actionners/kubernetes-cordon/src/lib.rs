@@ -1,6 +1,6 @@
 //! `kubernetes:cordon`: keeps new pods away from the node of the pod of an event.
 //!
-//! Looks at the node first, so that it tells whether that was so before. Does not touch the
+//! Looks at the node first, so that it can report whether that was so before. Does not touch the
 //! pods that run there.
 
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, OutputUse, Pod, kubernetes};

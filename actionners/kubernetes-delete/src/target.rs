@@ -1,7 +1,7 @@
 //! From the fields of an audit event to the address of an object.
 //!
 //! The event names a resource by its plural, and its group only in the URI of the request; the
-//! API server tells which resources have that plural. Does not delete anything.
+//! API server says which resources have that plural. Does not delete anything.
 
 use std::fmt;
 

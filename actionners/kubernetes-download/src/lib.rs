@@ -76,7 +76,7 @@ fn order<'a>(containers: Containers<'a>, parameters: &Parameters, event: &Event)
     Ok(order)
 }
 
-/// Fills one artifact from the first container that has the file, and tells which it was.
+/// Fills one artifact from the first container that has the file, and returns which it was.
 fn download<'a>(pod: Pod<'_>, file: &str, order: &[&'a str]) -> Result<&'a str, Failure> {
     // A path may hold any character, what it is stored as must not.
     let name: String = file.chars().map(|c| if c.is_control() { '_' } else { c }).collect();

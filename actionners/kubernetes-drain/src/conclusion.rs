@@ -1,4 +1,4 @@
-//! What became of the pods of a node, counted and told.
+//! What became of the pods of a node, counted and reported.
 //!
 //! Does not know how it came about.
 
@@ -60,7 +60,7 @@ impl Conclusion {
         Self { evicted: 0, stays }
     }
 
-    /// Takes down the answer to an eviction, and tells whether the pod is on its way out.
+    /// Takes down the answer to an eviction, and returns whether the pod is on its way out.
     pub(crate) fn evicted(&mut self, candidate: &Candidate, result: Result<(), Error>) -> bool {
         let why = match result {
             // Gone is gone.

@@ -15,7 +15,7 @@ const DEFAULT: &str = "kubectl.kubernetes.io/default-container";
 /// What Falco writes of a container's id at least; a shorter text, such as `host`, is none.
 const ID_CHARS_MIN: usize = 12;
 
-/// Where a pod lists its containers, and where it tells of their state.
+/// Where a pod lists its containers, and where it reports their state.
 const KINDS: [(&str, &str); 3] = [
     ("containers", "containerStatuses"),
     ("initContainers", "initContainerStatuses"),

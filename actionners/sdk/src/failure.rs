@@ -38,7 +38,7 @@ impl Failure {
         Self::of_kind(FailureKind::Other, message)
     }
 
-    /// What `error` makes of an action, told as "`doing`: the reason".
+    /// What `error` makes of an action, reported as "`doing`: the reason".
     ///
     /// A write that ran into the deadline may have been carried out, so it is not tried again.
     pub fn from_error(doing: impl Display, error: &Error) -> Self {

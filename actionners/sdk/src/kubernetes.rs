@@ -67,7 +67,7 @@ pub fn delete(object: &Object, options: &DeleteOptions) -> Result<(), Error> {
     kubernetes_write::delete(object, options)
 }
 
-/// Asks for the eviction of pods side by side, and tells what became of each, in their order.
+/// Asks for the eviction of pods side by side, and returns what became of each, in their order.
 pub fn evict(
     evictions: &[Eviction],
     grace_period_s: Option<u32>,
@@ -86,7 +86,7 @@ pub fn wait(object: &Object, query: &str, timeout_ms: u32) -> Result<Value, Erro
     kubernetes_read::wait(object, query, timeout_ms).and_then(|text| parsed(&text))
 }
 
-/// Waits until all of the objects are gone, and tells of each whether it is.
+/// Waits until all of the objects are gone, and returns of each whether it is.
 pub fn wait_deleted(departures: &[Departure], timeout_ms: u32) -> Result<Vec<bool>, Error> {
     kubernetes_read::wait_deleted(departures, timeout_ms)
 }

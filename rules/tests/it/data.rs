@@ -154,7 +154,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("undefined-action-reference.yaml", "missing actionner; no action block has this name"),
 ];
 
-/// Action blocks alone, which are valid as such, and what a rule that uses them all is told.
+/// Action blocks alone, which are valid as such, and what is found in a rule that uses them all.
 const REFUSED_ONCE_USED: &[(&str, &str)] = &[
     ("builtin-sysdig-example-2025-01.yaml", "unknown parameter 'snaplen'"),
     ("docs-2024-04-actionners-intro-labelize.yaml", "unknown actionner; did you mean 'kubernetes:label'?"),

@@ -26,7 +26,7 @@ const LATENCY: Duration = Duration::from_millis(5);
 pub(crate) const SLOW_POD: &str = "slow";
 const SLOW_LATENCY: Duration = Duration::from_secs(2);
 
-/// When a patch came, told once it is answered.
+/// When a patch came, known once it is answered.
 pub(crate) type Patched = oneshot::Receiver<Instant>;
 
 /// The API server. Clones are the same one.
@@ -51,7 +51,7 @@ impl Api {
         Ok((api, address))
     }
 
-    /// Be told of the next patch of a pod.
+    /// Wait for the next patch of a pod.
     pub(crate) fn expect(&self, pod: &str) -> Patched {
         let (tell, told) = oneshot::channel();
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(pod.to_owned(), tell);

@@ -71,7 +71,7 @@ fn an_unknown_function_is_missing_and_a_free_one_never() {
 }
 
 #[track_caller]
-fn check_outside(grants: &str, function: (&str, &str), is_missing: bool) {
+fn check_capability(grants: &str, function: (&str, &str), is_missing: bool) {
     let missing = |entry: &str| {
         policy(&format!("actionners:\n  kubernetes:label: {{{entry}}}\n"))
             .missing_grants("kubernetes:label", &imports(&[function]))
@@ -89,15 +89,15 @@ fn what_lies_outside_of_the_cluster_has_gates_of_its_own() {
     let (lambda, google) = (("functions", "invoke-lambda"), ("functions", "invoke-google"));
     let bucket = |verb| format!("objects: [{{label: a, target: aws:s3, bucket: acme, verbs: [{verb}]}}]");
     for function in [lambda, google, ("http", "send"), ("objects", "get"), ("objects", "put")] {
-        check_outside("kubernetes: [{verbs: [get], resources: [pods], scope: any}]", function, true);
+        check_capability("kubernetes: [{verbs: [get], resources: [pods], scope: any}]", function, true);
     }
-    check_outside("functions: [{provider: aws}]", lambda, false);
-    check_outside("functions: [{provider: aws}]", google, true);
-    check_outside("functions: [{provider: gcp}]", google, false);
-    check_outside("http: [{url: 'https://a.example/', methods: [GET]}]", ("http", "send"), false);
-    check_outside(&bucket("get"), ("objects", "get"), false);
-    check_outside(&bucket("get"), ("objects", "put"), true);
-    check_outside(&bucket("put"), ("objects", "put"), false);
+    check_capability("functions: [{provider: aws}]", lambda, false);
+    check_capability("functions: [{provider: aws}]", google, true);
+    check_capability("functions: [{provider: gcp}]", google, false);
+    check_capability("http: [{url: 'https://a.example/', methods: [GET]}]", ("http", "send"), false);
+    check_capability(&bucket("get"), ("objects", "get"), false);
+    check_capability(&bucket("get"), ("objects", "put"), true);
+    check_capability(&bucket("put"), ("objects", "put"), false);
 }
 
 /// Every function that the contract lets an actionner import has its gate.
