@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 
-/// A file for each.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/crds");
+use crate::material::folder;
 
 /// How long to wait before a cluster, whose parts work at their own pace, is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -14,7 +13,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) async fn install_custom_resources(client: &kube::Client) {
     let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
-    for entry in std::fs::read_dir(FOLDER).expect("the folder") {
+    // A file for each.
+    for entry in std::fs::read_dir(folder("crds")).expect("the folder") {
         let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a file");
         let definition: DynamicObject = serde_saphyr::from_str(&text).expect("a definition");
         let name = definition.metadata.name.clone().expect("a name");

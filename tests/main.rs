@@ -30,4 +30,5 @@ mod real;
 
 mod cluster;
 mod custom_resources;
+mod material;
 mod processes;

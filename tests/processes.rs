@@ -13,6 +13,8 @@ use simulation::{Execution, Simulation};
 use tokio::io::{AsyncRead, AsyncWrite, copy};
 use tokio::net::unix::pipe;
 
+use crate::material::folder;
+
 /// How long outputs may stay open that a command has left to a process in the background.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -30,7 +32,7 @@ pub(crate) fn run_commands(simulation: &Simulation) {
 
 /// Where programs are looked for: ours stand in for those that need a kernel or a network.
 pub(crate) fn path() -> OsString {
-    let mut path = OsString::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/programs"));
+    let mut path = folder("programs").into_os_string();
     if let Some(rest) = std::env::var_os("PATH") {
         path.push(":");
         path.push(rest);

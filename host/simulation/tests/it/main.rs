@@ -9,5 +9,7 @@ mod custom_resources;
 mod differential;
 mod discovery;
 mod harness;
+#[path = "../../../../tests/material.rs"]
+mod material;
 #[path = "../../../../tests/processes.rs"]
 mod processes;
