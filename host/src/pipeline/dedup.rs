@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn events_without_the_configured_fields_are_reported_apart() {
+    fn events_without_the_configured_fields_are_distinguished() {
         check(&["user.name"], &json!({"rule": "another"}), false);
         check(&["user.name"], &json!({"evt.num": 2}), true);
     }

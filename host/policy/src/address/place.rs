@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_reported_apart() {
+    fn addresses_are_distinguished() {
         check(&["203.0.113.7", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1"], None);
         check(&["2001:db8::1", "fd12:3456::1", "64:ff9b::cb00:7107"], None);
         check(&["127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "::1", "::"], Some(Place::ThisMachine));

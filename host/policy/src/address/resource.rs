@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn two_parts_are_reported_apart_by_the_group() {
+    fn two_parts_are_distinguished_by_the_group() {
         check("pods/eviction", Ok(("", "pods", Some("eviction"))));
         check("apps/deployments", Ok(("apps", "deployments", None)));
         check("networking.k8s.io/networkpolicies", Ok(("networking.k8s.io", "networkpolicies", None)));
