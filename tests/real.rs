@@ -189,6 +189,11 @@ impl Real {
         let (api, name) = (self.api_of(object), made.metadata.name.clone().unwrap());
         made.metadata.owner_references = None;
         made.metadata.namespace = None;
+        if object["kind"] == "ReplicaSet" {
+            // Its controller may hear of it before it hears of its pods, and then makes pods that are too many. Of
+            // these it takes away first what is on no node, so what it makes itself must never be placed on one.
+            made.data["spec"]["template"]["spec"]["schedulerName"] = json!("none");
+        }
         let parameters = PostParams { field_manager: Some(SEED_MANAGER.to_owned()), ..PostParams::default() };
         // A pod is refused until its new namespace has a service account.
         while let Err(error) = api.create(&parameters, &made).await {
