@@ -40,7 +40,7 @@ async fn loader_of(folder: &Path, files: &[&str]) -> Loader {
     fs::write(folder.join("actionners/page.wasm"), PAGE).unwrap();
     fs::write(folder.join("rules.yaml"), "[]").unwrap();
     let mut loader = loader(folder);
-    let (inspections, _) = loader.inspect(|_| false).await;
+    let (inspections, _) = loader.inspect(&loader.policy().unwrap(), |_| false).await;
     fs::write(folder.join("policy.yaml"), inspections[0].policy_entry()).unwrap();
     loader.policy_file = Some(folder.join("policy.yaml"));
     let paths = (1..).map(|number| folder.join(format!("rules-{number}.yaml")));
@@ -72,7 +72,7 @@ async fn the_catalogue_is_what_the_components_say() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), "[]").unwrap();
     let loader = loader(folder.path());
-    let (inspections, problems) = loader.inspect(|_| true).await;
+    let (inspections, problems) = loader.inspect(&loader.policy().unwrap(), |_| true).await;
     assert!(problems.is_empty(), "{}", told(&problems));
     let policy = loader.policy().unwrap_or_else(|problems| panic!("{}", told(&problems)));
     Document::read("actionners/README.md").hold(&[catalogue::markdown(&inspections, &policy)]);
@@ -206,7 +206,7 @@ async fn the_actionner_for_authors_is_one_that_is_built_and_run() {
     let (code, tests) = source.split_once("#[cfg(test)]").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let loader = loader_of(folder.path(), &[]).await;
-    let (inspections, _) = loader.inspect(|_| false).await;
+    let (inspections, _) = loader.inspect(&loader.policy().unwrap(), |_| false).await;
     // It differs with each compiler.
     let entry = inspections[0].policy_entry().replace(&inspections[0].digest, "sha256:…");
     Document::read("actionners/sdk/README.md").hold(&[

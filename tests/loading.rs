@@ -65,10 +65,10 @@ async fn check_passed_over(component: &[u8], expected: &Expect) {
 #[tokio::test]
 async fn what_is_no_component_is_named_and_passed_over() {
     check_passed_over(b"\0asm but not for long", &expect![[r#"
-        warn actionners: this is not a WebAssembly component: failed to parse WebAssembly module: unknown binary version: 0x74756220 (at offset 0x4) file="actionners/guest.wasm"
+        warn actionners: this is not a WebAssembly component: unknown binary version: 0x74756220 (at offset 0x4) file="actionners/guest.wasm"
     "#]]).await;
     check_passed_over(b"", &expect![[r#"
-        warn actionners: this is not a WebAssembly component: failed to parse WebAssembly module: unexpected end-of-file (at offset 0x0) file="actionners/guest.wasm"
+        warn actionners: this is not a WebAssembly component: unexpected end-of-file (at offset 0x0) file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -76,7 +76,7 @@ async fn what_is_no_component_is_named_and_passed_over() {
 async fn what_is_no_component_is_an_error_where_a_rule_needs_it() {
     check_refused("hostile:trap", b"\0asm but not for long", None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:trap" position="rules.yaml:9:36" rule="Bad"
-        error actionners: this is not a WebAssembly component: failed to parse WebAssembly module: unknown binary version: 0x74756220 (at offset 0x4) file="actionners/guest.wasm"
+        error actionners: this is not a WebAssembly component: unknown binary version: 0x74756220 (at offset 0x4) file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -109,7 +109,7 @@ async fn interfaces_of_others_are_refused_and_named() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "wasi-escape:actionner/kubernetes-read");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports wasi-escape:actionner/kubernetes-read@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
+        error actionners: the component imports wasi-escape:actionner/kubernetes-read@1.0.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -119,7 +119,7 @@ async fn functions_that_do_not_exist_are_refused() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "falco-talon:actionner/kubernetes-root");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports falco-talon:actionner/kubernetes-root@0.1.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
+        error actionners: the component imports falco-talon:actionner/kubernetes-root@1.0.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -150,10 +150,10 @@ async fn a_component_without_an_entry_is_refused_and_told_one() {
 #[tokio::test]
 async fn a_name_that_rules_could_not_write_is_refused() {
     check_passed_over(&patched(guest!("trap"), "hostile:trap", "HOSTILE:TRAP"), &expect![[r#"
-        warn actionners: the component describes itself wrongly: "HOSTILE:TRAP" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
+        warn actionners: the component describes itself wrongly: `name`: "HOSTILE:TRAP" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
     "#]]).await;
     check_passed_over(&patched(guest!("trap"), "hostile:trap", "hostile\u{1b}[0mX"), &expect![[r#"
-        warn actionners: the component describes itself wrongly: "hostile\u{1b}[0mX" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
+        warn actionners: the component describes itself wrongly: `name`: "hostile\u{1b}[0mX" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -161,10 +161,10 @@ async fn a_name_that_rules_could_not_write_is_refused() {
 async fn a_schema_that_is_none_is_refused() {
     const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false}"#;
     check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")), &expect![[r#"
-        warn actionners: the component describes itself wrongly: the schema of its parameters is not a JSON Schema: "abject" is not valid under any of the schemas listed in the 'anyOf' keyword file="actionners/guest.wasm"
+        warn actionners: the component describes itself wrongly: `parameters_schema` is not a JSON Schema: "abject" is not valid under any of the schemas listed in the 'anyOf' keyword file="actionners/guest.wasm"
     "#]]).await;
     check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace('{', "(")), &expect![[r#"
-        warn actionners: the component describes itself wrongly: the schema of its parameters is not JSON: expected value at line 1 column 1 file="actionners/guest.wasm"
+        warn actionners: the component describes itself wrongly: `parameters_schema`: "(\"type\": \"object\", \"additionalProperties\": false}" is not of type "object" file="actionners/guest.wasm"
     "#]]).await;
 }
 

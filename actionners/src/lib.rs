@@ -1,4 +1,4 @@
-//! The actionners that come with the host: each a component and its default policy.
+//! The actionners that come with the host: each a component, what it says of itself, and its default policy.
 //!
 //! The build script compiles them and this embeds them. Does not run them, does not know the
 //! policy's syntax, and names nothing but packages: what an actionner is, it says itself when
@@ -14,6 +14,8 @@ pub struct Bundled {
     pub name: &'static str,
     /// The WebAssembly component.
     pub component: &'static [u8],
+    /// What it says of itself, so that nobody has to ask it.
+    pub description: &'static str,
     /// The body of its entry in the default policy, in YAML: the least that it can work with.
     pub policy: &'static str,
 }
@@ -24,6 +26,7 @@ macro_rules! bundled {
         Bundled {
             name: concat!($category, ":", $name),
             component: include_bytes!(concat!(env!("OUT_DIR"), "/", $category, "-", $name, ".wasm")),
+            description: include_str!(concat!("../", $category, "-", $name, "/description.json")),
             policy: include_str!(concat!("../", $category, "-", $name, "/policy.yaml")),
         }
     };

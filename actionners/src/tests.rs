@@ -39,28 +39,28 @@ fn the_import_list_is_the_permission_sheet() {
         };
         let world = &resolve.worlds[world];
         let exports = items(&resolve, world.exports.values());
-        assert_eq!(exports, ["falco-talon:actionner/action@0.1.0 describe run"]);
+        assert_eq!(exports, ["falco-talon:actionner/action@1.0.0 describe run"]);
         let imports = items(&resolve, world.imports.values()).join(", ");
-        sheets.push(format!("{name}: {}\n", imports.replace("falco-talon:actionner/", "").replace("@0.1.0", "")));
+        sheets.push(format!("{name}: {}\n", imports.replace("falco-talon:actionner/", "").replace("@1.0.0", "")));
     }
     expect![[r#"
-        kubernetes:terminate: types, kubernetes-read get, kubernetes-write delete
-        kubernetes:label: types, kubernetes-read get, kubernetes-write patch
-        kubernetes:annotation: types, kubernetes-read get, kubernetes-write patch
-        kubernetes:networkpolicy: types, kubernetes-read get, kubernetes-write patch apply
-        kubernetes:exec: types, kubernetes-read get, kubernetes-exec exec
-        kubernetes:script: types, kubernetes-read get, kubernetes-exec exec
-        kubernetes:log: types, artifacts [static]artifact.create [method]artifact.write, kubernetes-read get logs logs-into
-        kubernetes:delete: types, kubernetes-read discover, kubernetes-write delete
-        kubernetes:cordon: types, kubernetes-read get, kubernetes-write patch
-        kubernetes:drain: types, kubernetes-read get list wait-deleted, kubernetes-write patch evict
-        kubernetes:download: types, artifacts [static]artifact.create, kubernetes-read get, kubernetes-exec exec-into
-        kubernetes:tcpdump: types, artifacts [static]artifact.create, kubernetes-read get wait, kubernetes-write patch, kubernetes-exec exec-into
-        kubernetes:sysdig: types, artifacts [static]artifact.create, kubernetes-read get list wait, kubernetes-write create delete, kubernetes-exec exec-into
-        aws:lambda: types, functions invoke-lambda
-        gcp:function: types, functions invoke-google
-        calico:networkpolicy: types, kubernetes-read get, kubernetes-write patch apply
-        cilium:networkpolicy: types, kubernetes-read get, kubernetes-write patch apply
+        kubernetes:terminate: log write, types, kubernetes-read get, kubernetes-write delete
+        kubernetes:label: log write, types, kubernetes-read get, kubernetes-write patch
+        kubernetes:annotation: log write, types, kubernetes-read get, kubernetes-write patch
+        kubernetes:networkpolicy: log write, types, kubernetes-read get, kubernetes-write patch apply
+        kubernetes:exec: log write, types, kubernetes-read get, kubernetes-exec exec
+        kubernetes:script: log write, types, kubernetes-read get, kubernetes-exec exec
+        kubernetes:log: log write, types, artifacts [static]artifact.create [method]artifact.write, kubernetes-read get logs logs-into
+        kubernetes:delete: log write, types, kubernetes-read discover, kubernetes-write delete
+        kubernetes:cordon: log write, types, kubernetes-read get, kubernetes-write patch
+        kubernetes:drain: log write, types, kubernetes-read get list wait-deleted, kubernetes-write patch evict
+        kubernetes:download: log write, types, artifacts [static]artifact.create, kubernetes-read get, kubernetes-exec exec-into
+        kubernetes:tcpdump: log write, types, artifacts [static]artifact.create, kubernetes-read get wait, kubernetes-write patch, kubernetes-exec exec-into
+        kubernetes:sysdig: log write, types, artifacts [static]artifact.create, kubernetes-read get list wait, kubernetes-write create delete, kubernetes-exec exec-into
+        aws:lambda: log write, types, functions invoke-lambda
+        gcp:function: log write, types, functions invoke-google
+        calico:networkpolicy: log write, types, kubernetes-read get, kubernetes-write patch apply
+        cilium:networkpolicy: log write, types, kubernetes-read get, kubernetes-write patch apply
     "#]].assert_eq(&sheets.concat());
 }
 

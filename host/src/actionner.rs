@@ -8,10 +8,15 @@
 
 mod cache;
 mod component;
+mod description;
 mod engine;
+mod error;
 mod instance;
 mod state;
 mod wasi;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -22,8 +27,10 @@ use crate::capability::{Call, ExportsPre};
 
 pub use cache::Cache;
 pub use component::digest;
-pub(crate) use component::{Description, Inspection, LoadError, Origin, OutputUse};
+pub(crate) use component::{Inspection, Origin};
+pub(crate) use description::{Description, OutputUse, SCHEMA};
 pub use engine::Engine;
+pub(crate) use error::LoadError;
 use state::State;
 
 pub(crate) use instance::{CallError, CallOutput, Failure, FailureKind, Report};
@@ -47,25 +54,38 @@ pub struct Actionner {
 }
 
 impl Actionner {
-    /// Make a component ready to be called under what `policy` grants it.
+    /// What `policy` grants to a component, if it may be loaded.
     ///
     /// # Errors
     ///
-    /// Where the component can't be compiled or described, and where the policy has no entry
-    /// for it, forbids it, names another digest, or grants less than it imports.
-    pub fn load(engine: &Engine, inspection: Inspection, policy: &Policy) -> Result<Self, LoadError> {
+    /// Where the policy has no entry for it, forbids it, names another digest, or grants less than it imports.
+    pub fn admit(inspection: &Inspection, policy: &Policy) -> Result<Arc<Grants>, LoadError> {
         let name = inspection.description.name.clone();
         let grants = match policy.entry(&name) {
             Entry::Granted(grants) => grants,
             Entry::Forbidden => return Err(LoadError::Forbidden { name }),
             Entry::Missing => return Err(LoadError::NoPolicy { suggestion: inspection.policy_entry(), name }),
         };
-        component::check_digest(&inspection, &grants)?;
+        component::check_digest(inspection, &grants)?;
         let missing = policy.missing_grants(&name, &inspection.imports);
         if !missing.is_empty() {
             return Err(LoadError::MissingGrants { name, missing });
         }
-        let pre = inspection.link(engine)?;
+        Ok(grants)
+    }
+
+    /// Make a component ready to be called under these grants, which [`Self::admit`] has found.
+    ///
+    /// # Errors
+    ///
+    /// Where the component can't be compiled, or does not fit the contract.
+    pub async fn load(
+        engine: &Engine,
+        cache: Option<&Cache>,
+        inspection: Inspection,
+        grants: Arc<Grants>,
+    ) -> Result<Self, LoadError> {
+        let pre = inspection.link(engine, cache).await?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(grants.limits.concurrency_max)),
             description: inspection.description,

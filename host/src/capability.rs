@@ -4,9 +4,9 @@
 //! [`Call`], has a client do what was allowed, and closes. This module knows nothing of components
 //! and engines; it sees one call of one actionner.
 
-mod clock;
 mod error;
 mod guest_log;
+mod host_time;
 mod media_type;
 mod spool;
 
@@ -14,9 +14,12 @@ mod call;
 
 mod bindings;
 
+mod condition;
 mod kubernetes;
+mod preconditions;
 
 mod artifacts;
+mod clock;
 mod functions;
 mod http;
 mod kubernetes_exec;
@@ -30,7 +33,7 @@ mod interfaces;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
 pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub use call::Call;
-pub(crate) use clock::HostTime;
 pub(crate) use error::Exhausted;
 pub(crate) use guest_log::GuestLog;
+pub(crate) use host_time::HostTime;
 pub(crate) use interfaces::link;

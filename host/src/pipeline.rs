@@ -9,6 +9,7 @@ mod dedup;
 mod lanes;
 
 mod deliver;
+mod details;
 mod report;
 
 mod spine;

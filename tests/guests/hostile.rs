@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use falco_talon_sdk::{Description, OutputUse};
+use falco_talon_sdk::Description;
 
 /// The least that a component says of itself.
 pub(crate) const fn described(name: &'static str, example: &'static str) -> Description {
@@ -12,13 +12,9 @@ pub(crate) const fn described(name: &'static str, example: &'static str) -> Desc
         name,
         version: "1.0.0",
         summary: "Do harm",
-        sources: &[],
         example,
         parameters_schema: r#"{"type": "object", "additionalProperties": false}"#,
-        required_fields: &[],
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use falco_talon_kit::payload;
 use falco_talon_sdk::functions::{Answer, InvocationType, invoke_lambda};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Report};
 use serde::Deserialize;
 
 struct Lambda;
@@ -41,13 +41,10 @@ impl Actionner for Lambda {
         name: "aws:lambda",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Invoke an AWS lambda forwarding the Falco event payload",
-        sources: &[],
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
-        required_fields: &[],
-        continue_by_default: true,
         use_context: true,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -59,7 +56,7 @@ impl Actionner for Lambda {
             Invocation::Event => InvocationType::Event,
             Invocation::DryRun => InvocationType::DryRun,
         };
-        let answer = invoke_lambda(name, version, invocation_type, &payload::of(event, context));
+        let answer = invoke_lambda(name, version, invocation_type, None, &payload::of(event, context));
         let result = match &answer {
             Ok(answer) => conclude(name, answer),
             Err(error) => Err(Failure::from_error(format_args!("can't invoke the function '{name}'"), error)),

@@ -11,8 +11,8 @@
 
 mod policy;
 
-use falco_talon_kit::isolation::{Level, PolicyKind, REMOTE_FIELDS, remote_cidr};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse};
+use falco_talon_kit::isolation::{Level, PolicyKind, REMOTE_FIELDS, REMOTE_READS, remote_cidr};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome};
 use serde::Deserialize;
 
 use policy::Rules;
@@ -49,9 +49,9 @@ impl Actionner for NetworkPolicy {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: REMOTE_FIELDS,
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        reads: Some(REMOTE_READS),
+        repeatable: true,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

@@ -5,7 +5,7 @@
 
 use falco_talon_kit::payload;
 use falco_talon_sdk::functions::{Answer, invoke_google};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Report};
 use serde::Deserialize;
 
 struct Function;
@@ -32,13 +32,10 @@ impl Actionner for Function {
         name: "gcp:function",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Invoke a GCP function forwarding the Falco event payload",
-        sources: &[],
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
-        required_fields: &[],
-        continue_by_default: true,
         use_context: true,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

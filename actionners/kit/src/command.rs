@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use falco_talon_sdk::exec::{self, Exit};
+use falco_talon_sdk::exec::{self, ExecOptions, Exit};
 use falco_talon_sdk::kubernetes::Error;
 use falco_talon_sdk::variables::respelled;
 use falco_talon_sdk::{Containers, Context, Event, Failure, FailureKind, Outcome, Pod, Report, Variables, text};
@@ -69,9 +69,10 @@ impl Command {
     ) -> Result<Outcome, Failure> {
         let object = pod.read()?;
         let containers = Containers::of(pod, &object).choose(container, event)?;
+        let options = ExecOptions { stdin: self.stdin.as_bytes().to_vec(), ..ExecOptions::default() };
         let mut endings = Vec::new();
         for name in containers {
-            let ending = exec::exec(&pod.container(name), &self.arguments, self.stdin.as_bytes());
+            let ending = exec::exec(&pod.container(name), &self.arguments, &options);
             endings.push((name, ending));
         }
         conclude(pod, &endings, context.is_dry_run())
@@ -125,7 +126,7 @@ fn conclude(pod: Pod<'_>, endings: &[(&str, Result<Exit, Error>)], dry_run: bool
     // Tried again, it would run a second time where it has run already.
     let nothing_has_run = failed == all && failures.iter().all(|kind| *kind != FailureKind::Other);
     Err(pod.concerned(match failures[0] {
-        kind if nothing_has_run => Failure { kind, message, objects: Vec::new() },
+        kind if nothing_has_run => Failure { kind, ..Failure::other(message) },
         _ => Failure::other(message),
     }))
 }

@@ -7,7 +7,7 @@ mod check;
 mod remote;
 mod selection;
 
-use falco_talon_sdk::kubernetes::{self, Applied, Error, Object, PatchType};
+use falco_talon_sdk::kubernetes::{self, ApplyOptions, Error, Object, PatchType, Written};
 use falco_talon_sdk::{Failure, Outcome, Owner, Pod, Report};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::workload;
 
 pub use check::{check_cidrs, check_namespaces};
-pub use remote::{REMOTE_FIELDS, remote_cidr};
+pub use remote::{REMOTE_FIELDS, REMOTE_READS, remote_cidr};
 pub use selection::Selection;
 
 /// The label that Kubernetes itself puts on every namespace.
@@ -93,7 +93,7 @@ impl PolicyKind {
     /// Applies a policy that is the same whatever was there before, marks the pod, and reports.
     pub fn enforce(&self, pod: Pod<'_>, selection: &Selection, spec: Value) -> Result<Outcome, Failure> {
         let body = self.body(pod, selection, spec);
-        match kubernetes::apply(&self.object(pod, selection), &body) {
+        match kubernetes::apply(&self.object(pod, selection), &body, &ApplyOptions::default()) {
             Ok(applied) => self.settle(pod, selection, &applied),
             Err(error) => Err(self.failure("apply", pod, selection, &error)),
         }
@@ -141,7 +141,7 @@ impl PolicyKind {
     /// Marks the pod, where it is to be and is not yet, and reports.
     ///
     /// The policy comes first: where it is refused, no mark stays behind that says it is there.
-    fn settle(&self, pod: Pod<'_>, selection: &Selection, applied: &Applied) -> Result<Outcome, Failure> {
+    fn settle(&self, pod: Pod<'_>, selection: &Selection, applied: &Written) -> Result<Outcome, Failure> {
         if let Some(mark) = &selection.mark {
             kubernetes::patch(&pod.object(), PatchType::Merge, mark)
                 .map_err(|error| pod.failure("label", &error).object(self.noun, &selection.policy))?;
@@ -192,12 +192,14 @@ impl PolicyKind {
     }
 }
 
-fn apply_onto(object: &Object, body: &Value, version: &str) -> Result<Applied, Error> {
-    let mut versioned = body.clone();
-    versioned["metadata"]["resourceVersion"] = version.into();
-    match kubernetes::apply(object, &versioned) {
+fn apply_onto(object: &Object, body: &Value, version: &str) -> Result<Written, Error> {
+    let mut options = ApplyOptions::default();
+    options.preconditions.resource_version = Some(version.to_owned());
+    match kubernetes::apply(object, body, &options) {
         // An API server of Calico's own does not create what has a version.
-        Err(Error::Invalid(_) | Error::Unavailable(_)) if version == NO_VERSION => kubernetes::apply(object, body),
+        Err(Error::Invalid(_) | Error::Unavailable(_)) if version == NO_VERSION => {
+            kubernetes::apply(object, body, &ApplyOptions::default())
+        }
         result => result,
     }
 }

@@ -6,7 +6,7 @@
 //! annotations are for.
 
 use falco_talon_kit::metadata::{Level, Texts, check_key};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Pod};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -37,9 +37,9 @@ impl Actionner for Annotation {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        reads: Some(&[]),
+        repeatable: true,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

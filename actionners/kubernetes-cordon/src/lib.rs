@@ -3,7 +3,7 @@
 //! Looks at the node first, so that it can report whether that was so before. Does not touch the
 //! pods that run there.
 
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, OutputUse, Pod, kubernetes};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, Pod, kubernetes};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,9 +24,9 @@ impl Actionner for Cordon {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        reads: Some(&[]),
+        repeatable: true,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

@@ -7,7 +7,7 @@
 mod target;
 
 use falco_talon_sdk::kubernetes::{self, DeleteOptions};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Report};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -36,8 +36,7 @@ impl Actionner for Delete {
         // What is in a namespace needs `ka.target.namespace` too: only the API server knows.
         required_fields: &[&["ka.target.resource", "ka.target.name"]],
         continue_by_default: false,
-        use_context: false,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -48,7 +47,7 @@ impl Actionner for Delete {
             named.concerned(Failure::from_error(format_args!("can't find the resource '{}'", named.resource), &error))
         })?;
         let target = Target::among(&named, &offered).map_err(|failure| named.concerned(failure))?;
-        let options = DeleteOptions { grace_period_s: None, uid: None };
+        let options = DeleteOptions::default();
         kubernetes::delete(&target.object, &options).map_err(|error| named.concerned(target.failure(&error)))?;
         Ok(Outcome::Done(named.touched(Report::new(format!("{target} has been deleted")))))
     }

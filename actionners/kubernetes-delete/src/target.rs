@@ -80,7 +80,7 @@ impl Target {
         let object = Object {
             group: found.group.clone(),
             version: found.version.clone(),
-            resource: found.plural.clone(),
+            resource: found.resource.clone(),
             namespace,
             name: named.name.to_owned(),
         };
@@ -122,9 +122,9 @@ mod tests {
         Event::from_json(&json!({ "output_fields": fields }).to_string()).unwrap()
     }
 
-    fn resource_type(group: &str, plural: &str, kind: &str, namespaced: bool) -> ResourceType {
-        let [group, version, plural, kind] = [group, "v1", plural, kind].map(str::to_owned);
-        ResourceType { group, version, plural, kind, namespaced }
+    fn resource_type(group: &str, resource: &str, kind: &str, namespaced: bool) -> ResourceType {
+        let [group, version, resource, kind] = [group, "v1", resource, kind].map(str::to_owned);
+        ResourceType { group, version, resource, kind, namespaced }
     }
 
     /// The messages, in both cases.
@@ -139,7 +139,7 @@ mod tests {
             resource_type("rbac.authorization.k8s.io", "clusterroles", "ClusterRole", false),
             resource_type("serving.knative.dev", "services", "Service", true),
         ];
-        let offered: Vec<_> = offered.into_iter().filter(|it| it.plural == named.resource).collect();
+        let offered: Vec<_> = offered.into_iter().filter(|it| it.resource == named.resource).collect();
         let target = Target::among(&named, &offered).map_err(|failure| failure.message)?;
         Ok((target.to_string(), format!("{}/{}", target.object.group, target.object.resource)))
     }

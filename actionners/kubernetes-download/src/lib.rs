@@ -6,7 +6,7 @@
 mod media_type;
 
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::exec::{Exit, exec_into};
+use falco_talon_sdk::exec::{ExecOptions, Exit, exec_into};
 use falco_talon_sdk::kubernetes::Error;
 use falco_talon_sdk::{
     Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report, Variables, text,
@@ -36,9 +36,9 @@ impl Actionner for Download {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
         use_context: true,
         output: OutputUse::Required,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -86,7 +86,7 @@ fn download<'a>(pod: Pod<'_>, file: &str, order: &[&'a str]) -> Result<&'a str, 
     let command = ["cat", "--", file].map(str::to_owned);
     let mut failures = Vec::new();
     for name in order {
-        let ending = exec_into(&pod.container(name), &command, &[], &artifact);
+        let ending = exec_into(&pod.container(name), &command, &ExecOptions::default(), &artifact);
         let Some(attempt) = failed(pod, file, name, &ending) else { return Ok(name) };
         failures.push((*name, attempt.failure));
         if !attempt.left_nothing {

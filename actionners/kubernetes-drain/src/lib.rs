@@ -10,8 +10,8 @@ mod conclusion;
 mod selection;
 
 use falco_talon_kit::replicas::{MinHealthy, Sparing};
-use falco_talon_sdk::kubernetes::{self, Collection, Departure, Eviction};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, OutputUse, Pod};
+use falco_talon_sdk::kubernetes::{self, Collection, Departure, Eviction, ListOptions, Preconditions};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Node, Outcome, Pod};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -61,9 +61,8 @@ impl Actionner for Drain {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        reads: Some(&[]),
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -73,7 +72,7 @@ impl Actionner for Drain {
         let object = pod.read()?;
         let node = Node::of(pod, &object)?;
         node.cordon()?;
-        let pods = kubernetes::list(&pods_on(node)).map_err(|error| {
+        let pods = kubernetes::list(&Collection::all("v1", "pods"), &on_node(node)).map_err(|error| {
             let doing = format_args!("can't list the pods of {node}");
             node.concerned(Failure::from_error(doing, &error))
         })?;
@@ -110,15 +109,8 @@ impl Parameters {
     }
 }
 
-fn pods_on(node: Node<'_>) -> Collection {
-    Collection {
-        group: String::new(),
-        version: "v1".to_owned(),
-        resource: "pods".to_owned(),
-        namespace: None,
-        label_selector: String::new(),
-        field_selector: format!("spec.nodeName={}", node.name),
-    }
+fn on_node(node: Node<'_>) -> ListOptions {
+    ListOptions { field_selector: format!("spec.nodeName={}", node.name), ..ListOptions::default() }
 }
 
 /// Evicts the pods side by side; what is returned is on its way out.
@@ -128,7 +120,11 @@ fn evict(pods: Vec<Candidate>, parameters: &Parameters, conclusion: &mut Conclus
     }
     let evictions: Vec<_> = pods
         .iter()
-        .map(|it| Eviction { namespace: it.namespace.clone(), pod: it.name.clone(), uid: it.uid.clone() })
+        .map(|it| Eviction {
+            namespace: it.namespace.clone(),
+            pod: it.name.clone(),
+            preconditions: Preconditions::uid(it.uid.clone()),
+        })
         .collect();
     let results = kubernetes::evict(&evictions, parameters.grace_period_seconds, parameters.eviction_ms_max());
     // What goes wrong with all of them goes wrong with each.
@@ -193,7 +189,6 @@ mod tests {
 
     #[test]
     fn the_pods_are_those_on_the_node() {
-        let pods = pods_on(Node { name: "node-1" });
-        assert_eq!((pods.namespace, pods.field_selector.as_str()), (None, "spec.nodeName=node-1"));
+        assert_eq!(on_node(Node { name: "node-1" }).field_selector, "spec.nodeName=node-1");
     }
 }

@@ -4,7 +4,7 @@
 //! Does not judge what the command does.
 
 use falco_talon_kit::command::{self, Command};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Pod, Variables};
 use serde::Deserialize;
 
 struct Exec;
@@ -30,9 +30,8 @@ impl Actionner for Exec {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
         use_context: true,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

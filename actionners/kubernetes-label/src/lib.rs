@@ -5,7 +5,7 @@
 //! what is wrong. Does not know what the labels are for.
 
 use falco_talon_kit::metadata::{Level, Texts, check_key, check_word};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Pod};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -32,9 +32,9 @@ impl Actionner for Label {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        reads: Some(&[]),
+        repeatable: true,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

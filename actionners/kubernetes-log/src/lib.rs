@@ -47,9 +47,8 @@ impl Actionner for Log {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
-        use_context: false,
         output: OutputUse::Optional,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -128,7 +127,7 @@ impl Request<'_> {
 
 fn options(container: &str, parameters: &Parameters) -> LogOptions {
     let tail_lines = if parameters.tail_lines == 0 { TAIL_LINES } else { parameters.tail_lines };
-    LogOptions { container: container.to_owned(), tail_lines: Some(tail_lines), previous: parameters.previous }
+    LogOptions { tail_lines: Some(tail_lines), previous: parameters.previous, ..LogOptions::of(container) }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 mod policy;
 
 use falco_talon_kit::isolation::{Level, PolicyKind};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Pod};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -55,9 +55,9 @@ impl Actionner for NetworkPolicy {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        reads: Some(&[]),
+        repeatable: true,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

@@ -5,7 +5,7 @@
 //! a rule's `file` in the place of `script` when it loads the rule.
 
 use falco_talon_kit::command::{self, Command};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Variables};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Pod, Variables};
 use serde::Deserialize;
 
 struct Script;
@@ -32,9 +32,8 @@ impl Actionner for Script {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
         use_context: true,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

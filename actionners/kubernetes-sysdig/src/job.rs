@@ -3,6 +3,7 @@
 //! Does not call Kubernetes.
 
 use falco_talon_sdk::exec::Exit;
+use falco_talon_sdk::kubernetes::Condition;
 use falco_talon_sdk::{Containers, Failure, Node, Pod};
 use serde_json::{Value, json};
 
@@ -14,8 +15,10 @@ pub(crate) const CONTAINER: &str = "falco-talon-sysdig";
 /// The label that Kubernetes itself puts on the pods of a job.
 pub(crate) const POD_LABEL: &str = "batch.kubernetes.io/job-name";
 
-/// The query that finds a job whose pod is ready, or that has failed already.
-pub(crate) const SETTLED: &str = "$[?@.ready > 0 || @.failed > 0]";
+/// A job is settled when its one pod is ready, or when that has failed already.
+pub(crate) fn settled() -> [Condition; 2] {
+    [Condition::equals("status.ready", "1"), Condition::equals("status.failed", "1")]
+}
 
 /// How much longer than start and capture the job may live.
 const MARGIN_S: u32 = 30;

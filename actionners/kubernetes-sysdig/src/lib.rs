@@ -9,8 +9,8 @@ mod job;
 
 use falco_talon_kit::names;
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::exec::exec_into;
-use falco_talon_sdk::kubernetes::{self, Collection, DeleteOptions, Error, Object};
+use falco_talon_sdk::exec::{ExecOptions, exec_into};
+use falco_talon_sdk::kubernetes::{self, Collection, DeleteOptions, Error, ListOptions, Object};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
 
@@ -81,8 +81,8 @@ impl Actionner for Sysdig {
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
         continue_by_default: false,
-        use_context: false,
         output: OutputUse::Required,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -120,7 +120,10 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn create(&self, plan: &Plan<'_>, parameters: &Parameters) -> Result<(), Failure> {
-        match kubernetes::create(&self.collection("batch", "jobs", String::new()), &plan.job(self, parameters)) {
+        match kubernetes::create(
+            &Collection::namespaced("batch/v1", "jobs", self.namespace),
+            &plan.job(self, parameters),
+        ) {
             // An attempt before this one has made it, and could not delete it.
             Ok(_) | Err(Error::Conflict(_)) => Ok(()),
             Err(error) => Err(Failure::from_error(format_args!("can't create {self}"), &error)),
@@ -148,14 +151,15 @@ impl Job<'_> {
 
     /// The name of the job's pod, once it is ready.
     fn wait(&self, parameters: &Parameters) -> Result<String, Failure> {
-        let job = match kubernetes::wait(&self.object(), job::SETTLED, parameters.start_timeout * 1000) {
+        let job = match kubernetes::wait(&self.object(), &job::settled(), parameters.start_timeout * 1000) {
             Ok(job) => job,
             Err(Error::Timeout) => return Err(Failure::other(format!("{self} is not ready"))),
             Err(error) => return Err(Failure::from_error(format_args!("can't wait for {self}"), &error)),
         };
         job::check_settled(self, &job)?;
-        let selector = format!("{}={}", job::POD_LABEL, self.name);
-        let pods = kubernetes::list(&self.collection("", "pods", selector))
+        let of_job = format!("{}={}", job::POD_LABEL, self.name);
+        let options = ListOptions { label_selector: of_job, ..ListOptions::default() };
+        let pods = kubernetes::list(&Collection::namespaced("v1", "pods", self.namespace), &options)
             .map_err(|error| Failure::from_error(format_args!("can't find the pod of {self}"), &error))?;
         job::running(&pods)
             .map(str::to_owned)
@@ -169,28 +173,18 @@ impl Job<'_> {
         };
         let artifact = Artifact::create("sysdig.scap.gz", "application/gzip").map_err(failed)?;
         let container = Pod { namespace: self.namespace, name: pod }.container(job::CONTAINER);
-        let exit = exec_into(&container, &plan.command(parameters), &[], &artifact).map_err(failed)?;
+        let exit =
+            exec_into(&container, &plan.command(parameters), &ExecOptions::default(), &artifact).map_err(failed)?;
         job::check_exit(self.pod, &exit)
     }
 
     /// What it owns goes with it.
     fn delete(&self) -> Result<(), Error> {
-        kubernetes::delete(&self.object(), &DeleteOptions { grace_period_s: None, uid: None })
+        kubernetes::delete(&self.object(), &DeleteOptions::default())
     }
 
     fn object(&self) -> Object {
         Object::namespaced("batch/v1", "jobs", self.namespace, &self.name)
-    }
-
-    fn collection(&self, group: &str, resource: &str, label_selector: String) -> Collection {
-        Collection {
-            group: group.to_owned(),
-            version: "v1".to_owned(),
-            resource: resource.to_owned(),
-            namespace: Some(self.namespace.to_owned()),
-            label_selector,
-            field_selector: String::new(),
-        }
     }
 
     fn concerned(&self, failure: Failure) -> Failure {

@@ -3,6 +3,7 @@
 //! Does not call Kubernetes.
 
 use falco_talon_sdk::exec::Exit;
+use falco_talon_sdk::kubernetes::Condition;
 use falco_talon_sdk::{Failure, Pod};
 use serde_json::{Value, json};
 
@@ -44,10 +45,10 @@ pub(crate) fn container(name: &str, target: &str, parameters: &Parameters) -> Va
     }] } })
 }
 
-/// The query that finds the container when it runs, or when it has ended already.
-pub(crate) fn started(name: &str) -> String {
-    let state = format!("@.name == '{name}' && (@.state.running || @.state.terminated)");
-    format!("$.status.ephemeralContainerStatuses[?{state}]")
+/// The container has started when it runs, or when it has ended already.
+pub(crate) fn started(name: &str) -> [Condition; 2] {
+    let state = format!("status.ephemeralContainerStatuses[name={name}].state");
+    [Condition::exists(format!("{state}.running")), Condition::exists(format!("{state}.terminated"))]
 }
 
 /// Whether the container runs in this pod, and why not.
@@ -191,8 +192,9 @@ mod tests {
     }
 
     #[test]
-    fn the_query_is_for_one_container() {
-        expect!["$.status.ephemeralContainerStatuses[?@.name == 'dump' && (@.state.running || @.state.terminated)]"]
-            .assert_eq(&started("dump"));
+    fn the_conditions_are_for_one_container() {
+        let state = "status.ephemeralContainerStatuses[name=dump].state";
+        let expected = [format!("{state}.running"), format!("{state}.terminated")];
+        assert_eq!(started("dump"), expected.map(Condition::exists));
     }
 }

@@ -8,7 +8,7 @@ mod capture;
 
 use falco_talon_kit::names;
 use falco_talon_sdk::artifacts::Artifact;
-use falco_talon_sdk::exec::exec_into;
+use falco_talon_sdk::exec::{ExecOptions, exec_into};
 use falco_talon_sdk::kubernetes::{self, Error, Object, PatchType};
 use falco_talon_sdk::{Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
@@ -63,9 +63,8 @@ impl Actionner for Tcpdump {
         example: include_str!("../example.yaml"),
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
-        continue_by_default: true,
-        use_context: false,
         output: OutputUse::Required,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -111,6 +110,7 @@ fn record(pod: Pod<'_>, name: &str, parameters: &Parameters) -> Result<(), Failu
         error => pod.failure("capture the packets of", &error),
     };
     let artifact = Artifact::create("tcpdump.pcap", "application/vnd.tcpdump.pcap").map_err(failed)?;
-    let exit = exec_into(&pod.container(name), &capture::command(parameters), &[], &artifact).map_err(failed)?;
+    let exit = exec_into(&pod.container(name), &capture::command(parameters), &ExecOptions::default(), &artifact)
+        .map_err(failed)?;
     capture::check_exit(pod, &exit)
 }

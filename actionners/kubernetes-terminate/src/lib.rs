@@ -5,8 +5,8 @@
 
 use falco_talon_kit::replicas::{MinHealthy, Sparing, Verdict};
 use falco_talon_kit::workload;
-use falco_talon_sdk::kubernetes::{self, DeleteOptions};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Owner, Pod};
+use falco_talon_sdk::kubernetes::{self, DeleteOptions, Preconditions};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Owner, Pod};
 use serde::Deserialize;
 
 struct Terminate;
@@ -48,8 +48,8 @@ impl Actionner for Terminate {
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
         continue_by_default: false,
-        use_context: false,
-        output: OutputUse::None,
+        reads: Some(&[]),
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -79,7 +79,11 @@ impl Actionner for Terminate {
 /// Deletes the pod; `uid` is that of the pod that was looked at, which may have been replaced
 /// by another of its name since.
 fn delete(pod: Pod<'_>, parameters: &Parameters, uid: Option<&str>) -> Result<Outcome, Failure> {
-    let options = DeleteOptions { grace_period_s: parameters.grace_period_seconds, uid: uid.map(str::to_owned) };
+    let options = DeleteOptions {
+        grace_period_s: parameters.grace_period_seconds,
+        preconditions: Preconditions::uid(uid),
+        ..DeleteOptions::default()
+    };
     match kubernetes::delete(&pod.object(), &options) {
         Ok(()) => Ok(Outcome::Done(pod.report("has been terminated"))),
         Err(error) => Err(pod.failure("terminate", &error)),

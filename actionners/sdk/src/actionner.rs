@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::bindings::exports::falco_talon::actionner::action;
-use crate::{Event, Failure, Outcome, OutputUse};
+use crate::{Description, Event, Failure, Outcome, panic};
 
 /// A described response to an event.
 pub trait Actionner {
@@ -22,31 +22,6 @@ pub trait Actionner {
     ///
     /// Nothing survives from one call to the next: each gets an instance of its own.
     fn run(event: &Event, parameters: &Self::Parameters, context: &Context) -> Result<Outcome, Failure>;
-}
-
-/// What is known of an actionner before it runs; `wit/action.wit` explains each field.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Description {
-    /// `category:name`, as a rule's `actionner:` names it.
-    pub name: &'static str,
-    /// Version of the actionner, as semver.
-    pub version: &'static str,
-    /// One sentence for a list.
-    pub summary: &'static str,
-    /// The Falco sources whose events it can respond to. Empty: any.
-    pub sources: &'static [&'static str],
-    /// An action block in YAML that works as it stands.
-    pub example: &'static str,
-    /// JSON Schema of the parameters; [`export!`](crate::export!) proves that it agrees with the struct.
-    pub parameters_schema: &'static str,
-    /// Sets of output fields, of which the event must carry at least one whole set.
-    pub required_fields: &'static [&'static [&'static str]],
-    /// Whether the next action of a rule runs after this one where the rule does not say.
-    pub continue_by_default: bool,
-    /// Whether it reads the additional contexts that a rule asks for.
-    pub use_context: bool,
-    /// Whether it yields artifacts.
-    pub output: OutputUse,
 }
 
 /// What the host knows about an event's surroundings.
@@ -80,11 +55,13 @@ impl Context {
 }
 
 impl<A: Actionner> action::Guest for A {
-    fn describe() -> action::Description {
-        A::DESCRIPTION.into()
+    fn describe() -> String {
+        panic::report();
+        A::DESCRIPTION.to_json()
     }
 
     fn run(invocation: action::Invocation) -> Result<Outcome, Failure> {
+        panic::report();
         let event = Event::from_json(&invocation.event)?;
         let parameters = serde_json::from_str(&invocation.parameters)
             .map_err(|error| Failure::rejected(format!("wrong parameters: {error}")))?;
@@ -92,23 +69,5 @@ impl<A: Actionner> action::Guest for A {
             .map_err(|error| Failure::rejected(format!("wrong context: {error}")))?;
         let context = Context { trace_id: invocation.trace_id, values };
         <A as Actionner>::run(&event, &parameters, &context)
-    }
-}
-
-impl From<Description> for action::Description {
-    fn from(description: Description) -> Self {
-        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-        Self {
-            name: description.name.to_owned(),
-            version: description.version.to_owned(),
-            summary: description.summary.to_owned(),
-            sources: owned(description.sources),
-            example: description.example.to_owned(),
-            parameters_schema: description.parameters_schema.to_owned(),
-            required_fields: description.required_fields.iter().map(|set| owned(set)).collect(),
-            continue_by_default: description.continue_by_default,
-            use_context: description.use_context,
-            output: description.output,
-        }
     }
 }

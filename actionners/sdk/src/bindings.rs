@@ -1,4 +1,4 @@
-//! What `wit-bindgen` makes of the contract in `wit/`: the types, the imports and the export.
+//! What `wit-bindgen` makes of the contract in `wit/`, of which this crate has a copy of its own: the types, the imports and the export.
 //!
 //! Nothing is written by hand here. The other modules give it words; only what [`export!`](crate::export!)
 //! expands to names this module from outside.
@@ -8,7 +8,7 @@
 #![allow(clippy::all, reason = "generated code follows no style")]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "actionner",
     additional_derives: [PartialEq],
     pub_export_macro: true,

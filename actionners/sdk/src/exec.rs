@@ -6,14 +6,26 @@ use crate::artifacts::Artifact;
 use crate::bindings::falco_talon::actionner::kubernetes_exec;
 use crate::kubernetes::Error;
 
-pub use crate::bindings::falco_talon::actionner::kubernetes_exec::{Container, Exit};
+pub use crate::bindings::falco_talon::actionner::kubernetes_exec::{Container, ExecOptions, Exit};
 
-/// Runs a command to its end, with `stdin` as its standard input.
-pub fn exec(container: &Container, command: &[String], stdin: &[u8]) -> Result<Exit, Error> {
-    kubernetes_exec::exec(container, command, stdin)
+/// Runs a command to its end.
+pub fn exec(container: &Container, command: &[String], options: &ExecOptions) -> Result<Exit, Error> {
+    kubernetes_exec::exec(container, command, options)
 }
 
 /// The same, with the standard output going straight into an artifact, whatever its length.
-pub fn exec_into(container: &Container, command: &[String], stdin: &[u8], stdout: &Artifact) -> Result<Exit, Error> {
-    kubernetes_exec::exec_into(container, command, stdin, stdout)
+pub fn exec_into(
+    container: &Container,
+    command: &[String],
+    options: &ExecOptions,
+    stdout: &Artifact,
+) -> Result<Exit, Error> {
+    kubernetes_exec::exec_into(container, command, options, stdout)
+}
+
+/// No input, and as long as the deadline allows.
+impl Default for ExecOptions {
+    fn default() -> Self {
+        Self { stdin: Vec::new(), timeout_ms: None }
+    }
 }

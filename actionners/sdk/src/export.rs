@@ -54,25 +54,12 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use crate::OutputUse;
-
     use super::*;
 
     #[test]
     fn the_example_names_the_actionner() {
         fn check(example: &'static str, expected: bool) {
-            let description = Description {
-                name: "acme:mark",
-                version: "1.0.0",
-                summary: "",
-                sources: &[],
-                example,
-                parameters_schema: "{}",
-                required_fields: &[],
-                continue_by_default: true,
-                use_context: false,
-                output: OutputUse::None,
-            };
+            let description = Description { name: "acme:mark", example, ..Description::DEFAULT };
             assert_eq!(description.has_example_of_its_own(), expected, "{example}");
         }
         check("- action: Mark it\n  actionner: acme:mark\n", true);

@@ -4,6 +4,8 @@
 
 use std::fmt::Display;
 
+use serde_json::Value;
+
 use crate::exec::Exit;
 use crate::kubernetes::Error;
 use crate::{Failure, FailureKind, Report, text};
@@ -11,13 +13,22 @@ use crate::{Failure, FailureKind, Report, text};
 impl Report {
     /// A report of one sentence, on no object yet.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), objects: Vec::new() }
+        Self { message: message.into(), objects: Vec::new(), details: None }
     }
 
     /// Adds an object that was touched; `kind` is in lower case.
     #[must_use]
     pub fn object(mut self, kind: &str, name: impl Into<String>) -> Self {
         self.objects.push((kind.to_owned(), name.into()));
+        self
+    }
+}
+
+impl Report {
+    /// Adds what was found out, for what comes after the action: a JSON object.
+    #[must_use]
+    pub fn details(mut self, details: &Value) -> Self {
+        self.details = Some(details.to_string());
         self
     }
 }
@@ -33,14 +44,17 @@ impl Failure {
         Self::of_kind(FailureKind::Unavailable, message)
     }
 
+    /// It may have been carried out: the host tries again only what is `repeatable`.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::of_kind(FailureKind::Unknown, message)
+    }
+
     /// Any other failure: the host does not try again.
     pub fn other(message: impl Into<String>) -> Self {
         Self::of_kind(FailureKind::Other, message)
     }
 
     /// What `error` makes of an action, reported as "`doing`: the reason".
-    ///
-    /// A write that ran into the deadline may have been carried out, so it is not tried again.
     pub fn from_error(doing: impl Display, error: &Error) -> Self {
         let (kind, reason) = match error {
             Error::Denied(text) => (FailureKind::Rejected, format!("denied by the policy: {text}")),
@@ -48,9 +62,8 @@ impl Failure {
             Error::Conflict(text) => (FailureKind::Other, format!("conflict: {text}")),
             Error::Invalid(text) => (FailureKind::Rejected, text.clone()),
             Error::TooLarge => (FailureKind::Other, "the answer is too large".to_owned()),
-            Error::Timeout => {
-                (FailureKind::Other, "the deadline has passed, it may or may not have been carried out".to_owned())
-            }
+            Error::Timeout => (FailureKind::Other, "the time ran out before it was carried out".to_owned()),
+            Error::Unknown(text) => (FailureKind::Unknown, format!("it may have been carried out: {text}")),
             Error::Unavailable(text) => (FailureKind::Unavailable, text.clone()),
             Error::Other(text) => (FailureKind::Other, text.clone()),
         };
@@ -82,7 +95,7 @@ impl Failure {
     }
 
     fn of_kind(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), objects: Vec::new() }
+        Self { kind, message: message.into(), objects: Vec::new(), details: None }
     }
 }
 
@@ -100,11 +113,9 @@ mod tests {
         check(&Error::Conflict("held".into()), FailureKind::Other, "can't do it: conflict: held");
         check(&Error::Invalid("bad".into()), FailureKind::Rejected, "can't do it: bad");
         check(&Error::TooLarge, FailureKind::Other, "can't do it: the answer is too large");
-        check(
-            &Error::Timeout,
-            FailureKind::Other,
-            "can't do it: the deadline has passed, it may or may not have been carried out",
-        );
+        check(&Error::Timeout, FailureKind::Other, "can't do it: the time ran out before it was carried out");
+        let unknown = Error::Unknown("no answer in time".into());
+        check(&unknown, FailureKind::Unknown, "can't do it: it may have been carried out: no answer in time");
         check(&Error::Unavailable("busy".into()), FailureKind::Unavailable, "can't do it: busy");
         check(&Error::Other("eh".into()), FailureKind::Other, "can't do it: eh");
     }

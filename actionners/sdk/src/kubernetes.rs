@@ -7,59 +7,58 @@ use serde_json::Value;
 
 use crate::bindings::falco_talon::actionner::{kubernetes_read, kubernetes_write};
 
-pub use crate::bindings::falco_talon::actionner::kubernetes_read::{Departure, LogOptions, ResourceType};
-pub use crate::bindings::falco_talon::actionner::kubernetes_write::{DeleteOptions, Eviction, PatchType};
+pub use crate::bindings::falco_talon::actionner::kubernetes_read::{
+    Condition, Departure, Expectation, ListOptions, LogOptions, ResourceType, Since,
+};
+pub use crate::bindings::falco_talon::actionner::kubernetes_write::{
+    ApplyOptions, DeleteOptions, Eviction, PatchType, Preconditions, Propagation, Written,
+};
 pub use crate::bindings::falco_talon::actionner::types::{Collection, Error, Object};
-
-/// An object as it is after a write: JSON that is parsed when it is asked for, since most
-/// actionners only want to know that the write was carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written(String);
-
-impl Written {
-    /// The object, without `managedFields`.
-    pub fn parse(&self) -> Result<Value, Error> {
-        parsed(&self.0)
-    }
-}
-
-/// What became of an applied object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Applied {
-    /// The object as it is after the change.
-    pub object: Written,
-    /// Whether it did not exist before.
-    pub created: bool,
-}
 
 /// The object, without `managedFields`.
 pub fn get(object: &Object) -> Result<Value, Error> {
     kubernetes_read::get(object).and_then(|text| parsed(&text))
 }
 
-/// The objects of a collection.
-pub fn list(collection: &Collection) -> Result<Vec<Value>, Error> {
-    let mut list = kubernetes_read::list(collection).and_then(|text| parsed(&text))?;
-    match list.get_mut("items").map(Value::take) {
-        Some(Value::Array(items)) => Ok(items),
-        _ => Err(Error::Other("the answer is not a list of objects".to_owned())),
+/// The objects of a collection, as many as there are: lists that are cut off are gone on with.
+pub fn list(collection: &Collection, options: &ListOptions) -> Result<Vec<Value>, Error> {
+    let (mut objects, mut options) = (Vec::new(), options.clone());
+    loop {
+        let mut list = kubernetes_read::list(collection, &options).and_then(|text| parsed(&text))?;
+        match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => objects.extend(items),
+            _ => return Err(Error::Other("the answer is not a list of objects".to_owned())),
+        }
+        match list["metadata"]["continue"].as_str() {
+            Some(next) if !next.is_empty() => options.continue_ = Some(next.to_owned()),
+            _ => return Ok(objects),
+        }
     }
 }
 
 /// Changes parts of an object.
 pub fn patch(object: &Object, patch_type: PatchType, body: &Value) -> Result<Written, Error> {
-    kubernetes_write::patch(object, patch_type, &body.to_string()).map(Written)
+    patch_if(object, patch_type, body, &Preconditions::default())
+}
+
+/// Changes parts of an object, if that is still the one that was looked at.
+pub fn patch_if(
+    object: &Object,
+    patch_type: PatchType,
+    body: &Value,
+    preconditions: &Preconditions,
+) -> Result<Written, Error> {
+    kubernetes_write::patch(object, patch_type, &body.to_string(), preconditions)
 }
 
 /// Creates or updates by server-side apply; `body` carries only the fields to be held.
-pub fn apply(object: &Object, body: &Value) -> Result<Applied, Error> {
-    let applied = kubernetes_write::apply(object, &body.to_string())?;
-    Ok(Applied { object: Written(applied.object), created: applied.created })
+pub fn apply(object: &Object, body: &Value, options: &ApplyOptions) -> Result<Written, Error> {
+    kubernetes_write::apply(object, &body.to_string(), options)
 }
 
 /// Creates an object.
 pub fn create(collection: &Collection, body: &Value) -> Result<Written, Error> {
-    kubernetes_write::create(collection, &body.to_string()).map(Written)
+    kubernetes_write::create(collection, &body.to_string())
 }
 
 /// Deletes an object.
@@ -81,9 +80,9 @@ pub fn discover(plural: &str) -> Result<Vec<ResourceType>, Error> {
     kubernetes_read::discover(plural)
 }
 
-/// Waits until `query`, a JSONPath, selects something in the object, which is returned.
-pub fn wait(object: &Object, query: &str, timeout_ms: u32) -> Result<Value, Error> {
-    kubernetes_read::wait(object, query, timeout_ms).and_then(|text| parsed(&text))
+/// Waits until one of the conditions is met by the object, which is returned.
+pub fn wait(object: &Object, any_of: &[Condition], timeout_ms: u32) -> Result<Value, Error> {
+    kubernetes_read::wait(object, any_of, timeout_ms).and_then(|text| parsed(&text))
 }
 
 /// Waits until all of the objects are gone, and returns of each whether it is.
@@ -118,6 +117,86 @@ impl Object {
     }
 }
 
+impl Collection {
+    /// The objects of a resource in a namespace. `api_version` is as in a manifest: `v1`, `apps/v1`.
+    #[must_use]
+    pub fn namespaced(api_version: &str, resource: &str, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..Self::all(api_version, resource) }
+    }
+
+    /// The objects of a resource in all namespaces, or in none. `api_version` is as in a manifest: `v1`, `apps/v1`.
+    #[must_use]
+    pub fn all(api_version: &str, resource: &str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self { group: group.to_owned(), version: version.to_owned(), resource: resource.to_owned(), namespace: None }
+    }
+}
+
+impl Condition {
+    /// That something is at `path`.
+    #[must_use]
+    pub fn exists(path: impl Into<String>) -> Self {
+        Self { path: path.into(), expected: Expectation::Exists }
+    }
+
+    /// That a text, a number or a boolean is at `path` that is written as `value`.
+    #[must_use]
+    pub fn equals(path: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { path: path.into(), expected: Expectation::Equals(value.into()) }
+    }
+}
+
+impl LogOptions {
+    /// The whole log of a container since its last restart.
+    #[must_use]
+    pub fn of(container: impl Into<String>) -> Self {
+        Self {
+            container: container.into(),
+            tail_lines: None,
+            since: None,
+            limit_bytes: None,
+            timestamps: false,
+            previous: false,
+        }
+    }
+}
+
+/// Whatever is there.
+impl Default for Preconditions {
+    fn default() -> Self {
+        Self { uid: None, resource_version: None }
+    }
+}
+
+impl Preconditions {
+    /// The object with this `metadata.uid`, where it is known.
+    #[must_use]
+    pub fn uid(uid: Option<impl Into<String>>) -> Self {
+        Self { uid: uid.map(Into::into), resource_version: None }
+    }
+}
+
+/// Others keep the fields that they hold.
+impl Default for ApplyOptions {
+    fn default() -> Self {
+        Self { force: false, preconditions: Preconditions::default() }
+    }
+}
+
+/// As the resource does by default.
+impl Default for DeleteOptions {
+    fn default() -> Self {
+        Self { grace_period_s: None, propagation: None, preconditions: Preconditions::default() }
+    }
+}
+
+/// All objects.
+impl Default for ListOptions {
+    fn default() -> Self {
+        Self { label_selector: String::new(), field_selector: String::new(), limit: None, continue_: None }
+    }
+}
+
 fn parsed(text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| Error::Other(format!("the answer can't be read: {error}")))
 }
@@ -139,9 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_parsed_on_demand() {
-        assert_eq!(Written(r#"{"a":1}"#.to_owned()).parse().unwrap()["a"], 1);
-        let error = Written("no JSON".to_owned()).parse().unwrap_err();
+    fn an_answer_that_is_not_json_is_an_error() {
+        let error = parsed("no JSON").unwrap_err();
         assert!(matches!(error, Error::Other(text) if text.starts_with("the answer can't be read")));
     }
 

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use falco_talon_sdk::kubernetes::{self, PatchType};
-//! use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse};
+//! use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome};
 //!
 //! struct Mark;
 //!
@@ -34,9 +34,9 @@
 //!             "properties": {"reason": {"type": "string", "description": "why", "examples": ["shell"]}}
 //!         }"#,
 //!         required_fields: &[&["k8s.pod.name", "k8s.ns.name"]],
-//!         continue_by_default: true,
-//!         use_context: false,
-//!         output: OutputUse::None,
+//!         reads: Some(&[]),
+//!         repeatable: true,
+//!         ..Description::DEFAULT
 //!     };
 //!
 //!     type Parameters = Parameters;
@@ -61,11 +61,12 @@
 //! the capabilities exist inside the host only, so calling one in a native test panics.
 //!
 //! This crate does not know the policy, nor what the host does with a failure: it speaks the
-//! contract of `wit/` and nothing else. It does not know what an actionner does either; what
+//! contract, of which it has a copy in `wit/`, and nothing else. It does not know what an actionner does either; what
 //! several of those that come with Falco Talon do in the same way is in a crate of theirs.
 
 // What an actionner is, what it is given, and how it becomes a component.
 mod actionner;
+mod description;
 mod event;
 mod export;
 
@@ -77,6 +78,7 @@ mod pod;
 
 // What the host offers, one capability a module.
 pub mod artifacts;
+pub mod clock;
 pub mod exec;
 pub mod functions;
 pub mod http;
@@ -90,14 +92,16 @@ pub mod variables;
 
 // How it ends, and whether what it says of itself is so.
 mod failure;
+mod panic;
 pub mod schema;
 
 #[doc(hidden)]
 pub mod bindings;
 
-pub use actionner::{Actionner, Context, Description};
-pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, OutputUse, Report};
+pub use actionner::{Actionner, Context};
+pub use bindings::exports::falco_talon::actionner::action::{Failure, FailureKind, Outcome, Report};
 pub use container::Containers;
+pub use description::{Description, OutputUse};
 pub use event::Event;
 pub use node::Node;
 pub use owner::Owner;

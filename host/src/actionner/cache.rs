@@ -1,4 +1,4 @@
-//! Compiled components on disk, so that a start takes milliseconds instead of seconds.
+//! Compiled components and their descriptions on disk, so that a start takes milliseconds instead of seconds.
 //!
 //! A compiled component is machine code, and whoever can write it runs in the host. So each
 //! entry carries a MAC under a key that lies in the same directory, readable by the host
@@ -66,18 +66,38 @@ impl Cache {
     /// it will be compiled again.
     pub(super) fn put(&self, engine: &Engine, digest: &str, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
-        let mac = hmac::sign(&self.key, &self.signed(digest, &code));
-        let path = self.path(engine, digest);
+        self.write(&self.path(engine, digest), digest, &code)
+    }
+
+    /// What the component of this digest has said of itself, if it is here.
+    pub(super) fn description(&self, digest: &str) -> Option<String> {
+        let entry = fs::read(self.description_path(digest)).ok()?;
+        let (mac, text) = entry.split_at_checked(MAC_BYTES)?;
+        hmac::verify(&self.key, &self.signed(digest, text), mac).ok()?;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    /// Keep what a component has said of itself.
+    pub(super) fn put_description(&self, digest: &str, text: &str) -> io::Result<()> {
+        self.write(&self.description_path(digest), digest, text.as_bytes())
+    }
+
+    fn write(&self, path: &Path, digest: &str, content: &[u8]) -> io::Result<()> {
+        let mac = hmac::sign(&self.key, &self.signed(digest, content));
         let unfinished = path.with_extension(format!("{}.new", std::process::id()));
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(mac.as_ref())?;
-        file.write_all(&code)?;
+        file.write_all(content)?;
         fs::rename(unfinished, path)
     }
 
     /// The digest is signed along, so that one entry can't be put in the place of another.
     fn signed(&self, digest: &str, code: &[u8]) -> Vec<u8> {
         [digest.as_bytes(), code].concat()
+    }
+
+    fn description_path(&self, digest: &str) -> PathBuf {
+        self.directory.join(format!("{}.json", digest.trim_start_matches("sha256:")))
     }
 
     /// An engine of another version or with other settings has entries of its own.

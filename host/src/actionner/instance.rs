@@ -104,11 +104,7 @@ pub(super) async fn run(
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
-pub(super) async fn describe(
-    engine: &Engine,
-    pre: &ExportsPre<State>,
-    call: Call,
-) -> Result<action::Description, CallError> {
+pub(super) async fn describe(engine: &Engine, pre: &ExportsPre<State>, call: Call) -> Result<String, CallError> {
     let (mut store, bounds) = enter(engine, call);
     let describe = async {
         let exports = pre.instantiate_async(&mut store).await?;

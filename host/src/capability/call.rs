@@ -5,18 +5,20 @@
 //! contract's error can be made of a [`Closed`] alone, so that an interface which forgets its way
 //! out does not compile. Knows neither the contract nor what any capability does.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use outputs::Artifact;
 use policy::{Decision, Facts, Grants, Request, decide};
 use tokio::time::Instant;
 
-use super::clock::HostTime;
 use super::error::{CapabilityError, Exhausted};
 use super::guest_log::GuestLog;
+use super::host_time::HostTime;
 use super::spool::Spool;
-use crate::clients::{Clients, RequestError};
+use crate::clients::{Clients, Refusal, RequestError, Said};
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::Entry;
 use crate::telemetry::logs::Level;
@@ -42,6 +44,8 @@ pub struct Call {
     /// Identifies the event in logs and in the audit record.
     trace_id: String,
     reporting: Reporting,
+    /// The `resourceVersion` of what was read or written last, by its `uid`.
+    pub(super) versions: HashMap<String, String>,
     /// How many host calls were made.
     host_calls: u32,
 }
@@ -90,8 +94,20 @@ impl Call {
         let deadline = Instant::now() + grants.limits.deadline_max;
         let log = GuestLog::new(reporting.logger.clone(), &grants.actionner, &trace_id);
         let spool = Spool::new(grants.limits.artifact_bytes_max);
-        let (host_calls, host_time) = (0, HostTime::default());
-        Self { grants, facts, deadline, dry_run, clients, host_time, spool, log, trace_id, reporting, host_calls }
+        Self {
+            grants,
+            facts,
+            deadline,
+            dry_run,
+            clients,
+            host_time: HostTime::default(),
+            spool,
+            log,
+            trace_id,
+            reporting,
+            versions: HashMap::new(),
+            host_calls: 0,
+        }
     }
 
     /// What the policy grants.
@@ -107,6 +123,12 @@ impl Call {
     /// Begin the time of the call anew: the wait for a place is not its own.
     pub(crate) fn restart(&mut self) {
         self.deadline = Instant::now() + self.grants.limits.deadline_max;
+    }
+
+    /// When to wait no longer, where a guest says how long.
+    pub(super) fn end_of(&self, timeout_ms: Option<u32>) -> Instant {
+        let end = timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms.into()));
+        end.map_or(self.deadline, |end| end.min(self.deadline))
     }
 
     /// What the host spends on work for the guest.
@@ -164,7 +186,7 @@ impl Call {
             Err(error) => {
                 let status = match &error {
                     CapabilityError::Denied(_) => "denied",
-                    CapabilityError::Request(RequestError::Timeout) => "unknown",
+                    CapabilityError::Request(RequestError::Unknown(_)) => "unknown",
                     CapabilityError::Request(_) => "failure",
                 };
                 entry.close(status, Some(&error.to_string()));
@@ -185,13 +207,26 @@ impl Call {
         Closed(Ending::Answered(RequestError::Invalid(reason).into()))
     }
 
-    fn count(&mut self) -> Result<(), Exhausted> {
+    /// Count one more call.
+    ///
+    /// # Errors
+    ///
+    /// Where there were more than the policy allows.
+    pub(super) fn count(&mut self) -> Result<(), Exhausted> {
         let host_calls_max = self.grants.limits.host_calls_max;
         self.host_calls += 1;
         if self.host_calls > host_calls_max {
             return Err(Exhausted { host_calls_max });
         }
         Ok(())
+    }
+
+    /// What a guest hears of a refusal: the host's words. The other side's are for who runs the host.
+    pub(super) fn hush(&self, capability: &'static str, refusal: Refusal) -> RequestError {
+        if let Some(Said { words, .. }) = &refusal.said {
+            self.explain(capability, words);
+        }
+        refusal.error
     }
 
     /// What a guest does not learn, for who runs the host: addresses and names of accounts.

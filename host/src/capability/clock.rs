@@ -1,48 +1,27 @@
-//! What the host computes for a guest is not the guest's time.
+//! `clock`: the time of day, and pauses.
 //!
-//! A guest's CPU budget is held by the time that its call spends being polled, and the host's own
-//! work, done in the same polls, is part of that. Most of it is too little to matter; where it grows
-//! with what flows through, it is measured here and taken off.
+//! Needs no grant, since it reaches nothing; each call counts, so that nobody pauses in a loop without an end.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-/// The time that the host spent working for one call. Clones count together.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct HostTime(Arc<AtomicU64>);
+use super::bindings::falco_talon::actionner::clock::Host;
+use super::call::Call;
 
-impl HostTime {
-    /// All of it by now.
-    pub(crate) fn total(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+impl Host for Call {
+    async fn now(&mut self) -> wasmtime::Result<u64> {
+        self.count()?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Do some of the host's work.
-    pub(super) async fn work<T>(&self, work: impl Future<Output = T>) -> T {
-        Timed { total: &self.0, work: pin!(work) }.await
-    }
-}
-
-/// Measures the polls of a future.
-struct Timed<'a, F> {
-    total: &'a AtomicU64,
-    work: Pin<&'a mut F>,
-}
-
-impl<F: Future> Future for Timed<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    async fn pause(&mut self, duration_ms: u32) -> wasmtime::Result<u32> {
+        self.count()?;
         let began = Instant::now();
-        let poll = self.work.as_mut().poll(context);
-        let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.total.fetch_add(spent, Ordering::Relaxed);
-        poll
+        sleep_until(self.wait_until(duration_ms)).await;
+        // Never longer than what was asked for, but for the width of a timer.
+        let paused = began.elapsed().min(Duration::from_millis(duration_ms.into()));
+        Ok(u32::try_from(paused.as_millis()).unwrap_or(u32::MAX))
     }
 }

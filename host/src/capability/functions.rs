@@ -3,8 +3,6 @@
 //! The guest names the function and what to say to it; the host finds its address. In a dry run
 //! AWS is asked whether the call would be allowed, and Google where the function is.
 
-use std::time::Duration;
-
 use aws_sdk_lambda::config::Intercept;
 use aws_sdk_lambda::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_lambda::config::{ConfigBag, RuntimeComponents};
@@ -14,11 +12,11 @@ use aws_sdk_lambda::primitives::{Blob, SdkBody};
 use aws_sdk_lambda::types as lambda;
 use http_body_util::{LengthLimitError, Limited};
 use policy::{FunctionRequest, Request};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::bindings::falco_talon::actionner::functions::{Answer, Host, InvocationType};
 use super::call::{Call, Closed};
-use crate::clients::{Aws, Google, RequestError, causes, with_causes};
+use crate::clients::{Aws, Google, RequestError, causes, is_not_connected, with_causes};
 
 /// As long as an alias can be.
 const QUALIFIER_BYTES_MAX: usize = 128;
@@ -29,6 +27,7 @@ impl Host for Call {
         name: String,
         alias_or_version: String,
         invocation_type: InvocationType,
+        timeout_ms: Option<u32>,
         payload: Vec<u8>,
     ) -> Result<Answer, Closed> {
         const CAPABILITY: &str = "functions.invoke-lambda";
@@ -46,8 +45,8 @@ impl Host for Call {
             let request = self.aws()?.lambda().invoke();
             let request = request.function_name(name).qualifier(alias_or_version).invocation_type(invocation_type);
             let request = request.payload(Blob::new(payload)).customize();
-            let sent = timeout_at(self.deadline, request.interceptor(BytesMax(bytes_max)).send()).await;
-            match sent.map_err(|_| RequestError::Timeout)? {
+            let sent = timeout_at(self.end_of(timeout_ms), request.interceptor(BytesMax(bytes_max)).send()).await;
+            match sent.map_err(|_| late())? {
                 Ok(output) => Ok(convert_output(output)),
                 Err(error) => {
                     self.explain(CAPABILITY, &with_causes(&error));
@@ -69,21 +68,28 @@ impl Host for Call {
         const CAPABILITY: &str = "functions.invoke-google";
         let asked = FunctionRequest::gcp(&name, &location).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[Request::Function(asked)])?;
-        let end = timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms.into()));
-        let end = end.map_or(self.deadline, |end| end.min(self.deadline));
+        let end = self.end_of(timeout_ms);
         let bytes_max = self.grants.limits.response_bytes_max;
         let invoke = async {
             let google = self.google()?;
-            let address = google.address_of(&name, &location).await?;
+            let address = timeout_at(end, google.address_of(&name, &location)).await;
+            let address = address.map_err(|_| RequestError::Timeout)?;
+            let address = address.map_err(|refusal| self.hush(CAPABILITY, refusal))?;
             if self.dry_run {
                 return Ok(Answer { status: 200, payload: Vec::new(), function_error: None });
             }
-            let (status, payload) = google.call(address, payload, bytes_max).await?;
+            let called = timeout_at(end, google.call(address, payload, bytes_max)).await;
+            let (status, payload) = called.map_err(|_| late())??;
             Ok(Answer { status, payload, function_error: None })
         };
-        let result = timeout_at(end, invoke).await.unwrap_or(Err(RequestError::Timeout));
+        let result: Result<Answer, RequestError> = invoke.await;
         self.close(entry, result)
     }
+}
+
+/// The function was called, and its answer did not come in time.
+fn late() -> RequestError {
+    RequestError::Unknown("the function did not answer in time".to_owned())
 }
 
 impl Call {
@@ -146,17 +152,18 @@ fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> RequestErro
     let (Some(error), Some(response)) = (error.as_service_error(), error.raw_response()) else {
         return match error {
             SdkError::ConstructionFailure(_) => RequestError::Invalid("Lambda can't be asked for this".to_owned()),
-            SdkError::TimeoutError(_) => RequestError::Timeout,
-            _ => RequestError::Unavailable("AWS Lambda can't be reached".to_owned()),
+            error if is_not_connected(error) => RequestError::Unavailable("AWS Lambda can't be reached".to_owned()),
+            _ => RequestError::Unknown("the connection to AWS Lambda broke".to_owned()),
         };
     };
-    let message = || error.message().or(error.code()).unwrap_or("no reason is given").to_owned();
+    // The message can name the account.
+    let says = |what: &str| format!("AWS Lambda {what}: {}", error.code().unwrap_or("no reason is given"));
     match response.status().as_u16() {
         404 => RequestError::NotFound,
-        409 => RequestError::Conflict(message()),
-        401 | 403 => RequestError::Other(format!("AWS forbids it to the host: {}", error.code().unwrap_or_default())),
-        429 | 500.. => RequestError::Unavailable(message()),
-        _ => RequestError::Invalid(message()),
+        409 => RequestError::Conflict(says("finds it changed")),
+        401 | 403 => RequestError::Other(says("forbids it to the host")),
+        429 | 500.. => RequestError::Unavailable(says("is busy or failed")),
+        _ => RequestError::Invalid(says("refuses the request")),
     }
 }
 

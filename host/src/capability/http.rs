@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use policy::{Denial, HttpRequest, Method, Request, WebAddress, is_of_the_connection};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::bindings::falco_talon::actionner::http::{Host, Request as Asked, Response};
 use super::call::{Call, Closed};
@@ -20,12 +20,13 @@ const ACCEPTED: u16 = 202;
 impl Host for Call {
     async fn send(&mut self, request: Asked) -> Result<Response, Closed> {
         const CAPABILITY: &str = "http.send";
-        let Asked { method, url, headers, body } = request;
+        let Asked { method, url, headers, body, timeout_ms } = request;
         let url = WebAddress::parse(&url).map_err(|error| self.invalid(CAPABILITY, error))?;
         let asked = HttpRequest::new(&method, &url).map_err(|error| self.invalid(CAPABILITY, error))?;
         let headers = check_headers(headers).map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let entry = self.gate(CAPABILITY, &[Request::Http(asked)])?;
-        let answered = self.exchange(&entry, &asked, &url, headers, body).await;
+        let end = self.end_of(timeout_ms);
+        let answered = self.exchange(&entry, &asked, &url, headers, body, end).await;
         self.close(entry, answered)
     }
 }
@@ -38,6 +39,7 @@ impl Call {
         url: &WebAddress,
         headers: HeaderMap,
         body: Vec<u8>,
+        end: Instant,
     ) -> Result<Response, CapabilityError> {
         let bytes_max = self.grants.limits.response_bytes_max;
         if body.len() > bytes_max {
@@ -53,7 +55,10 @@ impl Call {
             let response = request.send().await?;
             Ok::<_, reqwest::Error>(read(response, asked.method(), bytes_max).await)
         };
-        match timeout_at(self.deadline, exchange).await {
+        match timeout_at(end, exchange).await {
+            Err(_) if asked.method().is_write() => {
+                Err(RequestError::Unknown("no answer came in time".to_owned()).into())
+            }
             Err(_) => Err(RequestError::Timeout.into()),
             Ok(Ok(result)) => result.map_err(Into::into),
             Ok(Err(error)) => {
@@ -103,7 +108,7 @@ fn broken(error: &reqwest::Error, method: Method) -> RequestError {
     if error.is_connect() || !method.is_write() {
         return RequestError::Unavailable("the address can't be reached".to_owned());
     }
-    RequestError::Other("the connection broke; it may or may not have been carried out".to_owned())
+    RequestError::Unknown("the connection broke".to_owned())
 }
 
 #[cfg(test)]

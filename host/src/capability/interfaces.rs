@@ -21,6 +21,7 @@ pub(crate) fn link<T: Send + 'static>(
     match interface {
         Interface::Types => wit::types::add_to_linker::<T, Call>(linker, call),
         Interface::Log => wit::log::add_to_linker::<T, Call>(linker, call),
+        Interface::Clock => wit::clock::add_to_linker::<T, Call>(linker, call),
         Interface::KubernetesRead => wit::kubernetes_read::add_to_linker::<T, Call>(linker, call),
         Interface::KubernetesWrite => wit::kubernetes_write::add_to_linker::<T, Call>(linker, call),
         Interface::KubernetesExec => wit::kubernetes_exec::add_to_linker::<T, Call>(linker, call),
@@ -61,6 +62,7 @@ fn answer(error: CapabilityError) -> wit::types::Error {
             RequestError::Invalid(text) => Error::Invalid(text),
             RequestError::TooLarge { .. } => Error::TooLarge,
             RequestError::Timeout => Error::Timeout,
+            RequestError::Unknown(text) => Error::Unknown(text),
             RequestError::Unavailable(text) => Error::Unavailable(text),
             RequestError::Other(text) => Error::Other(text),
         },

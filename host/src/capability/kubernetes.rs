@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use policy::{Address, AddressError};
+use policy::{Address, AddressError, Decision, KubernetesRequest, Verb, decide};
 use tokio::time::Instant;
 
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::call::Call;
-use crate::clients::{Answer, ApiRequest, Kubernetes, RequestError};
+use crate::clients::{Answer, ApiRequest, Kubernetes, Refusal, RequestError, Said, Written};
 
 /// Left of a call's deadline when a wait ends, so that the actionner can say what it waited for.
 const TO_REPORT: Duration = Duration::from_millis(250);
@@ -19,9 +19,31 @@ impl Call {
         self.clients.kubernetes.as_ref().ok_or_else(missing)
     }
 
-    /// Send `request` within the call's deadline and the policy's limit of bytes.
-    pub(super) async fn send(&self, request: &ApiRequest) -> Result<Answer, RequestError> {
+    /// Read within the call's deadline and the policy's limit of bytes.
+    pub(super) async fn read(&self, request: &ApiRequest) -> Result<Answer, Refusal> {
         self.kubernetes()?.send(request, self.deadline, self.grants.limits.response_bytes_max).await
+    }
+
+    /// Write within the call's deadline.
+    pub(super) async fn write(&self, request: &ApiRequest) -> Result<Written, Refusal> {
+        self.kubernetes()?.write(request, self.deadline).await
+    }
+
+    /// What an actionner hears of a refusal, of a request about the object at `address`.
+    ///
+    /// What the API server says can quote the object, so who may not read that gets the host's words; the others are
+    /// for the log.
+    pub(super) fn refused(&self, capability: &'static str, address: &Address<'_>, refusal: Refusal) -> RequestError {
+        let Refusal { error, said } = refusal;
+        let Some(Said { words, is_about_the_object }) = said else { return error };
+        let get = KubernetesRequest::new(Verb::Get, address, &[]).into();
+        let may_read = || matches!(decide(&get, &self.grants, &self.facts), Decision::Allowed { .. });
+        match error {
+            RequestError::NotFound => error,
+            RequestError::Conflict(_) if is_about_the_object && may_read() => RequestError::Conflict(words),
+            RequestError::Invalid(_) if is_about_the_object && may_read() => RequestError::Invalid(words),
+            _ => self.hush(capability, Refusal { error, said: Some(Said { words, is_about_the_object }) }),
+        }
     }
 
     /// The end of a wait of `timeout_ms` that leaves the actionner time to report.
@@ -39,7 +61,7 @@ pub(super) fn object_address(object: &Object) -> Result<Address<'_>, AddressErro
 
 /// The address of the objects of one resource, each part checked.
 pub(super) fn collection_address(collection: &Collection) -> Result<Address<'_>, AddressError> {
-    let Collection { group, version, resource, namespace, .. } = collection;
+    let Collection { group, version, resource, namespace } = collection;
     Address::new(group, version, resource, namespace.as_deref(), None)
 }
 

@@ -15,11 +15,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
 use wasmtime::component::Resource;
 
-use super::bindings::falco_talon::actionner::kubernetes_exec::{Container, Exit, Host};
+use super::bindings::falco_talon::actionner::kubernetes_exec::{Container, ExecOptions, Exit, Host};
 use super::call::{Call, Closed};
 use super::spool::{Handle, Spool};
-use crate::clients::{RequestError, convert_client_error, convert_status};
-use crate::telemetry::audit::Entry;
+use crate::clients::{Effect, Refusal, RequestError, convert_client_error, convert_status};
 
 /// How much of a stream is read at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -28,7 +27,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 struct Command<'a> {
     container: &'a Container,
     command: &'a [String],
-    stdin: &'a [u8],
+    options: &'a ExecOptions,
 }
 
 /// Where the standard output of a command goes.
@@ -38,63 +37,71 @@ enum Stdout<'a> {
 }
 
 impl Host for Call {
-    async fn exec(&mut self, container: Container, command: Vec<String>, stdin: Vec<u8>) -> Result<Exit, Closed> {
-        let command = Command { container: &container, command: &command, stdin: &stdin };
-        let entry = self.allow(&command, "kubernetes-exec.exec")?;
-        let result = self.run(&command, None).await;
-        self.close(entry, result)
+    async fn exec(&mut self, container: Container, command: Vec<String>, options: ExecOptions) -> Result<Exit, Closed> {
+        let command = Command { container: &container, command: &command, options: &options };
+        self.carry_out(&command, "kubernetes-exec.exec", None).await
     }
 
     async fn exec_into(
         &mut self,
         container: Container,
         command: Vec<String>,
-        stdin: Vec<u8>,
+        options: ExecOptions,
         stdout: Resource<Handle>,
     ) -> Result<Exit, Closed> {
-        let command = Command { container: &container, command: &command, stdin: &stdin };
-        let entry = self.allow(&command, "kubernetes-exec.exec-into")?;
-        let result = self.run(&command, Some(Handle::from(&stdout))).await;
-        self.close(entry, result)
+        let command = Command { container: &container, command: &command, options: &options };
+        self.carry_out(&command, "kubernetes-exec.exec-into", Some(Handle::from(&stdout))).await
     }
 }
 
 impl Call {
-    fn allow(&mut self, command: &Command<'_>, capability: &'static str) -> Result<Entry, Closed> {
+    async fn carry_out(
+        &mut self,
+        command: &Command<'_>,
+        capability: &'static str,
+        into: Option<Handle>,
+    ) -> Result<Exit, Closed> {
         let Container { namespace, pod, .. } = command.container;
         let address = Address::new("", "v1", "pods/exec", Some(namespace), Some(pod))
             .map_err(|error| self.invalid(capability, error))?;
         if command.command.is_empty() {
             return Err(self.invalid(capability, "the command is empty"));
         }
-        self.gate(capability, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])
+        let entry = self.gate(capability, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
+        let ended = self.run(command, into).await;
+        let ended = ended.map_err(|refusal| self.refused(capability, &address, refusal));
+        self.close(entry, ended)
     }
 
-    async fn run(&mut self, command: &Command<'_>, into: Option<Handle>) -> Result<Exit, RequestError> {
+    async fn run(&mut self, command: &Command<'_>, into: Option<Handle>) -> Result<Exit, Refusal> {
         if self.dry_run {
             return Ok(Exit { code: 0, stdout: Vec::new(), stderr: Vec::new(), truncated: false });
         }
         let client = self.kubernetes()?.client();
-        let (deadline, bytes_max) = (self.deadline, self.grants.limits.response_bytes_max);
+        let end = self.end_of(command.options.timeout_ms);
+        let bytes_max = self.grants.limits.response_bytes_max;
         let host_time = self.host_time.clone();
         let stdout = match into {
             Some(handle) => Stdout::Artifact(&mut self.spool, handle),
             None => Stdout::Held,
         };
-        let run = async { attend(start(client, command).await?, command.stdin, stdout, bytes_max).await };
-        timeout_at(deadline, host_time.work(run)).await.map_err(|_| RequestError::Timeout)?
+        let run = async { Ok(attend(start(client, command).await?, &command.options.stdin, stdout, bytes_max).await?) };
+        let late = || RequestError::Unknown("the command did not end in time, and may go on".to_owned());
+        timeout_at(end, host_time.work(run)).await.map_err(|_| late())?
     }
 }
 
-async fn start(client: kube::Client, command: &Command<'_>) -> Result<AttachedProcess, RequestError> {
+async fn start(client: kube::Client, command: &Command<'_>) -> Result<AttachedProcess, Refusal> {
     let Container { namespace, pod, name } = command.container;
     // By default the output comes in pieces of a kilobyte, each of which is a task of its own to store.
     let parameters = AttachParams::default().max_stdout_buf_size(CHUNK_BYTES);
-    let parameters = parameters.container(name).stdin(!command.stdin.is_empty()).stderr(true);
+    let parameters = parameters.container(name).stdin(!command.options.stdin.is_empty()).stderr(true);
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     pods.exec(pod, command.command, &parameters).await.map_err(|error| match error {
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => convert_status(status, b""),
-        error => convert_client_error(&error),
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
+            convert_status(status, b"", Effect::Write)
+        }
+        error => convert_client_error(&error, Effect::Write).into(),
     })
 }
 
@@ -171,7 +178,7 @@ async fn pour(mut stream: impl AsyncRead + Unpin, spool: &mut Spool, handle: Han
 
 /// What the API server says at the end: success, the exit code, or why the command did not run.
 fn exit_code(status: Option<Status>) -> Result<i32, RequestError> {
-    let lost = || RequestError::Unavailable("the connection ended before the command did".to_owned());
+    let lost = || RequestError::Unknown("the connection ended before the command did".to_owned());
     let status = status.ok_or_else(lost)?;
     if status.status.as_deref() == Some("Success") {
         return Ok(0);

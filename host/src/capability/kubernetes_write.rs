@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::try_join_all;
 use http::Method;
 use policy::{
@@ -16,19 +15,22 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
-use super::bindings::falco_talon::actionner::kubernetes_write::{Applied, DeleteOptions, Eviction, Host, PatchType};
+use super::bindings::falco_talon::actionner::kubernetes_write::{
+    ApplyOptions, DeleteOptions, Eviction, Host, PatchType, Preconditions, Propagation, Written,
+};
 use super::bindings::falco_talon::actionner::types::{Collection, Error, Object};
 use super::call::{Call, Closed};
 use super::interfaces::answered;
 use super::kubernetes::{collection_address, object_address, query};
-use crate::clients::{Answer, ApiRequest, JSON, RequestError};
+use super::preconditions::require;
+use crate::clients::{self, ApiRequest, JSON, Refusal, RequestError};
 use crate::telemetry::audit::Entry;
-
-/// Who holds the fields that an actionner applies, and the author of its other writes.
-const FIELD_MANAGER: &str = "falco-talon";
 
 /// An API server is not to be flooded by the pods of one node.
 const EVICTIONS_AT_ONCE_MAX: usize = 16;
+
+/// The function that is closed once for each pod.
+const EVICT: &str = "kubernetes-write.evict";
 
 /// Between two attempts at an eviction that a budget forbids for now.
 const BUDGET_PAUSE: Duration = Duration::from_secs(1);
@@ -43,63 +45,73 @@ struct Write<'a> {
     fields: Vec<FieldPath>,
     /// What was looked at is what is sent, and not the guest's text: another parser could
     /// take another of two equal keys.
-    body: Bytes,
+    body: Value,
 }
 
 impl Host for Call {
-    async fn patch(&mut self, object: Object, patch_type: PatchType, body: String) -> Result<String, Closed> {
+    async fn patch(
+        &mut self,
+        object: Object,
+        patch_type: PatchType,
+        body: String,
+        preconditions: Preconditions,
+    ) -> Result<Written, Closed> {
         const CAPABILITY: &str = "kubernetes-write.patch";
         let (kind, content_type) = match patch_type {
             PatchType::Merge => (PatchKind::Merge, "application/merge-patch+json"),
             PatchType::StrategicMerge => (PatchKind::StrategicMerge, "application/strategic-merge-patch+json"),
             PatchType::Json => (PatchKind::Json, "application/json-patch+json"),
         };
-        let write = look_through(object_address(&object), kind, &body).map_err(|it| self.invalid(CAPABILITY, it))?;
-        let entry =
-            self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Patch, &write.address, &write.fields).into()])?;
-        let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
-        let request = ApiRequest { method: Method::PATCH, path, content_type, body: write.body };
-        let sent = self.send(&request).await;
-        let answer = self.close(entry, sent)?;
-        self.facts.targets.learn(&answer.object);
-        Ok(answer.into_text())
+        let write =
+            look_through(object_address(&object), kind, &body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
+        let Write { address, fields, mut body, .. } = write;
+        require(&preconditions, kind, &address, &mut body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
+        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Patch, &address, &fields).into()])?;
+        let path = address.path() + &self.write_query(&[("fieldManager", &self.field_manager())]);
+        let request = self.request(Method::PATCH, path, content_type, &body);
+        let sent = self.write(&request).await;
+        self.written(entry, &address, &preconditions, sent)
     }
 
-    async fn apply(&mut self, object: Object, body: String) -> Result<Applied, Closed> {
+    async fn apply(&mut self, object: Object, body: String, options: ApplyOptions) -> Result<Written, Closed> {
         const CAPABILITY: &str = "kubernetes-write.apply";
+        let ApplyOptions { force, preconditions } = options;
         let write = look_through(object_address(&object), PatchKind::Apply, &body)
-            .map_err(|error| self.invalid(CAPABILITY, error))?;
+            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
+        let Write { address, fields, mut body, .. } = write;
+        require(&preconditions, PatchKind::Apply, &address, &mut body)
+            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
         // The API server creates what is not there, so both verbs must be granted.
-        let asked =
-            [Verb::Create, Verb::Patch].map(|verb| KubernetesRequest::new(verb, &write.address, &write.fields).into());
+        let asked = [Verb::Create, Verb::Patch].map(|verb| KubernetesRequest::new(verb, &address, &fields).into());
         let entry = self.gate(CAPABILITY, &asked)?;
-        let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER), ("force", "false")]);
-        let content_type = "application/apply-patch+yaml";
-        let request = ApiRequest { method: Method::PATCH, path, content_type, body: write.body };
-        let sent = self.send(&request).await;
-        let answer = self.close(entry, sent)?;
-        Ok(Applied { created: answer.created, object: answer.into_text() })
+        let force = if force { "true" } else { "false" };
+        let parameters = [("fieldManager", self.field_manager()), ("force", force.to_owned())];
+        let parameters = parameters.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let path = address.path() + &self.write_query(&parameters);
+        let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &body);
+        let sent = self.write(&request).await;
+        self.written(entry, &address, &preconditions, sent)
     }
 
-    async fn create(&mut self, collection: Collection, body: String) -> Result<String, Closed> {
+    async fn create(&mut self, collection: Collection, body: String) -> Result<Written, Closed> {
         const CAPABILITY: &str = "kubernetes-write.create";
         let write = look_through(collection_address(&collection), PatchKind::Create, &body)
-            .map_err(|error| self.invalid(CAPABILITY, error))?;
+            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let object = write.address.named(&write.name).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &object, &write.fields).into()])?;
-        let path = write.address.path() + &self.write_query(&[("fieldManager", FIELD_MANAGER)]);
-        let request = ApiRequest { method: Method::POST, path, content_type: JSON, body: write.body };
-        let sent = self.send(&request).await;
-        self.close(entry, sent).map(Answer::into_text)
+        let path = write.address.path() + &self.write_query(&[("fieldManager", &self.field_manager())]);
+        let request = self.request(Method::POST, path, JSON, &write.body);
+        let sent = self.write(&request).await;
+        self.written(entry, &object, &Preconditions { uid: None, resource_version: None }, sent)
     }
 
     async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), Closed> {
-        let address = object_address(&object).map_err(|error| self.invalid("kubernetes-write.delete", error))?;
-        let entry =
-            self.gate("kubernetes-write.delete", &[KubernetesRequest::new(Verb::Delete, &address, &[]).into()])?;
-        let body = self.delete_options(&options).to_string().into();
-        let request = ApiRequest { method: Method::DELETE, path: address.path(), content_type: JSON, body };
-        let sent = self.send(&request).await;
+        const CAPABILITY: &str = "kubernetes-write.delete";
+        let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
+        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Delete, &address, &[]).into()])?;
+        let request = self.request(Method::DELETE, address.path(), JSON, &self.delete_options(&options));
+        let sent = self.write(&request).await;
+        let sent = sent.map_err(|refusal| self.refused(CAPABILITY, &address, refusal));
         self.close(entry, sent).map(drop)
     }
 
@@ -117,8 +129,9 @@ impl Host for Call {
         let at_once = Semaphore::new(EVICTIONS_AT_ONCE_MAX);
         let evictions = allowed.into_iter().map(|allowed| async {
             match allowed {
-                Ok((entry, request)) => {
+                Ok((entry, address, request)) => {
                     let evicted = self.evict_within(&at_once, &request, end).await;
+                    let evicted = evicted.map_err(|refusal| self.refused(EVICT, &address, refusal));
                     answered(self.close(entry, evicted))
                 }
                 Err(error) => Ok(Err(error)),
@@ -129,41 +142,77 @@ impl Host for Call {
 }
 
 impl Call {
-    fn allow_eviction(
+    /// The end of a write, and whether it has changed anything.
+    ///
+    /// A rehearsal leaves the version as it is, whatever it would have changed.
+    fn written(
         &mut self,
-        eviction: &Eviction,
+        entry: Entry,
+        address: &Address<'_>,
+        preconditions: &Preconditions,
+        sent: Result<clients::Written, Refusal>,
+    ) -> Result<Written, Closed> {
+        let sent = sent.map_err(|refusal| self.refused(entry.capability(), address, refusal));
+        let clients::Written { identity, created } = self.close(entry, sent)?;
+        let clients::Identity { name, uid, resource_version } = identity;
+        let before = preconditions.resource_version.as_ref().or_else(|| self.versions.get(&uid));
+        let is_same = before == Some(&resource_version);
+        let changed = match (created, self.dry_run) {
+            (true, _) => Some(true),
+            (false, true) => None,
+            (false, false) if is_same => Some(false),
+            // Another may have changed it since it was read.
+            (false, false) => preconditions.resource_version.as_ref().map(|_| true),
+        };
+        self.versions.insert(uid.clone(), resource_version.clone());
+        Ok(Written { name, uid, resource_version, created, changed })
+    }
+
+    fn allow_eviction<'a>(
+        &mut self,
+        eviction: &'a Eviction,
         grace_period_s: Option<u32>,
-    ) -> Result<(Entry, ApiRequest), Closed> {
-        const CAPABILITY: &str = "kubernetes-write.evict";
-        let Eviction { namespace, pod, uid } = eviction;
+    ) -> Result<(Entry, Address<'a>, ApiRequest), Closed> {
+        let Eviction { namespace, pod, preconditions } = eviction;
         let address = Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod))
-            .map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
+            .map_err(|error| self.invalid(EVICT, error))?;
+        let entry = self.gate(EVICT, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
+        let options = DeleteOptions { grace_period_s, propagation: None, preconditions: preconditions.clone() };
         let body = json!({
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"namespace": namespace, "name": pod},
-            "deleteOptions": self.delete_options(&DeleteOptions { grace_period_s, uid: uid.clone() }),
+            "deleteOptions": self.delete_options(&options),
         });
-        let path = address.path() + &self.write_query(&[]);
-        Ok((entry, ApiRequest { method: Method::POST, path, content_type: JSON, body: body.to_string().into() }))
+        let request = self.request(Method::POST, address.path() + &self.write_query(&[]), JSON, &body);
+        Ok((entry, address, request))
     }
 
     /// Ask until the pod's budgets allow it, or `end` is near.
-    async fn evict_within(&self, at_once: &Semaphore, request: &ApiRequest, end: Instant) -> Result<(), RequestError> {
+    async fn evict_within(&self, at_once: &Semaphore, request: &ApiRequest, end: Instant) -> Result<(), Refusal> {
         loop {
             let sent = async {
                 // Never closed.
                 let _permit = at_once.acquire().await;
-                self.kubernetes()?.send(request, self.deadline, self.grants.limits.response_bytes_max).await
+                self.write(request).await
             };
             match sent.await {
-                Err(RequestError::Unavailable(_)) if Instant::now() + BUDGET_PAUSE < end => {
+                Err(Refusal { error: RequestError::Unavailable(_), .. }) if Instant::now() + BUDGET_PAUSE < end => {
                     sleep(BUDGET_PAUSE).await;
                 }
                 result => return result.map(drop),
             }
         }
+    }
+
+    /// Who holds the fields that are applied, and is the author of other writes: each actionner by itself, or an
+    /// apply of one would give up what another has applied.
+    fn field_manager(&self) -> String {
+        format!("falco-talon.{}", self.grants.actionner.replace(':', "."))
+    }
+
+    fn request(&self, method: Method, path: String, content_type: &'static str, body: &Value) -> ApiRequest {
+        ApiRequest { method, path, content_type, body: body.to_string().into(), rehearsed: self.dry_run }
     }
 
     fn write_query(&self, parameters: &[(&str, &str)]) -> String {
@@ -173,12 +222,24 @@ impl Call {
     }
 
     fn delete_options(&self, options: &DeleteOptions) -> Value {
+        let DeleteOptions { grace_period_s, propagation, preconditions } = options;
+        let Preconditions { uid, resource_version } = preconditions;
         let mut body = json!({"apiVersion": "v1", "kind": "DeleteOptions"});
-        if let Some(seconds) = options.grace_period_s {
-            body["gracePeriodSeconds"] = seconds.into();
+        if let Some(seconds) = grace_period_s {
+            body["gracePeriodSeconds"] = (*seconds).into();
         }
-        if let Some(uid) = &options.uid {
-            body["preconditions"] = json!({"uid": uid});
+        if let Some(propagation) = propagation {
+            body["propagationPolicy"] = match propagation {
+                Propagation::Orphan => "Orphan",
+                Propagation::Background => "Background",
+                Propagation::Foreground => "Foreground",
+            }
+            .into();
+        }
+        for (key, value) in [("uid", uid), ("resourceVersion", resource_version)] {
+            if let Some(value) = value {
+                body["preconditions"][key] = value.as_str().into();
+            }
         }
         if self.dry_run {
             body["dryRun"] = json!(["All"]);
@@ -204,5 +265,5 @@ fn look_through<'a>(
         check_identity(&object, &body).map_err(|error| error.to_string())?;
     }
     let fields = touched_fields(kind, &body)?;
-    Ok(Write { address, name, fields, body: body.to_string().into() })
+    Ok(Write { address, name, fields, body })
 }

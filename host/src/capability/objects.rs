@@ -55,7 +55,8 @@ impl Host for Call {
             let stored = bucket.put_opts(&path, PutPayload::from(content), options).await;
             stored.map(drop).map_err(|error| self.failed(CAPABILITY, error))
         };
-        let result = timeout_at(self.deadline, put).await.unwrap_or(Err(RequestError::Timeout));
+        let late = || RequestError::Unknown("the storage did not answer in time".to_owned());
+        let result = timeout_at(self.deadline, put).await.unwrap_or_else(|_| Err(late()));
         self.close(entry, result)
     }
 }

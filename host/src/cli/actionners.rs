@@ -10,7 +10,7 @@ use super::catalogue;
 use super::context::Context;
 use super::files::Files;
 use super::print::print;
-use crate::actionner::{Description, Inspection, Origin, OutputUse};
+use crate::actionner::{Description, Inspection, Origin, OutputUse, SCHEMA};
 use crate::generation::Problem;
 use crate::telemetry::logs::Level;
 use policy::{Entry, Import, Policy, rbac};
@@ -29,18 +29,30 @@ pub(super) enum Command {
         /// The component
         file: PathBuf,
     },
+    /// Print the JSON Schema of what a component says of itself
+    Schema,
 }
 
 pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode> {
+    if let Command::Schema = command {
+        print(SCHEMA.trim_end());
+        return Ok(());
+    }
     let context = Context::new(files)?;
     let loader = context.loader()?;
+    let policy = loader.policy().map_err(|problems| {
+        context.report(Level::Error, &problems);
+        ExitCode::FAILURE
+    })?;
     let problems = match command {
+        Command::Schema => Vec::new(),
         Command::List { markdown } => {
-            let (inspections, mut problems) = loader.inspect(|_| true).await;
-            match loader.policy() {
-                Ok(policy) if *markdown => print(catalogue::markdown(&inspections, &policy).trim_end()),
-                Ok(policy) => inspections.iter().for_each(|inspection| print(&listed(inspection, &policy))),
-                Err(wrong) => problems.extend(wrong),
+            let (inspections, problems) = loader.inspect(&policy, |_| true).await;
+            warn(&context, &inspections);
+            if *markdown {
+                print(catalogue::markdown(&inspections, &policy).trim_end());
+            } else {
+                inspections.iter().for_each(|inspection| print(&listed(inspection, &policy)));
             }
             problems
         }
@@ -48,8 +60,9 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
             let origin = Origin::File(file.clone());
             let unreadable = |error| context.fail("actionners", &format!("open {}: {error}", file.display()));
             let bytes = std::fs::read(file).map_err(unreadable)?;
-            match loader.inspect_one(origin.clone(), &bytes).await {
+            match loader.inspect_one(&policy, origin.clone(), bytes.into(), None).await {
                 Ok(inspection) => {
+                    warn(&context, std::slice::from_ref(&inspection));
                     print(&inspected(&inspection));
                     Vec::new()
                 }
@@ -59,6 +72,11 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
     };
     context.report(Level::Error, &problems);
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::FAILURE) }
+}
+
+fn warn(context: &Context, inspections: &[Inspection]) {
+    let warnings: Vec<Problem> = inspections.iter().flat_map(Problem::of_description).collect();
+    context.report(Level::Warn, &warnings);
 }
 
 /// An item of the list, in the original's shape, with the imports added.
@@ -93,6 +111,8 @@ fn inspected(inspection: &Inspection) -> String {
         ("digest", inspection.digest.as_str().into()),
         ("imports", imports(&inspection.imports)),
         ("required_output_fields", required_fields(description)),
+        ("reads", description.reads.as_ref().map_or_else(|| "all".into(), |fields| json!(fields))),
+        ("repeatable", description.repeatable.into()),
         ("parameters_schema", description.parameters.clone()),
     ];
     let entry = inspection.policy_entry();

@@ -41,15 +41,41 @@ pub(crate) enum RequestError {
         /// The limit.
         bytes_max: u64,
     },
-    /// The deadline passed first.
-    #[error("the deadline of the call passed first; it may or may not have been carried out")]
+    /// The time ran out first, and nothing was carried out.
+    #[error("the time ran out before it was carried out")]
     Timeout,
-    /// Nobody answers, or not now: the same request may succeed later.
+    /// It was sent, and nobody knows what became of it.
+    #[error("it may or may not have been carried out: {0}")]
+    Unknown(String),
+    /// Nobody answers, or not now: nothing was carried out, and the same request may succeed later.
     #[error("{0}")]
     Unavailable(String),
     /// All else.
     #[error("{0}")]
     Other(String),
+}
+
+/// An error, and what the other side said, which is not for every guest.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// In words of the host's own.
+    pub(crate) error: RequestError,
+    /// In the other side's.
+    pub(crate) said: Option<Said>,
+}
+
+/// The words of the other side. They can name the host's account, and quote what a guest may not read.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) words: String,
+    /// Whether they are about the request and the object, and not about the host's account.
+    pub(crate) is_about_the_object: bool,
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Self { error, said: None }
+    }
 }
 
 impl RequestError {

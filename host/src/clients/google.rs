@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
-use super::error::{ClientError, RequestError};
+use super::error::{ClientError, Refusal, RequestError, Said};
 use super::web;
 use crate::config::clouds as config;
 use credentials::{ANSWER_BYTES_MAX, Credentials, Purpose, Token, TokenError};
@@ -77,7 +77,7 @@ impl Google {
     }
 
     /// The address of a function. Both parts of its name were checked.
-    pub(crate) async fn address_of(&self, name: &str, location: &str) -> Result<Url, RequestError> {
+    pub(crate) async fn address_of(&self, name: &str, location: &str) -> Result<Url, Refusal> {
         let Inner { http, project, api, .. } = &*self.0;
         let path = format!("v2/projects/{project}/locations/{location}/functions/{name}");
         let base = api.as_str().trim_end_matches('/');
@@ -88,7 +88,9 @@ impl Google {
         let body = web::read(response, ANSWER_BYTES_MAX, |_| unreachable_api()).await?;
         let description: Value = serde_json::from_slice(&body).unwrap_or_default();
         if !status.is_success() {
-            return Err(convert_status(status, description["error"]["message"].as_str()));
+            let words = description["error"]["message"].as_str().map(str::to_owned);
+            let said = words.map(|words| Said { words, is_about_the_object: false });
+            return Err(Refusal { error: convert_status(status), said });
         }
         // Those of the first generation have no service beneath.
         let texts = [&description["serviceConfig"]["uri"], &description["url"]];
@@ -96,7 +98,7 @@ impl Google {
         let no_address = || RequestError::Other(format!("the function {name} has no address: it takes no HTTP"));
         let address = address.filter(Url::has_host).ok_or_else(no_address)?;
         if address.scheme() != "https" && address.scheme() != api.scheme() {
-            return Err(no_address());
+            return Err(no_address().into());
         }
         Ok(address)
     }
@@ -137,12 +139,13 @@ fn unreachable_api() -> RequestError {
     RequestError::Unavailable("the API of Cloud Functions can't be reached".to_owned())
 }
 
-fn convert_status(status: StatusCode, message: Option<&str>) -> RequestError {
-    let text = message.map_or_else(|| format!("the API of Cloud Functions answers {status}"), str::to_owned);
+/// Its message can name the account.
+fn convert_status(status: StatusCode) -> RequestError {
+    let text = format!("the API of Cloud Functions answers with the status {}", status.as_u16());
     match status {
         StatusCode::NOT_FOUND => RequestError::NotFound,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            RequestError::Other(format!("Google forbids it to the host: {text}"))
+            RequestError::Other("Google forbids it to the host".to_owned())
         }
         StatusCode::TOO_MANY_REQUESTS => RequestError::Unavailable(text),
         status if status.is_server_error() => RequestError::Unavailable(text),
@@ -155,5 +158,5 @@ fn convert_call_error(error: &reqwest::Error) -> RequestError {
     if error.is_connect() {
         return RequestError::Unavailable("the function can't be reached".to_owned());
     }
-    RequestError::Other("the connection to the function broke; it may or may not have been carried out".to_owned())
+    RequestError::Unknown("the connection to the function broke".to_owned())
 }

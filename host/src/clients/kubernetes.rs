@@ -3,6 +3,8 @@
 //! Paths come from a [`policy::Address`], whose parts were checked: the client library would put a
 //! name such as `x/exec` into the path as it stands. Asks no policy; who sends a request has done so.
 
+mod refusal;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,14 +12,24 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 use kube::client::Body;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::error::{ClientError, RequestError};
+use super::error::{ClientError, Refusal, RequestError};
 use crate::body;
+use refusal::effect_of;
+
+pub(crate) use refusal::{Effect, convert_client_error, convert_status};
 
 /// The content type of everything but patches.
 pub(crate) const JSON: &str = "application/json";
+
+/// What is asked of a write: who the object is, and not what is in it.
+const IDENTITY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+/// The answer to a write. No object that the API server stores is longer.
+const WRITTEN_BYTES_MAX: usize = 8 << 20;
 
 /// A `Status` object, in which errors are reported.
 const STATUS_BYTES_MAX: usize = 1 << 20;
@@ -50,18 +62,42 @@ pub(crate) struct ApiRequest {
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
+    /// Whether it changes nothing, whatever its method says.
+    pub(crate) rehearsed: bool,
 }
 
-/// The answer to a request that succeeded.
+/// The answer to a read.
 pub(crate) struct Answer {
+    /// The object, or the list.
     pub(crate) object: Value,
+}
+
+/// The answer to a write.
+pub(crate) struct Written {
+    /// The object that was written.
+    pub(crate) identity: Identity,
+    /// Whether it did not exist before.
     pub(crate) created: bool,
+}
+
+/// Which object it is; the rest of its metadata is not even held.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
 }
 
 impl ApiRequest {
     /// A request that only reads.
     pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, content_type: JSON, body: Bytes::new() }
+        Self { method: Method::GET, path, content_type: JSON, body: Bytes::new(), rehearsed: false }
+    }
+
+    /// What it means that no answer comes.
+    pub(crate) fn effect(&self) -> Effect {
+        effect_of(&self.method, self.rehearsed)
     }
 }
 
@@ -107,26 +143,45 @@ impl Kubernetes {
         request: &ApiRequest,
         deadline: Instant,
         bytes_max: usize,
-    ) -> Result<Answer, RequestError> {
+    ) -> Result<Answer, Refusal> {
         let response = self.open(request, deadline).await?;
-        let status = response.status();
-        answer(status, &self.read(response, deadline, bytes_max).await?)
+        Ok(answer(&self.read(response, deadline, bytes_max, request.effect()).await?)?)
+    }
+
+    /// Send `request`, which writes, and read which object it was.
+    pub(crate) async fn write(&self, request: &ApiRequest, deadline: Instant) -> Result<Written, Refusal> {
+        #[derive(Deserialize)]
+        struct Object {
+            #[serde(default)]
+            metadata: Identity,
+        }
+
+        let response = self.open(request, deadline).await?;
+        let created = response.status() == StatusCode::CREATED;
+        let body = self.read(response, deadline, WRITTEN_BYTES_MAX, request.effect()).await?;
+        let Object { metadata: identity } = serde_json::from_slice(&body)
+            .map_err(|_| RequestError::Unknown("the API server's answer is not JSON".to_owned()))?;
+        Ok(Written { identity, created })
     }
 
     /// Send `request`, and leave the body of a success to be read.
     ///
     /// A request that the API server turns away for being busy (429 with `Retry-After`)
     /// was not carried out, and is sent again while the deadline allows.
-    pub(crate) async fn open(&self, request: &ApiRequest, deadline: Instant) -> Result<Response<Body>, RequestError> {
+    pub(crate) async fn open(&self, request: &ApiRequest, deadline: Instant) -> Result<Response<Body>, Refusal> {
         let mut turned_away = 0;
         loop {
-            let response = timeout_at(deadline, self.send_once(request)).await.map_err(|_| RequestError::Timeout)??;
+            if Instant::now() >= deadline {
+                return Err(RequestError::Timeout.into());
+            }
+            let sent = timeout_at(deadline, self.send_once(request)).await;
+            let response = sent.map_err(|_| request.effect().late())??;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
             }
             let pause = retry_after(&response);
-            let body = self.read(response, deadline, STATUS_BYTES_MAX).await?;
+            let body = self.read(response, deadline, STATUS_BYTES_MAX, request.effect()).await?;
             match pause {
                 Some(pause)
                     if status == StatusCode::TOO_MANY_REQUESTS
@@ -136,7 +191,7 @@ impl Kubernetes {
                     turned_away += 1;
                     sleep(pause).await;
                 }
-                _ => return Err(convert_status(status, &body)),
+                _ => return Err(convert_status(status, &body, request.effect())),
             }
         }
     }
@@ -147,21 +202,22 @@ impl Kubernetes {
         response: Response<Body>,
         deadline: Instant,
         bytes_max: usize,
+        effect: Effect,
     ) -> Result<Bytes, RequestError> {
         let read = timeout_at(deadline, body::read(response.into_body(), bytes_max)).await;
-        let read = read.map_err(|_| RequestError::Timeout)?;
-        read.map_err(|error| RequestError::from_body(error, |error| convert_client_error(&error)))
+        let read = read.map_err(|_| effect.late())?;
+        read.map_err(|error| RequestError::from_body(error, |error| convert_client_error(&error, effect)))
     }
 
     async fn send_once(&self, request: &ApiRequest) -> Result<Response<Body>, RequestError> {
         let built = http::Request::builder()
             .method(&request.method)
             .uri(&request.path)
-            .header(ACCEPT, "application/json")
+            .header(ACCEPT, if request.method == Method::GET { JSON } else { IDENTITY })
             .header(CONTENT_TYPE, request.content_type)
             .body(Body::from(request.body.clone()))
             .map_err(|error| RequestError::Invalid(error.to_string()))?;
-        self.client.send(built).await.map_err(|error| convert_client_error(&error))
+        self.client.send(built).await.map_err(|error| convert_client_error(&error, request.effect()))
     }
 }
 
@@ -177,11 +233,11 @@ impl Answer {
     }
 }
 
-fn answer(status: StatusCode, body: &[u8]) -> Result<Answer, RequestError> {
+fn answer(body: &[u8]) -> Result<Answer, RequestError> {
     let mut object: Value = serde_json::from_slice(body)
         .map_err(|_| RequestError::Other("the API server's answer is not JSON".to_owned()))?;
     strip_managed_fields(&mut object);
-    Ok(Answer { object, created: status == StatusCode::CREATED })
+    Ok(Answer { object })
 }
 
 /// Who holds which field is of no use to an actionner, and often the larger half of an object.
@@ -194,38 +250,5 @@ fn strip_managed_fields(object: &mut Value) {
         if let Some(metadata) = item.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
         }
-    }
-}
-
-/// The only table from an API server's status to an error.
-pub(crate) fn convert_status(status: StatusCode, body: &[u8]) -> RequestError {
-    let message = || {
-        let text = serde_json::from_slice::<Value>(body).ok();
-        let text = text.as_ref().and_then(|body| body["message"].as_str());
-        text.map_or_else(|| format!("the API server answers {status}"), str::to_owned)
-    };
-    match status {
-        StatusCode::NOT_FOUND => RequestError::NotFound,
-        StatusCode::CONFLICT => RequestError::Conflict(message()),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            RequestError::Other(format!("the API server forbids it to the host: {}", message()))
-        }
-        // The body of an apply does not fit the type, which the API server takes for its own fault.
-        StatusCode::INTERNAL_SERVER_ERROR if message().starts_with("failed to create typed patch object") => {
-            RequestError::Invalid(message())
-        }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => RequestError::Unavailable(message()),
-        status if status.is_server_error() => RequestError::Unavailable(message()),
-        status if status.is_client_error() => RequestError::Invalid(message()),
-        _ => RequestError::Other(message()),
-    }
-}
-
-/// The text of a client's error can carry addresses and account names, which are not for
-/// guests: they learn the kind of the error.
-pub(crate) fn convert_client_error(error: &kube::Error) -> RequestError {
-    match error {
-        kube::Error::Auth(_) => RequestError::Unavailable("the host can't authenticate to the API server".to_owned()),
-        _ => RequestError::Unavailable("the API server can't be reached".to_owned()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hyper_util::client::legacy;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 
@@ -49,6 +50,14 @@ pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
         }
     }
     texts.join(": ")
+}
+
+/// Whether an error came before there was a connection, so that nothing was sent.
+pub(crate) fn is_not_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_connect = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect)
+    };
+    causes(error).any(is_connect)
 }
 
 /// An error, what led to it, and so on.

@@ -1,17 +1,18 @@
 //! From the files that the configuration names to a generation that can be put in force.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use policy::{Facts, Grants, OperatorPolicy, Policy, PolicyError};
+use policy::{Entry, Facts, Grants, OperatorPolicy, Policy, PolicyError};
 use rules::{Action, ActionnerName, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 
 use super::inline::inline;
 use super::loaded::{Generation, Loaded};
 use super::needs::clients;
 use super::problem::Problem;
-use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
+use crate::actionner::{self, Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
 use crate::capability::Call;
 use crate::clients::{Clients, Clouds, Cluster};
 use crate::config::Config;
@@ -76,12 +77,13 @@ impl Loader {
             (document, policy) => return Err([document.err(), policy.err()].into_iter().flatten().flatten().collect()),
         };
         let needed = document.actionners();
-        let (mut inspections, mut warnings) = self.inspect(|name| needed.contains(name)).await;
+        let (mut inspections, mut warnings) = self.inspect(&policy, |name| needed.contains(name)).await;
         let is_known = |name: &ActionnerName| inspections.iter().any(|inspection| inspection.description.name == *name);
         if !needed.iter().all(is_known) {
             // A mistake, and the name that was meant may be that of any bundled one.
-            (inspections, warnings) = self.inspect(|_| true).await;
+            (inspections, warnings) = self.inspect(&policy, |_| true).await;
         }
+        warnings.extend(inspections.iter().flat_map(Problem::of_description));
         let catalogue = catalogue(&inspections);
         let (mut rules, rule_warnings) = match document.check(&catalogue) {
             Ok(checked) => checked,
@@ -97,10 +99,15 @@ impl Loader {
         let mut actionners = BTreeMap::new();
         for inspection in inspections {
             let (name, origin) = (inspection.description.name.clone(), inspection.origin.clone());
-            match Actionner::load(&self.engine, inspection, &policy) {
-                Ok(actionner) if needed.contains(&name) => drop(actionners.insert(name, Arc::new(actionner))),
-                Ok(_) => {}
-                Err(error) if needed.contains(&name) => problems.push(Problem::Component { origin, error }),
+            let is_needed = needed.contains(&name);
+            let loaded = match Actionner::admit(&inspection, &policy) {
+                Ok(_) if !is_needed => continue,
+                Ok(grants) => Actionner::load(&self.engine, self.cache.as_ref(), inspection, grants).await,
+                Err(error) => Err(error),
+            };
+            match loaded {
+                Ok(actionner) => drop(actionners.insert(name, Arc::new(actionner))),
+                Err(error) if is_needed => problems.push(Problem::Component { origin, error }),
                 Err(error) => warnings.push(Problem::Component { origin, error }),
             }
         }
@@ -153,12 +160,11 @@ impl Loader {
     ///
     /// One problem a component; those that the policy forbids are as they should be.
     pub async fn check_policy(&self, policy: &Policy) -> Vec<Problem> {
-        let (inspections, mut problems) = self.inspect(|_| true).await;
+        let (inspections, mut problems) = self.inspect(policy, |_| true).await;
         for inspection in inspections {
-            let origin = inspection.origin.clone();
-            match Actionner::load(&self.engine, inspection, policy) {
+            match Actionner::admit(&inspection, policy) {
                 Ok(_) | Err(LoadError::Forbidden { .. }) => {}
-                Err(error) => problems.push(Problem::Component { origin, error }),
+                Err(error) => problems.push(Problem::Component { origin: inspection.origin, error }),
             }
         }
         problems
@@ -166,44 +172,54 @@ impl Loader {
 
     /// The bundled components that are wanted, and all of the operator's own: which of those
     /// are wanted is known once they have described themselves.
-    pub async fn inspect(&self, wanted: impl Fn(&str) -> bool) -> (Vec<Inspection>, Vec<Problem>) {
+    ///
+    /// Of several files with one name the one that the policy pins counts.
+    pub async fn inspect(&self, policy: &Policy, wanted: impl Fn(&str) -> bool) -> (Vec<Inspection>, Vec<Problem>) {
         let mut inspections: Vec<Inspection> = Vec::new();
         let mut problems = Vec::new();
+        let mut keep = |inspection: Result<Inspection, (Origin, LoadError)>| match inspection {
+            Ok(inspection) => inspections.push(inspection),
+            Err((origin, error)) => problems.push(Problem::Component { origin, error }),
+        };
         for bundled in actionners::BUNDLE.iter().filter(|bundled| wanted(bundled.name)) {
-            match self.inspect_one(Origin::Bundled, bundled.component).await {
-                Ok(inspection) => inspections.push(inspection),
-                Err(error) => problems.push(Problem::Component { origin: Origin::Bundled, error }),
-            }
+            let (origin, bytes) = (Origin::Bundled, Cow::Borrowed(bundled.component));
+            let inspected = self.inspect_one(policy, origin.clone(), bytes, Some(bundled.description)).await;
+            keep(inspected.map_err(|error| (origin, error)));
         }
         let (files, unreadable) = self.component_files();
-        problems.extend(unreadable);
+        let mut inspected = Vec::new();
         for (path, bytes) in files {
             let origin = Origin::File(path);
-            let result = self.inspect_one(origin.clone(), &bytes).await.and_then(|inspection| {
-                let name = &inspection.description.name;
-                let bundled = actionners::BUNDLE.iter().any(|bundled| bundled.name == name.as_str());
-                if bundled || inspections.iter().any(|other| other.description.name == *name) {
-                    return Err(LoadError::NameTaken { name: name.clone() });
-                }
-                Ok(inspection)
-            });
-            match result {
-                Ok(inspection) => inspections.push(inspection),
-                Err(error) => problems.push(Problem::Component { origin, error }),
-            }
+            let inspection = self.inspect_one(policy, origin.clone(), bytes.into(), None).await;
+            inspected.push(inspection.map_err(|error| (origin, error)));
         }
+        for inspection in one_a_name(inspected, policy) {
+            keep(inspection);
+        }
+        problems.extend(unreadable);
         (inspections, problems)
     }
 
-    /// Compile one component and let it describe itself.
+    /// What one component imports and says of itself. While it describes itself, it may use what the entry allows
+    /// that pins it, and reach nothing.
     ///
     /// # Errors
     ///
     /// As [`Inspection::new`].
-    pub async fn inspect_one(&self, origin: Origin, bytes: &[u8]) -> Result<Inspection, LoadError> {
-        let grants = Arc::new(Grants::none(origin.to_string()));
-        let call = Call::new(grants, Facts::default(), true, String::new(), Clients::default(), self.reporting.clone());
-        Inspection::new(&self.engine, self.cache.as_ref(), origin, bytes, call).await
+    pub async fn inspect_one(
+        &self,
+        policy: &Policy,
+        origin: Origin,
+        bytes: Cow<'static, [u8]>,
+        described: Option<&str>,
+    ) -> Result<Inspection, LoadError> {
+        let mut grants = Grants::none(origin.to_string());
+        if let Some(limits) = policy.limits_of_digest(&actionner::digest(&bytes)) {
+            grants.limits = limits;
+        }
+        let (facts, clients) = (Facts::default(), Clients::default());
+        let call = Call::new(Arc::new(grants), facts, true, String::new(), clients, self.reporting.clone());
+        Inspection::new(&self.engine, self.cache.as_ref(), origin, bytes, described, call).await
     }
 
     fn component_files(&self) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Problem>) {
@@ -229,6 +245,38 @@ impl Loader {
         let known = |name: &&String| notifiers::Notifier::ALL.iter().any(|notifier| notifier.name() == name.as_str());
         self.default_notifiers.iter().filter(|name| !known(name)).cloned().map(Problem::Notifier).collect()
     }
+}
+
+/// Refuse files whose name is that of a bundled actionner, and of several with one name all but the one that the policy
+/// pins.
+fn one_a_name(
+    inspected: Vec<Result<Inspection, (Origin, LoadError)>>,
+    policy: &Policy,
+) -> Vec<Result<Inspection, (Origin, LoadError)>> {
+    let mut counts = BTreeMap::<ActionnerName, usize>::new();
+    for inspection in inspected.iter().flatten() {
+        *counts.entry(inspection.description.name.clone()).or_default() += 1;
+    }
+    let mut taken: BTreeSet<ActionnerName> =
+        actionners::BUNDLE.iter().filter_map(|bundled| bundled.name.parse().ok()).collect();
+    let mut check = |inspection: Inspection| {
+        let Inspection { description, digest, origin, .. } = &inspection;
+        let name = &description.name;
+        let pinned = match policy.entry(name) {
+            Entry::Granted(grants) => grants.digest.as_ref() == Some(digest),
+            Entry::Forbidden | Entry::Missing => false,
+        };
+        let error = if taken.contains(name) {
+            LoadError::NameTaken { name: name.clone() }
+        } else if !pinned && counts.get(name) != Some(&1) {
+            LoadError::SeveralOfOneName { name: name.clone(), digest: digest.clone() }
+        } else {
+            taken.insert(name.clone());
+            return Ok(inspection);
+        };
+        Err((origin.clone(), error))
+    };
+    inspected.into_iter().map(|inspection| inspection.and_then(&mut check)).collect()
 }
 
 /// What rules ask for and nobody does: silence would look as if it were done.

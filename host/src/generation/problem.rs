@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use policy::PolicyError;
 use rules::{Diagnostic, Severity};
 
-use crate::actionner::{LoadError, Origin};
+use crate::actionner::{Inspection, LoadError, Origin};
 use crate::clients::{ClientError, SecretError};
 use crate::telemetry::logs::{Level, Logger};
 
@@ -33,6 +33,14 @@ pub enum Problem {
         origin: Origin,
         /// Why.
         error: LoadError,
+    },
+    /// What a component says of itself is odd.
+    #[error("{text}")]
+    Description {
+        /// Where it came from.
+        origin: Origin,
+        /// What is odd.
+        text: String,
     },
     /// The cluster can't be reached as configured.
     #[error("{0}")]
@@ -62,6 +70,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// What is odd about what a component says of itself.
+    pub(crate) fn of_description(inspection: &Inspection) -> impl Iterator<Item = Problem> {
+        let warning = |text: &String| Problem::Description { origin: inspection.origin.clone(), text: text.clone() };
+        inspection.warnings.iter().map(warning)
+    }
+
     /// Say it in the log, in the original's words and with its position.
     pub fn report(&self, logger: &Logger, level: Level) {
         let position;
@@ -86,6 +100,10 @@ impl Problem {
             Self::Component { origin, error } => {
                 position = origin.to_string();
                 logger.line(level, "actionners").error(error).field("file", &position)
+            }
+            Self::Description { origin, text } => {
+                position = origin.to_string();
+                logger.line(Level::Warn, "actionners").error(text).field("file", &position)
             }
             Self::Client { category, .. } => {
                 logger.line(level, "init").error(self).field("category", category).field("status", "failure")

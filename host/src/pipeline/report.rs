@@ -7,6 +7,8 @@ use std::time::Duration;
 use outputs::Target;
 use rules::{Action, Event, OutputUseSite, Rule};
 
+use super::details::DetailsError;
+
 use crate::store::StoreError;
 use crate::telemetry::Reporting;
 use crate::telemetry::logs::{Level, Line, Logger};
@@ -43,6 +45,8 @@ pub(super) struct Ended<'a> {
     pub(super) message: &'a str,
     /// What it is about, as (kind, name).
     pub(super) objects: &'a [(String, String)],
+    /// What was found out, as a JSON object.
+    pub(super) details: Option<&'a str>,
     pub(super) took: Duration,
 }
 
@@ -86,7 +90,7 @@ impl Listeners {
 }
 
 fn log(logger: &Logger, ended: &Ended<'_>) {
-    let Ended { stage, event, trace_id, rule, action, status, message, objects, took: _ } = ended;
+    let Ended { stage, event, trace_id, rule, action, status, message, objects, details, took: _ } = ended;
     let tag = match stage {
         Stage::Action => "action",
         Stage::Output { .. } => "output",
@@ -100,6 +104,10 @@ fn log(logger: &Logger, ended: &Ended<'_>) {
         Status::Success | Status::Ignored => line.field("output", message),
     };
     let line = line.field("action", &action.name).field("actionner", &action.actionner);
+    let line = match details {
+        Some(details) => line.field("details", details),
+        None => line,
+    };
     let line = match stage {
         Stage::Action => line.field("event", &event.output),
         Stage::Output { site, target } => {
@@ -153,6 +161,17 @@ fn of_event<'a>(line: Line<'a>, event: &'a Event, trace_id: &'a str) -> Line<'a>
         .field("priority", event.priority.name())
         .field("source", &event.source)
         .field("trace_id", trace_id)
+}
+
+/// What an actionner has found out can't be kept.
+pub(super) fn report_details(logger: &Logger, action: &Action, error: &DetailsError, trace_id: &str) {
+    logger
+        .line(Level::Warn, "action")
+        .error(error)
+        .field("action", &action.name)
+        .field("actionner", &action.actionner)
+        .field("trace_id", trace_id)
+        .write();
 }
 
 /// The store did not do what it was asked.

@@ -19,8 +19,9 @@ use super::contain::contain;
 use super::context::{context, missing_fields};
 use super::dedup::Dedup;
 use super::deliver::{Delivered, deliver};
+use super::details::details;
 use super::lanes::Lanes;
-use super::report::{Ended, Listeners, Stage, Status, report_event, report_match, report_store};
+use super::report::{Ended, Listeners, Stage, Status, report_details, report_event, report_match, report_store};
 use crate::actionner::{Actionner, CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::Call;
 use crate::config::Retry;
@@ -68,6 +69,8 @@ struct Answer {
     status: Status,
     message: String,
     objects: Vec<(String, String)>,
+    /// What it has found out, as it has written it.
+    details: Option<String>,
     artifacts: Vec<Artifact>,
 }
 
@@ -166,6 +169,10 @@ impl Response {
             self.note(self.store.begin(self.entry.id, step).await);
             let began = Instant::now();
             let mut answer = self.run_action(rule, action).await;
+            let details = details(answer.details.as_deref()).unwrap_or_else(|error| {
+                report_details(&self.reporting.logger, action, &error, &self.trace_id);
+                None
+            });
             self.note(self.store.end(self.entry.id, answer.status.as_str()).await);
             self.listeners.tell(&Ended {
                 stage: Stage::Action,
@@ -176,6 +183,7 @@ impl Response {
                 status: answer.status,
                 message: &answer.message,
                 objects: &answer.objects,
+                details: details.as_deref(),
                 took: began.elapsed(),
             });
             let mut succeeded = answer.status != Status::Failure;
@@ -212,7 +220,7 @@ impl Response {
             .with_jitter();
         let result = attempt
             .retry(backoff)
-            .when(|error| matches!(error, AttemptError::Failed(Failure { kind: FailureKind::Unavailable, .. })))
+            .when(|error| error.may_be_tried_again(actionner.description.repeatable))
             .notify(|_, _| self.reporting.metrics.retried(&action.actionner))
             .await;
         Answer::of(result)
@@ -257,6 +265,7 @@ impl Response {
                 status,
                 message: &message,
                 objects: &objects,
+                details: None,
                 took,
             });
         }
@@ -280,6 +289,20 @@ enum AttemptError {
     Broken(CallError),
 }
 
+impl AttemptError {
+    /// What was not carried out may be tried again; what may have been, only where twice does no more than once.
+    fn may_be_tried_again(&self, repeatable: bool) -> bool {
+        match self {
+            Self::Failed(Failure { kind, .. }) => match kind {
+                FailureKind::Unavailable => true,
+                FailureKind::Unknown => repeatable,
+                FailureKind::Rejected | FailureKind::Other => false,
+            },
+            Self::Broken(_) => false,
+        }
+    }
+}
+
 impl From<CallError> for AttemptError {
     fn from(error: CallError) -> Self {
         Self::Broken(error)
@@ -288,20 +311,24 @@ impl From<CallError> for AttemptError {
 
 impl Answer {
     fn of(result: Result<(Outcome, Vec<Artifact>), AttemptError>) -> Self {
-        let (status, message, objects, artifacts) = match result {
-            Ok((Outcome::Done(Report { message, objects }), artifacts)) => {
-                (Status::Success, message, objects, artifacts)
-            }
-            Ok((Outcome::Ignored(Report { message, objects }), _)) => (Status::Ignored, message, objects, Vec::new()),
-            Err(AttemptError::Failed(Failure { message, objects, .. })) => {
-                (Status::Failure, message, objects, Vec::new())
-            }
-            Err(AttemptError::Broken(error)) => return Self::failure(error.to_string()),
+        let of = |status, Report { message, objects, details }, artifacts| Self {
+            status,
+            message,
+            objects,
+            details,
+            artifacts,
         };
-        Self { status, message, objects, artifacts }
+        match result {
+            Ok((Outcome::Done(report), artifacts)) => of(Status::Success, report, artifacts),
+            Ok((Outcome::Ignored(report), _)) => of(Status::Ignored, report, Vec::new()),
+            Err(AttemptError::Failed(Failure { message, objects, details, .. })) => {
+                of(Status::Failure, Report { message, objects, details }, Vec::new())
+            }
+            Err(AttemptError::Broken(error)) => Self::failure(error.to_string()),
+        }
     }
 
     fn failure(message: String) -> Self {
-        Self { status: Status::Failure, message, objects: Vec::new(), artifacts: Vec::new() }
+        Self { status: Status::Failure, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
     }
 }

@@ -19,6 +19,9 @@ pub const REMOTE_FIELDS: &[&[&str]] = &[
     &["ka.target.name", "ka.target.namespace", "fd.sip"],
 ];
 
+/// The output fields that such a policy depends on beyond the pod, for a description's `reads`.
+pub const REMOTE_READS: &[&str] = &["fd.rip", "fd.sip"];
+
 /// The remote address as a range of one: `203.0.113.7/32`, `2001:db8::7/128`.
 ///
 /// Each field that is there must be an address, also the one that is not used: where Falco says

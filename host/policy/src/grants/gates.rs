@@ -210,8 +210,8 @@ const GATES: &[Gate] = &[
     },
 ];
 
-/// Interfaces that need no grant: words for the log, and types.
-const FREE: [Interface; 2] = [Interface::Log, Interface::Types];
+/// Interfaces that need no grant: words for the log, the time of day, and types.
+const FREE: [Interface; 3] = [Interface::Log, Interface::Clock, Interface::Types];
 
 /// The interfaces of WASI. What they give is empty, so that they need no grant.
 const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];

@@ -8,6 +8,7 @@ use std::fmt;
 pub enum Interface {
     Types,
     Log,
+    Clock,
     KubernetesRead,
     KubernetesWrite,
     KubernetesExec,
@@ -19,9 +20,10 @@ pub enum Interface {
 
 impl Interface {
     /// Every interface, in the order of the world.
-    pub const ALL: [Interface; 9] = [
+    pub const ALL: [Interface; 10] = [
         Interface::Types,
         Interface::Log,
+        Interface::Clock,
         Interface::KubernetesRead,
         Interface::KubernetesWrite,
         Interface::KubernetesExec,
@@ -36,6 +38,7 @@ impl Interface {
         match self {
             Interface::Types => "types",
             Interface::Log => "log",
+            Interface::Clock => "clock",
             Interface::KubernetesRead => "kubernetes-read",
             Interface::KubernetesWrite => "kubernetes-write",
             Interface::KubernetesExec => "kubernetes-exec",

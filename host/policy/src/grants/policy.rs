@@ -114,6 +114,15 @@ impl Policy {
         }
     }
 
+    /// What a call may use of the component that an entry pins by this digest, while its name is not known yet.
+    pub fn limits_of_digest(&self, digest: &str) -> Option<Limits> {
+        let pins = |body: &&Body| matches!(body, Body::Granted { digest: Some(pinned), .. } if pinned == digest);
+        match self.entries.values().find(pins)? {
+            Body::Granted { limits, .. } => Some(limits.over(&self.limits())),
+            Body::Forbidden => None,
+        }
+    }
+
     /// The actionners that the policy names, forbidden ones among them.
     pub fn actionners(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(ActionnerName::as_str)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use falco_talon_sdk::http::{Request, Response, send};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Report};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -41,13 +41,9 @@ impl Actionner for Page {
         name: "acme:page",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Send the event to an address",
-        sources: &[],
         example: "{action: Page, actionner: 'acme:page', parameters: {url: 'https://hooks.acme.example/falco/'}}",
         parameters_schema: include_str!("../parameters.json"),
-        required_fields: &[],
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
@@ -78,7 +74,7 @@ fn plan(event: &Event, parameters: &Parameters) -> Request {
         Method::Post => ("POST", body.to_string().into_bytes()),
         Method::Put => ("PUT", body.to_string().into_bytes()),
     };
-    Request { method: method.to_owned(), url: url.clone(), headers, body }
+    Request { method: method.to_owned(), url: url.clone(), headers, body, timeout_ms: None }
 }
 
 /// What an answer means: a server that is busy may have time later.

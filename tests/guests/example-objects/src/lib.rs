@@ -5,7 +5,7 @@
 
 use falco_talon_sdk::kubernetes::Error;
 use falco_talon_sdk::objects::{get, put};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Report};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -27,13 +27,9 @@ impl Actionner for Archive {
         name: "acme:archive",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Keep the event in a bucket",
-        sources: &[],
         example: "{action: Keep, actionner: 'acme:archive', parameters: {bucket: evidence, key: shells/latest.json}}",
         parameters_schema: include_str!("../parameters.json"),
-        required_fields: &[],
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;

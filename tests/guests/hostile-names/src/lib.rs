@@ -22,7 +22,7 @@ fn run(event: &Event) -> Result<Outcome, Failure> {
         let by_version = Object::namespaced(&format!("v1/{name}"), "pods", pod.namespace, pod.name);
         for object in [by_name, by_namespace, by_resource, by_version] {
             let read = kubernetes::get(&object).map(drop);
-            let deleted = kubernetes::delete(&object, &DeleteOptions { grace_period_s: None, uid: None });
+            let deleted = kubernetes::delete(&object, &DeleteOptions::default());
             for result in [read, deleted] {
                 match result {
                     Ok(()) => return Err(Failure::rejected(format!("{object:?} was let through"))),

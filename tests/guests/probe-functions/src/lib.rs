@@ -1,7 +1,7 @@
 //! Calls a function and reports its answer as it is.
 
 use falco_talon_sdk::functions::{Answer, InvocationType, invoke_google, invoke_lambda};
-use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, OutputUse, Report};
+use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Report};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -40,19 +40,16 @@ impl Actionner for Probe {
         name: "probe:functions",
         version: env!("CARGO_PKG_VERSION"),
         summary: "Call a function",
-        sources: &[],
         example: "{action: Call it, actionner: 'probe:functions', parameters: {name: echo}}",
         parameters_schema: include_str!("../parameters.json"),
-        required_fields: &[],
-        continue_by_default: true,
-        use_context: false,
-        output: OutputUse::None,
+        ..Description::DEFAULT
     };
 
     type Parameters = Parameters;
 
     fn run(event: &Event, parameters: &Parameters, _: &Context) -> Result<Outcome, Failure> {
         let Parameters { name, qualifier, invocation_type, location, timeout_ms } = parameters;
+        let timeout_ms = Some(*timeout_ms).filter(|timeout_ms| *timeout_ms > 0);
         let payload = json!({"rule": event.rule}).to_string().into_bytes();
         let answer = if location.is_empty() {
             let invocation_type = match invocation_type {
@@ -60,9 +57,8 @@ impl Actionner for Probe {
                 Invocation::Event => InvocationType::Event,
                 Invocation::DryRun => InvocationType::DryRun,
             };
-            invoke_lambda(name, qualifier, invocation_type, &payload)
+            invoke_lambda(name, qualifier, invocation_type, timeout_ms, &payload)
         } else {
-            let timeout_ms = Some(*timeout_ms).filter(|timeout_ms| *timeout_ms > 0);
             invoke_google(name, location, timeout_ms, &payload)
         };
         let answer = answer.map_err(|error| Failure::from_error(format_args!("can't call '{name}'"), &error))?;

@@ -1,0 +1,200 @@
+//! What the API server's refusals, its silence and a broken connection mean.
+//!
+//! The only tables from the API server's words to an error. Their texts carry names of accounts, addresses and what is
+//! in objects, so each error has words of the host's own; what the API server said is kept beside them, and who may
+//! read it is decided elsewhere.
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::clients::error::{Refusal, RequestError, Said};
+use crate::clients::web::is_not_connected;
+
+/// Whether a request changes something: where it is not known what became of it, that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It reads, or is a rehearsal.
+    None,
+    /// It may have been carried out although no answer came.
+    Write,
+}
+
+impl Effect {
+    /// No answer came in time to what was sent.
+    pub(super) fn late(self) -> RequestError {
+        match self {
+            Self::None => RequestError::Timeout,
+            Self::Write => RequestError::Unknown("no answer came in time".to_owned()),
+        }
+    }
+
+    fn lost(self, why: &str) -> RequestError {
+        match self {
+            Self::None => RequestError::Unavailable(why.to_owned()),
+            Self::Write => RequestError::Unknown(why.to_owned()),
+        }
+    }
+}
+
+/// What a status means, and the body that came with it.
+pub(crate) fn convert_status(status: StatusCode, body: &[u8], effect: Effect) -> Refusal {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let words = body["message"].as_str().map(str::to_owned);
+    let says = |text: &str| words.as_deref().is_some_and(|words| words.contains(text));
+    let busy = || RequestError::Unavailable("the API server is busy".to_owned());
+    let error = match status {
+        StatusCode::NOT_FOUND => RequestError::NotFound,
+        StatusCode::CONFLICT => RequestError::Conflict(conflict(&body)),
+        StatusCode::GONE => RequestError::Conflict("the list is too old to go on with: begin again".to_owned()),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            RequestError::Other("the API server forbids it to the host".to_owned())
+        }
+        // It is immutable, so whoever sends another one means another object.
+        StatusCode::UNPROCESSABLE_ENTITY if names_field(&body, "metadata.uid") => {
+            RequestError::Conflict("the object has another uid: it was replaced since".to_owned())
+        }
+        // The body of an apply does not fit the type, which the API server takes for its own fault.
+        StatusCode::INTERNAL_SERVER_ERROR if says("failed to create typed patch object") => {
+            RequestError::Invalid("the body does not fit the type of the object".to_owned())
+        }
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::BAD_GATEWAY => {
+            effect.lost("the API server, or what is before it, gave up")
+        }
+        // The storage behind it does not say whether it has written.
+        StatusCode::INTERNAL_SERVER_ERROR if says("etcdserver") => effect.lost("the API server's storage failed"),
+        StatusCode::TOO_MANY_REQUESTS if has_reason(&body, "DisruptionBudget") => {
+            RequestError::Unavailable("the pod's disruption budget forbids it for now".to_owned())
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => busy(),
+        StatusCode::SERVICE_UNAVAILABLE => busy(),
+        status if status.is_server_error() => {
+            RequestError::Unavailable(format!("the API server failed with the status {}", status.as_u16()))
+        }
+        status if status.is_client_error() => RequestError::Invalid(refused_fields(&body, status)),
+        _ => RequestError::Other(format!("the API server answers with the status {}", status.as_u16())),
+    };
+    let is_about_the_object = status.is_client_error()
+        && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        || matches!(error, RequestError::Invalid(_));
+    Refusal { error, said: words.map(|words| Said { words, is_about_the_object }) }
+}
+
+/// Which fields the API server finds wrong, without their values.
+fn refused_fields(body: &Value, status: StatusCode) -> String {
+    let fields: Vec<&str> = fields(body).collect();
+    if fields.is_empty() {
+        return format!("the API server refuses the request with the status {}", status.as_u16());
+    }
+    format!("the API server refuses the fields {}", fields.join(", "))
+}
+
+/// The fields are those that the request has named itself.
+fn conflict(body: &Value) -> String {
+    let fields: Vec<&str> = fields(body).collect();
+    if fields.is_empty() {
+        return "the object exists already, or has changed since".to_owned();
+    }
+    format!("another manager holds the fields {}", fields.join(", "))
+}
+
+fn has_reason(body: &Value, reason: &str) -> bool {
+    causes_of(body).any(|cause| cause["reason"] == reason)
+}
+
+fn names_field(body: &Value, field: &str) -> bool {
+    fields(body).any(|it| it == field)
+}
+
+fn fields(body: &Value) -> impl Iterator<Item = &str> {
+    causes_of(body).filter_map(|cause| cause["field"].as_str())
+}
+
+fn causes_of(body: &Value) -> impl Iterator<Item = &Value> {
+    body["details"]["causes"].as_array().into_iter().flatten()
+}
+
+/// What it means that no answer came.
+pub(crate) fn convert_client_error(error: &kube::Error, effect: Effect) -> RequestError {
+    if let kube::Error::Auth(_) = error {
+        return RequestError::Unavailable("the host can't authenticate to the API server".to_owned());
+    }
+    if is_not_connected(error) {
+        return RequestError::Unavailable("the API server can't be reached".to_owned());
+    }
+    effect.lost("the connection to the API server broke")
+}
+
+/// Whether a request of this kind changes something.
+pub(super) fn effect_of(method: &Method, rehearsed: bool) -> Effect {
+    if rehearsed || *method == Method::GET { Effect::None } else { Effect::Write }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ACCOUNT: &str = "system:serviceaccount:falco:falco-talon";
+
+    /// What is said in words of the host's own, and whether the API server's may be heard by who may read the object.
+    fn check(status: u16, body: &Value, effect: Effect, expected: &str, is_about_the_object: bool) {
+        let status = StatusCode::from_u16(status).unwrap();
+        let Refusal { error, said } = convert_status(status, body.to_string().as_bytes(), effect);
+        assert_eq!(format!("{error:?}"), expected);
+        assert!(!error.to_string().contains(ACCOUNT));
+        assert_eq!(said.is_some_and(|said| said.is_about_the_object), is_about_the_object, "{expected}");
+    }
+
+    #[test]
+    fn each_status_has_words_of_the_hosts_own() {
+        let message = json!({"message": format!("User \"{ACCOUNT}\" did it")});
+        let check = |status, expected: &str, about| check(status, &message, Effect::Write, expected, about);
+        check(404, "NotFound", true);
+        check(409, r#"Conflict("the object exists already, or has changed since")"#, true);
+        check(410, r#"Conflict("the list is too old to go on with: begin again")"#, true);
+        check(401, r#"Other("the API server forbids it to the host")"#, false);
+        check(403, r#"Other("the API server forbids it to the host")"#, false);
+        check(400, r#"Invalid("the API server refuses the request with the status 400")"#, true);
+        check(429, r#"Unavailable("the API server is busy")"#, true);
+        check(500, r#"Unavailable("the API server failed with the status 500")"#, false);
+        check(503, r#"Unavailable("the API server is busy")"#, false);
+        check(302, r#"Other("the API server answers with the status 302")"#, false);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_without_its_value() {
+        let causes = json!([{"field": "spec.a", "message": "Invalid value: 7"}, {"field": "spec.b"}]);
+        let body = json!({"message": "spec.a: Invalid value: 7", "details": {"causes": causes}});
+        check(422, &body, Effect::Write, r#"Invalid("the API server refuses the fields spec.a, spec.b")"#, true);
+        let body = json!({"message": "immutable", "details": {"causes": [{"field": "metadata.uid"}]}});
+        let replaced = r#"Conflict("the object has another uid: it was replaced since")"#;
+        check(422, &body, Effect::Write, replaced, true);
+        let body = json!({"message": "failed to create typed patch object (x): .spec.a: field not declared"});
+        check(500, &body, Effect::Write, r#"Invalid("the body does not fit the type of the object")"#, true);
+    }
+
+    #[test]
+    fn reasons_that_say_nothing_of_the_object_are_passed_on() {
+        let causes =
+            json!([{"reason": "FieldManagerConflict", "message": "conflict with \"kubectl\"", "field": ".spec.a"}]);
+        let body = json!({"message": "Apply failed with 1 conflict", "details": {"causes": causes}});
+        check(409, &body, Effect::Write, r#"Conflict("another manager holds the fields .spec.a")"#, true);
+        let body = json!({"message": "Cannot evict", "details": {"causes": [{"reason": "DisruptionBudget"}]}});
+        let budget = r#"Unavailable("the pod's disruption budget forbids it for now")"#;
+        check(429, &body, Effect::Write, budget, true);
+    }
+
+    #[test]
+    fn a_write_without_an_answer_may_have_been_carried_out() {
+        let none = json!({});
+        let gave_up = "the API server, or what is before it, gave up";
+        check(504, &none, Effect::Write, &format!("Unknown({gave_up:?})"), false);
+        check(504, &none, Effect::None, &format!("Unavailable({gave_up:?})"), false);
+        let storage = json!({"message": "etcdserver: request timed out"});
+        check(500, &storage, Effect::Write, r#"Unknown("the API server's storage failed")"#, false);
+        check(500, &storage, Effect::None, r#"Unavailable("the API server's storage failed")"#, false);
+        assert_eq!(format!("{:?}", Effect::Write.late()), r#"Unknown("no answer came in time")"#);
+        assert_eq!(format!("{:?}", Effect::None.late()), "Timeout");
+    }
+}
