@@ -20,7 +20,9 @@ use rules::Event;
 
 use crate::data::loader;
 use crate::hostile::event;
-use markdown::{Block, Document, root};
+use markdown::{Block, Document};
+
+pub(crate) use markdown::root;
 
 /// What the README may have for whoever opens it first.
 const README_LINES_MAX: usize = 170;

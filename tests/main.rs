@@ -21,6 +21,7 @@ mod reload;
 mod arrows;
 mod data;
 mod documents;
+mod package;
 
 mod outside;
 mod running;
