@@ -13,6 +13,7 @@ mod functions;
 mod http;
 mod objects;
 
+mod ends;
 mod hostile;
 mod loading;
 mod memory;

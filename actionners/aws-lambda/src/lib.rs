@@ -58,11 +58,17 @@ impl Actionner for Lambda {
         };
         let answer = invoke_lambda(name, version, invocation_type, None, &payload::of(event, context));
         let result = match &answer {
-            Ok(answer) => conclude(name, answer),
+            Ok(answer) => {
+                let details = payload::details(answer.status, &answer.payload);
+                let concluded = conclude(name, answer);
+                concluded
+                    .map(|message| Report::new(message).details(&details))
+                    .map_err(|failure| failure.details(&details))
+            }
             Err(error) => Err(Failure::from_error(format_args!("can't invoke the function '{name}'"), error)),
         };
         match result {
-            Ok(message) => Ok(Outcome::Done(Report::new(message).object("name", name).object("version", version))),
+            Ok(report) => Ok(Outcome::Done(report.object("name", name).object("version", version))),
             Err(failure) => Err(failure.object("name", name).object("version", version)),
         }
     }

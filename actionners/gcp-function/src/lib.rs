@@ -65,17 +65,18 @@ fn conclude(parameters: &Parameters, answer: &Answer) -> Result<Outcome, Failure
     let (name, location) = (&parameters.gcp_function_name, &parameters.gcp_function_location);
     let status = answer.status.to_string();
     let shown = payload::shown(&answer.payload);
+    let details = payload::details(answer.status, &answer.payload);
     if !(200..300).contains(&answer.status) {
         let failure = Failure::other(format!("function invocation failed with status {status}: {shown}"));
         let failure = failure.object("name", name).object("location", location);
-        return Err(failure.object("function_response_status", status));
+        return Err(failure.object("function_response_status", status).details(&details));
     }
     let message = match shown.as_str() {
         "" => format!("the function '{name}' in the location '{location}' answers nothing, with the status {status}"),
         _ => shown,
     };
     let report = Report::new(message).object("name", name).object("location", location);
-    Ok(Outcome::Done(report.object("function_response_status", status)))
+    Ok(Outcome::Done(report.object("function_response_status", status).details(&details)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use falco_talon_sdk::{Context, Event};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Go's zero time, for an event that does not say when it happened.
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -57,6 +57,18 @@ pub fn shown(answer: &[u8]) -> String {
     }
 }
 
+/// An answer for what comes after the action: its status, and what it says where that is JSON and not long.
+#[must_use]
+pub fn details(status: u16, answer: &[u8]) -> Value {
+    let mut details = json!({ "status": status });
+    if answer.len() <= ANSWER_BYTES_MAX
+        && let Ok(value) = serde_json::from_slice::<Value>(answer)
+    {
+        details["answer"] = value;
+    }
+    details
+}
+
 /// An empty map can't be distinguished from one that was not sent.
 fn map(map: &Map<String, Value>) -> String {
     if map.is_empty() { "null".to_owned() } else { serde_json::to_string(map).unwrap_or_default() }
@@ -79,8 +91,6 @@ fn escaped(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn payload(event: &Value, context: Value) -> String {
@@ -144,6 +154,13 @@ mod tests {
         check("2097152", "2097152");
         check("0.1", "0.1");
         check("1.50", "1.5");
+    }
+
+    #[test]
+    fn details_are_json_or_left_out() {
+        assert_eq!(details(200, b"{\"ok\": true}"), json!({"status": 200, "answer": {"ok": true}}));
+        assert_eq!(details(500, b"oh"), json!({"status": 500}));
+        assert_eq!(details(200, &[b'1'; ANSWER_BYTES_MAX + 1]), json!({"status": 200}));
     }
 
     #[test]
