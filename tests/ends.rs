@@ -1,36 +1,13 @@
 //! How a write ends whose answer is lost: nobody says that it was not carried out, and only what may run twice does.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::Method;
-use kube::client::Body;
 use serde_json::Value;
-use simulation::Simulation;
-use tower::BoxError;
+use simulation::{Failure, Matcher, Simulation};
 
 use crate::hostile::{CLUSTER, event};
 use crate::running::{Host, config, text};
-
-/// Carries out the first write to each path, and breaks the connection before the answer.
-fn losing_answers(simulation: &Simulation) -> kube::Client {
-    let (client, lost) = (simulation.client(), Arc::new(Mutex::new(BTreeSet::new())));
-    let service = tower::service_fn(move |request: http::Request<Body>| {
-        let (client, lost) = (client.clone(), lost.clone());
-        async move {
-            let key = (request.method().clone().to_string(), request.uri().path().to_owned());
-            let is_write = *request.method() != Method::GET;
-            let response = client.send(request).await.map_err(BoxError::from)?;
-            if is_write && lost.lock().unwrap().insert(key) {
-                return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
-            }
-            Ok::<_, BoxError>(response)
-        }
-    });
-    kube::Client::new(service, "default")
-}
 
 /// The line of the action, and the ends of its writes in the audit record.
 async fn respond(action: &str) -> (Value, Vec<String>, Simulation) {
@@ -42,7 +19,9 @@ async fn respond(action: &str) -> (Value, Vec<String>, Simulation) {
     config.log_level = host::testing::Level::Debug;
     config.retry.backoff_min = Duration::from_millis(1);
     config.retry.backoff_max = Duration::from_millis(2);
-    let host = Host::start(config, losing_answers(&simulation)).await.unwrap_or_else(|_| panic!("it does not start"));
+    let lose_answer = |method: &str| simulation.fail(Matcher::any().method(method), [Failure::DisconnectAfterwards]);
+    ["PATCH", "DELETE"].into_iter().for_each(lose_answer);
+    let host = Host::start(config, simulation.client()).await.unwrap_or_else(|_| panic!("it does not start"));
     host.post(event("shell", "web-0")).await;
     let lines = host.stop().await;
     let writes = lines.iter().filter(|line| text(line, "capability").starts_with("kubernetes-write"));
