@@ -51,6 +51,7 @@ impl Actionner for NetworkPolicy {
         required_fields: REMOTE_FIELDS,
         reads: Some(REMOTE_READS),
         repeatable: true,
+        needs: include_str!("../needs.json"),
         ..Description::DEFAULT
     };
 

@@ -39,6 +39,7 @@ impl Actionner for Annotation {
         required_fields: Pod::FIELDS,
         reads: Some(&[]),
         repeatable: true,
+        needs: include_str!("../needs.json"),
         ..Description::DEFAULT
     };
 

@@ -62,6 +62,7 @@ impl Actionner for Drain {
         parameters_schema: include_str!("../parameters.json"),
         required_fields: Pod::FIELDS,
         reads: Some(&[]),
+        needs: include_str!("../needs.json"),
         ..Description::DEFAULT
     };
 

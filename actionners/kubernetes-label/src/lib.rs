@@ -34,6 +34,7 @@ impl Actionner for Label {
         required_fields: Pod::FIELDS,
         reads: Some(&[]),
         repeatable: true,
+        needs: include_str!("../needs.json"),
         ..Description::DEFAULT
     };
 

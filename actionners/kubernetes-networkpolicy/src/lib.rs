@@ -57,6 +57,7 @@ impl Actionner for NetworkPolicy {
         required_fields: Pod::FIELDS,
         reads: Some(&[]),
         repeatable: true,
+        needs: include_str!("../needs.json"),
         ..Description::DEFAULT
     };
 

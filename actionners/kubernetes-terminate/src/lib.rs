@@ -49,6 +49,7 @@ impl Actionner for Terminate {
         required_fields: Pod::FIELDS,
         continue_by_default: false,
         reads: Some(&[]),
+        needs: include_str!("../needs.json"),
         ..Description::DEFAULT
     };
 
