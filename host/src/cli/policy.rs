@@ -61,6 +61,8 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
     match command {
         Command::Print => print(policy.to_yaml().trim_end()),
         Command::Check => {
+            let warnings: Vec<Problem> = policy.warnings().iter().cloned().map(Problem::Policy).collect();
+            context.report(Level::Warn, &warnings);
             let problems = loader.check_policy(&policy).await;
             if !problems.is_empty() {
                 return Err(invalid(problems));

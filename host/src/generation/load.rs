@@ -91,6 +91,7 @@ impl Loader {
             }
         };
         warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        warnings.extend(policy.warnings().iter().cloned().map(Problem::Policy));
         let files = inline(&mut rules, &inspections)?;
         warnings.extend(without_effect(&rules, &inspections));
         let mut problems = self.unknown_notifiers();
@@ -142,11 +143,12 @@ impl Loader {
             Some(path) => Policy::parse(&path.display().to_string(), &read(path)?).map_err(refuse)?,
             None => OperatorPolicy::default(),
         };
-        let policy = Policy::bundled(bundled).and_then(|policy| policy.with(operator)).map_err(refuse)?;
-        Ok(match &self.own_namespace {
+        let policy = Policy::bundled(bundled).map_err(refuse)?;
+        let policy = match &self.own_namespace {
             Some(namespace) => policy.protecting(namespace),
             None => policy,
-        })
+        };
+        policy.with(operator).map_err(refuse)
     }
 
     /// Whether the policy grants to each component, bundled or not, what it imports.

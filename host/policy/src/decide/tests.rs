@@ -259,8 +259,11 @@ fn protected_namespaces() {
     assert_eq!(ask("", "delete nodes /kube-system"), "allowed");
     let other = "protected: {namespaces: [prod-*]}";
     assert_eq!(ask(other, "delete pods prod-a/a"), "protected");
-    assert_eq!(ask(other, "delete pods kube-system/a"), "allowed");
+    assert_eq!(ask(other, "delete pods kube-system/a"), "protected");
     assert_eq!(ask(other, "delete pods falco/a"), "protected");
+    let unprotected = "unprotected: {namespaces: [kube-system]}";
+    assert_eq!(ask(unprotected, "delete pods kube-system/a"), "allowed");
+    assert_eq!(ask(unprotected, "delete pods falco/a"), "protected");
 }
 
 #[test]
