@@ -92,7 +92,7 @@ impl Loader {
         };
         warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
         warnings.extend(policy.warnings().iter().cloned().map(Problem::Policy));
-        let files = inline(&mut rules, &inspections)?;
+        let files = inline(&mut rules, &inspections, &policy)?;
         warnings.extend(without_effect(&rules, &inspections));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
