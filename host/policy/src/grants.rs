@@ -30,7 +30,10 @@
 mod field;
 mod limits;
 mod pattern;
+mod power;
 mod write;
+
+mod fields;
 
 mod functions;
 mod http;
@@ -57,6 +60,7 @@ mod properties;
 mod tests;
 
 pub use field::{FieldPath, Segment};
+pub use fields::{FieldGrant, ValuePattern};
 pub use functions::{FunctionGrant, FunctionPattern, Provider};
 pub use gates::{Addition, MissingGrant, is_wasi, least_privilege_entry};
 pub use granted::{Entry, Granted, Grants};
@@ -68,5 +72,6 @@ pub use objects::{ObjectGrant, ObjectTarget, ObjectVerb, check_key, check_label}
 pub use operator::OperatorPolicy;
 pub use pattern::Pattern;
 pub use policy::Policy;
+pub(crate) use power::{may_hold_power, steps_to_write_out};
 pub use problem::PolicyError;
 pub(crate) use write::flow_list;

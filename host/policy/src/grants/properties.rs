@@ -76,7 +76,12 @@ fn grant() -> impl Strategy<Value = String> {
         some(&["web", "a.b", "falco-*", "null", "1e3"]).prop_map(|list| format!(", names: {list}")),
     ];
     let resources = some(&["pods", "nodes", "apps/deployments/scale", "pods/eviction", "a.b/c"]);
-    let fields = some(&["metadata.labels[a.b/c]", "spec", "spec.a[*].b", "a[b: \"c\"]", "a[#]", "a[ключ]"]);
+    let paths = some(&["metadata.labels[a.b/c]", "spec", "spec.a[*].b", "a[b: \"c\"]", "a[#]", "a[ключ]"]);
+    let values = some(&["", "true", "1", "ключ: #", "null", "web-*", "a b", "#*"]);
+    let scalars = prop::sample::select(vec!["1", "-2", "true", "0x10", "0.5", "18446744073709551615"]);
+    let fields = (paths, values, scalars).prop_map(|(paths, values, scalar)| {
+        format!("[{{path: a.b, values: {values}}}, {{values: [{scalar}], path: 'c[*].image'}}, {}", &paths[1..])
+    });
     (resources, narrow, fields, any::<bool>()).prop_map(move |(resources, narrow, fields, writes)| {
         if writes {
             format!("{{verbs: [create, patch], resources: {resources}, scope: any{narrow}, fields: {fields}}}")

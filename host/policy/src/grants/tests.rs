@@ -155,6 +155,18 @@ fn keys_of_a_grant_that_do_not_agree_are_refused() {
         &expect!["policy.yaml:4:53: `fields` is empty: name something, or leave it out"],
     );
     check_grant(
+        "{verbs: [patch], resources: [pods], fields: [{path: a}, {values: [1]}, {path: b, values: []}, {path: c, values: ['*', web*, null, [a]], value: 1}]}",
+        &expect![[r#"
+            policy.yaml:4:54: `values` is missing: to allow any, write the path alone
+            policy.yaml:4:65: `path` is missing: a grant names what it allows
+            policy.yaml:4:98: `values` is empty: name something, or leave it out
+            policy.yaml:4:122: `*` is not a value: to mean all, leave `values` out
+            policy.yaml:4:127: `web*`: a prefix ends at a sign, such as `web-*` or `registry.example/*`
+            policy.yaml:4:133: a value is a text, a number or a truth value
+            policy.yaml:4:139: a value is a text, a number or a truth value
+            policy.yaml:4:145: `value` is not a key here; valid are `values`, `path`"#]],
+    );
+    check_grant(
         "{verbs: [get], resources: [pods], scope: any, names: ['*'], namespaces: [a.b, 12]}",
         &expect![[r#"
             policy.yaml:4:63: `*` is not a name: to mean all, leave the key out

@@ -16,14 +16,14 @@ fn an_entry_can_add_to_the_bundled_one() {
     );
     let printed = policy(&text).to_yaml();
     expect![[r#"
-          kubernetes:terminate:
+        kubernetes:terminate:
             digest: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
             kubernetes:
               - {verbs: [get, delete], resources: [pods], scope: event-target}
               - {verbs: [get], resources: [nodes], scope: event-target}
             limits: {memory: 64Mi, cpu: 2s, deadline: 60s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
     "#]]
-    .assert_eq(&printed[printed.find("  kubernetes:terminate").unwrap()..]);
+    .assert_eq(&printed[printed.find("kubernetes:terminate").unwrap()..]);
     assert_eq!(policy(&printed).entry("kubernetes:terminate"), policy(&text).entry("kubernetes:terminate"));
     let deadline = policy("actionners:\n  kubernetes:terminate: {extends: bundled, limits: {deadline: 5s}}\n");
     assert_eq!(grants(&deadline, "kubernetes:terminate").limits.deadline_max.as_secs(), 5);
