@@ -45,6 +45,7 @@ mod granted;
 mod interface;
 
 mod gates;
+mod narrow;
 pub mod rbac;
 
 mod operator;

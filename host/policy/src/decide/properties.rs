@@ -188,6 +188,19 @@ proptest! {
     }
 
     #[test]
+    fn what_is_narrowed_allows_nothing_that_was_not_granted(
+        asked in asked(), all in prop::collection::vec(grant(), 1..4), needs in prop::collection::vec(grant(), 0..4),
+    ) {
+        let needs: Vec<Granted> =
+            needs.into_iter().map(|needs| Granted { kubernetes: vec![needs], ..Granted::default() }).collect();
+        let grants = Grants { own_namespace: Some("other".into()), ..grants(all) };
+        let narrowed = grants.narrowed(&needs);
+        if asked.is_allowed(&narrowed) {
+            prop_assert!(asked.is_allowed(&grants), "{:#?}", narrowed.granted);
+        }
+    }
+
+    #[test]
     fn the_line_of_a_denial_can_be_pasted_and_allows_the_request(
         asked in asked(), all in prop::collection::vec(grant(), 0..4),
     ) {

@@ -11,6 +11,7 @@ mod value;
 use rules::yaml::{Content, Entry, Kind, Node};
 use rules::{ActionnerName, Position};
 
+use super::granted::Granted;
 use super::operator::{Body, EntryAsWritten, OperatorPolicy};
 use super::pattern::Pattern;
 use super::problem::PolicyError;
@@ -82,6 +83,14 @@ pub(super) fn entry(file: &str, text: &str) -> Result<Body, Vec<PolicyError>> {
         }
     }
     reader.finish(body)
+}
+
+/// Read what a component says that a set of its parameters needs.
+pub(super) fn needs(json: &str) -> Result<Granted, Vec<PolicyError>> {
+    let mut reader = Reader::default();
+    // Every JSON text is one in YAML.
+    let needs = reader.document("needs", json).map(|node| entry::needs(&mut reader, node)).unwrap_or_default();
+    reader.finish(needs)
 }
 
 fn protected(reader: &mut Reader, node: Node) -> Vec<Pattern> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rules::nearest::valid_names;
 use rules::{ActionnerName, Position};
+use serde_json::Value;
 
 use super::gates::{self, MissingGrant};
 use super::granted::{Entry, Granted, Grants};
@@ -181,6 +182,18 @@ impl Policy {
         self.entries.keys().map(ActionnerName::as_str)
     }
 
+    /// This policy where it is known what some actionners need: each of their entries says no more than
+    /// both it and the needs do ([`Granted::narrowed`]), and the others stay. To be shown, not enforced.
+    #[must_use]
+    pub fn narrowed(mut self, needs: &BTreeMap<ActionnerName, Vec<Granted>>) -> Policy {
+        for (name, body) in &mut self.entries {
+            if let (Body::Granted(body), Some(needs)) = (body, needs.get(name)) {
+                body.granted = body.granted.narrowed(needs);
+            }
+        }
+        self
+    }
+
     /// Which functions a component imports that no grant of the actionner could ever allow.
     ///
     /// A component with any of them is refused when it is loaded. An actionner without an
@@ -226,6 +239,19 @@ impl Policy {
 
     fn limits(&self) -> Limits {
         self.limits.over(&Limits::default())
+    }
+}
+
+impl Granted {
+    /// What a component's description says that a set of its parameters needs: a JSON object with
+    /// the keys `kubernetes`, `artifacts`, `functions`, `http` and `objects` as an entry has them,
+    /// in the same grammar.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong, each with its key and what would be right.
+    pub fn from_description(needs: &Value) -> Result<Granted, Vec<String>> {
+        parse::needs(&needs.to_string()).map_err(|errors| errors.into_iter().map(|error| error.message).collect())
     }
 }
 

@@ -12,7 +12,10 @@ use super::{functions, http, kubernetes, limits, objects};
 use crate::address::{SHOWN_CHARS_MAX, shown};
 
 /// The keys of an entry that say what is granted.
-const GRANTED_KEYS: [&str; 6] = ["kubernetes", "artifacts", "functions", "http", "objects", "files"];
+const GRANTED_KEYS: [&str; 6] = ["kubernetes", "artifacts", "functions", "http", "objects", FILES];
+
+/// What the host reads for the actionner, which itself can't ask for it.
+const FILES: &str = "files";
 
 /// The keys of an entry.
 const KEYS: [&str; 11] = [
@@ -63,6 +66,20 @@ pub(super) fn body(reader: &mut Reader, what: &str, node: Node) -> Option<Body> 
     Some(Body::Forbidden)
 }
 
+/// What a component says that it needs: the keys of an entry that an actionner can ask something by.
+pub(super) fn needs(reader: &mut Reader, node: Node) -> Granted {
+    let mut needs = Granted::default();
+    let keys = GRANTED_KEYS.into_iter().filter(|key| *key != FILES).collect::<Vec<_>>();
+    for Entry { key, at, value } in reader.map(node, "a set of grants").unwrap_or_default() {
+        if keys.contains(&&*key) {
+            granted(reader, &mut needs, &key, value);
+        } else {
+            unknown_key(reader, &key, &at, &keys);
+        }
+    }
+    needs
+}
+
 /// The grants of one key of an entry.
 fn granted(reader: &mut Reader, granted: &mut Granted, key: &str, node: Node) {
     match key {
@@ -82,7 +99,7 @@ fn granted(reader: &mut Reader, granted: &mut Granted, key: &str, node: Node) {
             }
         }
         "objects" => granted.objects = objects::grants(reader, node),
-        "files" => granted.files = files(reader, node),
+        FILES => granted.files = files(reader, node),
         _ => granted.artifacts = artifacts(reader, &node),
     }
 }
