@@ -124,3 +124,100 @@ impl std::str::FromStr for TouchedField {
         Ok(TouchedField { path: path.parse()?, written: Written::of(&value) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::decide::{PatchKind, touched_fields};
+
+    /// Each field with what is left there.
+    #[track_caller]
+    fn check(kind: PatchKind, body: Value, expected: &[&str]) {
+        let told = |touched: &TouchedField| match &touched.written {
+            Written::Values(_) => touched.to_string(),
+            Written::Nothing => format!("{touched} nothing"),
+            Written::Composite => format!("{touched} composite"),
+            Written::Unknown => format!("{touched} unknown"),
+        };
+        let touched: Vec<String> = touched_fields(kind, &body).unwrap().iter().map(told).collect();
+        assert_eq!(touched, expected);
+    }
+
+    #[test]
+    fn what_is_set_is_left_and_what_is_removed_is_not() {
+        let body = json!({"spec": {"a": 1, "b": null, "c": ["x", "y"], "d": {}, "e": [{"f": 1}], "g": true}});
+        let left = [
+            "spec.a: 1",
+            "spec.b nothing",
+            "spec.c: \"x\", \"y\"",
+            "spec.d composite",
+            "spec.e composite",
+            "spec.g: true",
+        ];
+        for kind in [PatchKind::Merge, PatchKind::StrategicMerge, PatchKind::Apply, PatchKind::Create] {
+            check(kind, body.clone(), &left);
+        }
+        check(
+            PatchKind::StrategicMerge,
+            json!({"spec": {"$patch": "replace", "a": 1, "$setElementOrder/b": ["x"], "$deleteFromPrimitiveList/c": ["y"]}}),
+            &["spec.c nothing", "spec nothing", "spec.b nothing", "spec.a: 1"],
+        );
+    }
+
+    #[test]
+    fn what_a_json_patch_moves_is_unknown() {
+        let op = |op: &str| json!({"op": op, "path": "/spec/a", "value": 1, "from": "/spec/b"});
+        for name in ["add", "replace", "test"] {
+            check(PatchKind::Json, json!([op(name)]), &["spec.a: 1"]);
+        }
+        check(PatchKind::Json, json!([op("remove")]), &["spec.a nothing"]);
+        check(PatchKind::Json, json!([op("move")]), &["spec.a unknown", "spec.b nothing"]);
+        check(PatchKind::Json, json!([op("copy")]), &["spec.a unknown", "spec.b unknown"]);
+    }
+
+    #[test]
+    fn power_is_found_wherever_it_lies() {
+        let pod = json!({
+            "hostPID": true,
+            "ephemeralContainers": [{"name": "a", "image": "r/a"}, {"securityContext": {"capabilities": {"add": ["X"], "drop": ["Y"]}}}],
+            "volumes": [{"hostPath": {"path": "/", "type": "Directory"}}, {"hostPath": {}}],
+        });
+        let below = |path: &str| {
+            [
+                format!("{path}.ephemeralContainers[*].image: \"r/a\""),
+                format!("{path}.ephemeralContainers[*].securityContext.capabilities.add: \"X\""),
+                format!("{path}.hostPID: true"),
+                format!("{path}.volumes[*].hostPath.path: \"/\""),
+                format!("{path}.volumes[*].hostPath.type: \"Directory\""),
+                format!("{path}.volumes[*].hostPath composite"),
+            ]
+        };
+        let set_whole = |path: &str, top: &str| {
+            let mut expected = vec![top.to_owned()];
+            expected.extend(below(path));
+            expected
+        };
+        let expected = set_whole("spec.template.spec", "spec.template composite");
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        let template = json!({"spec": pod});
+        check(PatchKind::Json, json!([{"op": "add", "path": "/spec/template", "value": template}]), &expected);
+        check(
+            PatchKind::Create,
+            json!({"template": {"spec": {"containers": [{"image": "a"}], "serviceAccountName": "b"}}}),
+            &[
+                "template.spec.containers composite",
+                "template.spec.containers[*].image: \"a\"",
+                "template.spec.serviceAccountName: \"b\"",
+            ],
+        );
+        check(
+            PatchKind::StrategicMerge,
+            json!({"spec": {"containers": [{"name": "a", "capabilities": {"$deleteFromPrimitiveList/add": ["X"]}}]}}),
+            &["spec.containers composite", "spec.containers[*].capabilities.add nothing"],
+        );
+    }
+}

@@ -8,6 +8,8 @@
 //! looked at is the one that must be sent, written anew: two parsers may differ over one text.
 
 #[cfg(test)]
+mod allowed;
+#[cfg(test)]
 mod properties;
 
 use serde_json::{Map, Value};

@@ -119,6 +119,16 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_names_them() {
+        let reference = include_str!("../../README.md");
+        let in_parents = IN_PARENTS.map(|(parent, name)| format!("{parent}.{name}"));
+        let names = NAMES.iter().chain(&FREE_MAPS).map(ToString::to_string).chain(in_parents);
+        for name in names {
+            assert!(reference.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_may_hold_power_but_in_metadata() {
         for (text, expected) in [
             ("spec", true),
