@@ -288,6 +288,18 @@ files: [/etc/scripts]
     }
 
     #[test]
+    fn a_policy_is_narrowed_where_needs_are_known() {
+        let entry = "kubernetes: [{verbs: [get, delete], resources: [pods]}]";
+        let policy = Policy::bundled([("acme:a", entry), ("acme:b", entry)]).unwrap();
+        let needed = json!({"kubernetes": [{"verbs": ["get"], "resources": ["pods"]}]});
+        let needs = [("acme:a".parse().unwrap(), vec![Granted::from_description(&needed).unwrap()])];
+        let narrowed = policy.clone().narrowed(&needs.into());
+        let Entry::Granted(grants) = narrowed.entry("acme:a") else { panic!("not granted") };
+        assert_eq!(grants.granted.kubernetes[0].to_string(), "{verbs: [get], resources: [pods], scope: event-target}");
+        assert_eq!(narrowed.entry("acme:b"), policy.entry("acme:b"));
+    }
+
+    #[test]
     fn needs_are_written_as_an_entry_is() {
         let wrong = |needs: Value| Granted::from_description(&needs).unwrap_err().join("\n");
         expect![[r#"

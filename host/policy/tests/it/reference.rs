@@ -2,7 +2,7 @@
 
 use policy::Policy;
 
-const REFERENCE: &str = include_str!("../README.md");
+const REFERENCE: &str = include_str!("../../README.md");
 
 /// The keys that can stand where `text` has one that can't, as its error lists them.
 fn keys(text: &str) -> Vec<String> {
