@@ -125,7 +125,7 @@ fn check_no_power(kind: PatchKind, before: &Value, patch: &Value, after: &Value)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_body_gives_power_under_a_grant_of_what_lies_around(
