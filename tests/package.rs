@@ -47,8 +47,7 @@ fn it_stands_alone() {
     let DecodedWasm::Component(resolve, world) = wit_component::decode(&component.bytes).unwrap() else {
         panic!("not a component")
     };
-    let exports: Vec<_> =
-        resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    let exports: Vec<_> = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key)).collect();
     assert_eq!(exports, ["falco-talon:actionner/action@1.0.0"]);
 }
 

@@ -2,9 +2,10 @@
 //!
 //! The text is a guest's, so nothing in it makes the host do anything. Does not know how the text was come by.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use jsonschema::{ValidationError, Validator};
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use policy::Granted;
 use rules::nearest::hint;
 use rules::{ActionnerName, ActionnerNameError};
 use serde::Deserialize;
@@ -43,6 +44,16 @@ pub struct Description {
     pub reads: Option<Vec<String>>,
     /// Whether it may run again when it is not known whether it ran.
     pub repeatable: bool,
+    /// Which parameters need which grants; none: it does not say, and may need all.
+    needs: Option<Vec<Need>>,
+}
+
+/// What some parameters need.
+#[derive(Debug, Clone)]
+struct Need {
+    /// Accepts the parameters that need it.
+    when: Arc<Validator>,
+    grants: Granted,
 }
 
 /// Whether an actionner yields artifacts.
@@ -79,6 +90,18 @@ struct Written {
     reads: Option<Vec<String>>,
     #[serde(default)]
     repeatable: bool,
+    needs: Option<Vec<WrittenNeed>>,
+}
+
+#[derive(Deserialize)]
+struct WrittenNeed {
+    #[serde(default = "any")]
+    when: Value,
+    grants: Value,
+}
+
+fn any() -> Value {
+    true.into()
 }
 
 fn yes() -> bool {
@@ -128,6 +151,7 @@ impl Description {
             output,
             reads,
             repeatable,
+            needs,
         } = serde_json::from_value(value)?;
         let name = name
             .parse()
@@ -135,6 +159,8 @@ impl Description {
         jsonschema::meta::validate(&parameters).map_err(|error| {
             DescriptionError::Keys(vec![format!("`parameters_schema` is not a JSON Schema: {error}")])
         })?;
+        let needs = needs.map(|needs| needs.iter().enumerate().map(need).collect()).transpose();
+        let needs = needs.map_err(DescriptionError::Keys)?;
         let description = Self {
             name,
             version,
@@ -148,9 +174,29 @@ impl Description {
             output,
             reads,
             repeatable,
+            needs,
         };
         Ok((description, warnings))
     }
+
+    /// The grants that an action with these parameters needs, of those that the policy has for it; none where the
+    /// component does not say, and may need all.
+    pub(crate) fn needs(&self, parameters: &Value) -> Option<Vec<Granted>> {
+        let needed = |need: &&Need| need.when.is_valid(parameters);
+        Some(self.needs.as_ref()?.iter().filter(needed).map(|need| need.grants.clone()).collect())
+    }
+}
+
+fn need((index, WrittenNeed { when, grants }): (usize, &WrittenNeed)) -> Result<Need, Vec<String>> {
+    let when = jsonschema::options()
+        // Of a stranger, as the schema of the parameters.
+        .with_pattern_options(PatternOptions::regex())
+        .build(when)
+        .map_err(|error| vec![format!("`needs.{index}.when` is not a JSON Schema: {error}")])?;
+    let in_place = |reason: String| format!("`needs.{index}.grants`: {reason}");
+    let grants = Granted::from_description(grants);
+    let grants = grants.map_err(|reasons| reasons.into_iter().map(in_place).collect::<Vec<_>>())?;
+    Ok(Need { when: Arc::new(when), grants })
 }
 
 fn schema() -> &'static Value {
@@ -251,6 +297,23 @@ mod tests {
         let mut twice = with("sources", json!("syscall"));
         twice.as_object_mut().unwrap().remove("summary");
         check(twice, r#""summary" is a required property; `sources`: "syscall" is not of type "array""#);
+    }
+
+    #[test]
+    fn needs_depend_on_the_parameters() {
+        let grant = |resource: &str| json!({"kubernetes": [{"verbs": ["get"], "resources": [resource]}]});
+        let node = json!({"properties": {"level": {"const": "node"}}, "required": ["level"]});
+        let needs = json!([{"grants": grant("pods")}, {"when": node, "grants": grant("nodes")}]);
+        let (description, _) = Description::parse(&with("needs", needs).to_string()).unwrap();
+        let count = |parameters: Value| description.needs(&parameters).map(|needs| needs.len());
+        assert_eq!(count(json!({})), Some(1));
+        assert_eq!(count(json!({"level": "node"})), Some(2));
+        let (description, _) = Description::parse(&least().to_string()).unwrap();
+        assert!(description.needs(&json!({})).is_none());
+        let error = Description::parse(&with("needs", json!([{"grants": {"kubernets": []}}])).to_string()).unwrap_err();
+        assert!(error.to_string().starts_with("`needs.0.grants`: "), "{error}");
+        let error = Description::parse(&with("needs", json!([{"when": {"type": 7}, "grants": {}}])).to_string());
+        assert!(error.unwrap_err().to_string().starts_with("`needs.0.when` is not a JSON Schema: "));
     }
 
     #[test]

@@ -19,7 +19,11 @@ pub(super) enum Command {
     /// Check the policy file, and whether it grants what the components import
     Check,
     /// Print the policy in force: the bundled one with the operator's over it
-    Print,
+    Print {
+        /// Only what the rules in force need of it
+        #[arg(long)]
+        needed: bool,
+    },
     /// Tell what an actionner may do to an event, or why a call is denied
     Explain(Explain),
 }
@@ -59,7 +63,12 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
     };
     let policy = loader.policy().map_err(invalid)?;
     match command {
-        Command::Print => print(policy.to_yaml().trim_end()),
+        Command::Print { needed: false } => print(policy.to_yaml().trim_end()),
+        Command::Print { needed: true } => {
+            let generation = loader.load().await.map_err(invalid)?.generation;
+            let in_use = policy.of(|name| generation.actionners.contains_key(name));
+            print(in_use.narrowed(&generation.needs()).to_yaml().trim_end());
+        }
         Command::Check => {
             let warnings: Vec<Problem> = policy.warnings().iter().cloned().map(Problem::Policy).collect();
             context.report(Level::Warn, &warnings);

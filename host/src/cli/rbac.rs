@@ -22,8 +22,8 @@ pub(super) async fn run(command: &Rbac, files: &Files) -> Result<(), ExitCode> {
         context.report(Level::Error, &problems);
         ExitCode::FAILURE
     })?;
-    let grants = loaded.generation.actionners.values().map(|actionner| &**actionner.grants());
-    let text = manifests(grants, command.service_account.as_ref());
+    let grants = loaded.generation.grants_in_use();
+    let text = manifests(&grants, command.service_account.as_ref());
     print(text.map_err(|error| context.fail("rbac", &error.to_string()))?.trim_end());
     Ok(())
 }

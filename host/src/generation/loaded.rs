@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use policy::{Granted, Grants};
 use rules::{ActionnerName, RuleSet};
 
 use super::problem::Problem;
@@ -31,6 +32,29 @@ pub struct Loaded {
 }
 
 impl Generation {
+    /// What the actions of the rules need, of each actionner that says what it needs.
+    pub fn needs(&self) -> BTreeMap<ActionnerName, Vec<Granted>> {
+        let mut needs = BTreeMap::<ActionnerName, Vec<Granted>>::new();
+        for action in self.rules.rules().iter().flat_map(|rule| &rule.actions) {
+            let actionner = self.actionners.get(&action.actionner);
+            if let Some(of_action) = actionner.and_then(|it| it.description.needs(&action.parameters)) {
+                needs.entry(action.actionner.clone()).or_default().extend(of_action);
+            }
+        }
+        needs
+    }
+
+    /// What the policy grants to the actionners of the rules, as far as their actions need it: what the cluster must
+    /// allow, and not what decides.
+    pub fn grants_in_use(&self) -> Vec<Grants> {
+        let needs = self.needs();
+        let in_use = |(name, actionner): (&ActionnerName, &Arc<Actionner>)| match needs.get(name) {
+            Some(needs) => actionner.grants().narrowed(needs),
+            None => Grants::clone(actionner.grants()),
+        };
+        self.actionners.iter().map(in_use).collect()
+    }
+
     /// How many rules came into force, in the original's words.
     pub(crate) fn loaded_text(&self) -> String {
         match self.rules.len() {
