@@ -160,9 +160,14 @@ async fn a_name_that_rules_could_not_write_is_refused() {
 #[tokio::test]
 async fn a_schema_that_is_none_is_refused() {
     const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false}"#;
-    check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")), &expect![[r#"
-        warn actionners: the component describes itself wrongly: the schema of its parameters is not a JSON Schema: "abject" is not valid under any of the schemas listed in the 'anyOf' keyword file="actionners/guest.wasm"
-    "#]]).await;
+    check_passed_over(
+        &patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")),
+        &expect![[r#"
+        warn actionners: the component describes itself wrongly: the schema of its parameters is wrong:
+          /type: "abject" is not a type; did you mean 'object'? file="actionners/guest.wasm"
+    "#]],
+    )
+    .await;
     check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace('{', "(")), &expect![[r#"
         warn actionners: the component describes itself wrongly: the schema of its parameters is not JSON: expected value at line 1 column 1 file="actionners/guest.wasm"
     "#]]).await;

@@ -283,8 +283,10 @@ fn convert_description(written: action::Description) -> Result<Description, Load
     })?;
     let parameters: Value = serde_json::from_str(&written.parameters_schema)
         .map_err(|error| wrong(format!("the schema of its parameters is not JSON: {error}")))?;
-    jsonschema::meta::validate(&parameters)
-        .map_err(|error| wrong(format!("the schema of its parameters is not a JSON Schema: {error}")))?;
+    rules::check_schema(&parameters).map_err(|errors| {
+        let lines: String = errors.iter().map(|error| format!("\n  {error}")).collect();
+        wrong(format!("the schema of its parameters is wrong:{lines}"))
+    })?;
     Ok(Description {
         name,
         version: written.version,

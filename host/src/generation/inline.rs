@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use rules::{Action, Diagnostic, Rule, Severity};
+use rules::{Action, Diagnostic, Parameter, Rule, Severity};
 use serde_json::Value;
 
 use super::problem::Problem;
@@ -42,9 +42,8 @@ pub(super) fn inline(rules: &mut [Rule], inspections: &[Inspection]) -> Result<V
 
 /// The properties of a schema that name a file, and those that get the content.
 fn pairs(schema: &Value) -> Vec<(String, String)> {
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let pair = |(name, property): (&String, &Value)| Some((name.clone(), property[KEYWORD].as_str()?.to_owned()));
-    properties.filter_map(pair).collect()
+    let pair = |it: Parameter<'_>| Some((it.name.to_owned(), it.schema[KEYWORD].as_str()?.to_owned()));
+    rules::parameters(schema).into_iter().filter_map(pair).collect()
 }
 
 /// The file, if one is named; the error says what is wrong with it.

@@ -167,7 +167,10 @@ fn references(pointer: &str, part: &Value, root: &Value) -> Option<SchemaError> 
 
 /// The parts of the schema that allow no object.
 fn of_no_object(schema: &Value, places: &[(String, &Value)]) -> Vec<SchemaError> {
-    let wrong = Shape::of(schema).sure_types().into_iter().filter(|named| !names_type(named, "object"));
+    // What is no type at all has been found already.
+    let is_type = |named: &Value| TYPES.iter().any(|name| names_type(named, name));
+    let types = Shape::of(schema).sure_types().into_iter();
+    let wrong = types.filter(|named| is_type(named) && !names_type(named, "object"));
     let error = |named: &Value| {
         let holds = |(_, part): &&(String, &Value)| part.get("type").is_some_and(|it| std::ptr::eq(it, named));
         let pointer = places.iter().find(holds).map(|(pointer, _)| format!("{pointer}/type")).unwrap_or_default();

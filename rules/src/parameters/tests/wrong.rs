@@ -45,6 +45,7 @@ fn what_is_no_schema_of_an_object() {
 
 #[test]
 fn what_is_no_json_schema() {
+    check(&json!({"type": "abject"}), &expect![[r#"/type: "abject" is not a type; did you mean 'object'?"#]]);
     check(
         &one(json!({"type": "objekt"})),
         &expect![[r#"/properties/p/type: "objekt" is not a type; did you mean 'object'?"#]],
