@@ -160,9 +160,13 @@ async fn a_name_that_rules_could_not_write_is_refused() {
 #[tokio::test]
 async fn a_schema_that_is_none_is_refused() {
     const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false}"#;
-    check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")), &expect![[r#"
-        warn actionners: the component describes itself wrongly: `parameters_schema` is not a JSON Schema: "abject" is not valid under any of the schemas listed in the 'anyOf' keyword file="actionners/guest.wasm"
-    "#]]).await;
+    check_passed_over(
+        &patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")),
+        &expect![[r#"
+            warn actionners: the component describes itself wrongly: `parameters_schema`: /type: "abject" is not a type; did you mean 'object'? file="actionners/guest.wasm"
+        "#]],
+    )
+    .await;
     check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace('{', "(")), &expect![[r#"
         warn actionners: the component describes itself wrongly: `parameters_schema`: "(\"type\": \"object\", \"additionalProperties\": false}" is not of type "object" file="actionners/guest.wasm"
     "#]]).await;

@@ -156,8 +156,8 @@ impl Description {
         let name = name
             .parse()
             .map_err(|error: ActionnerNameError| DescriptionError::Keys(vec![wrong_name(&name, &error)]))?;
-        jsonschema::meta::validate(&parameters).map_err(|error| {
-            DescriptionError::Keys(vec![format!("`parameters_schema` is not a JSON Schema: {error}")])
+        rules::check_schema(&parameters).map_err(|errors| {
+            DescriptionError::Keys(errors.iter().map(|error| format!("`parameters_schema`: {error}")).collect())
         })?;
         let needs = needs.map(|needs| needs.iter().enumerate().map(need).collect()).transpose();
         let needs = needs.map_err(DescriptionError::Keys)?;
@@ -292,7 +292,7 @@ mod tests {
         );
         check(
             with("parameters_schema", json!({"type": "text"})),
-            "`parameters_schema` is not a JSON Schema: \"text\" is not valid under any of the schemas listed in the 'anyOf' keyword",
+            "`parameters_schema`: /type: \"text\" is not a type; valid: array, boolean, integer, null, number, object, string",
         );
         let mut twice = with("sources", json!("syscall"));
         twice.as_object_mut().unwrap().remove("summary");

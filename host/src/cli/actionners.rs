@@ -14,6 +14,7 @@ use crate::actionner::{Description, Inspection, Origin, OutputUse, SCHEMA};
 use crate::generation::Problem;
 use crate::telemetry::logs::Level;
 use policy::{Entry, Import, Policy, rbac};
+use rules::Parameter;
 
 /// List actionners, or look into a component
 #[derive(Debug, clap::Subcommand)]
@@ -121,17 +122,12 @@ fn inspected(inspection: &Inspection) -> String {
 
 /// Each parameter with its default; the name of one that must be given says so.
 fn parameters(schema: &Value) -> Value {
-    let is_required = |name: &str| {
-        let required = schema["required"].as_array().into_iter().flatten();
-        required.into_iter().any(|required| required == name)
-    };
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let parameter = |(name, schema): (&String, &Value)| {
-        let name = if is_required(name) { format!("{name} (required)") } else { name.clone() };
+    let parameter = |Parameter { name, schema, is_required }: Parameter<'_>| {
+        let name = if is_required { format!("{name} (required)") } else { name.to_owned() };
         let default = schema.get("default").cloned().unwrap_or_else(|| empty(&schema["type"]));
         (name, default)
     };
-    Value::Object(properties.map(parameter).collect::<Map<_, _>>())
+    Value::Object(rules::parameters(schema).into_iter().map(parameter).collect::<Map<_, _>>())
 }
 
 /// What a parameter without a default is shown as: the empty value of its type.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::actionner::{Description, Inspection, OutputUse};
 use policy::{Entry, Import, Policy};
+use rules::Parameter;
 
 /// A section for each actionner, in the order in which they are given.
 pub fn markdown(inspections: &[Inspection], policy: &Policy) -> String {
@@ -61,16 +62,15 @@ fn shown_import(import: &Import) -> Option<String> {
 }
 
 fn parameters(schema: &Value) -> String {
-    let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|it| it == name));
     let mut rows = String::new();
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+    for Parameter { name, schema: property, is_required } in rules::parameters(schema) {
         let default = match property.get("default") {
             Some(default) => format!("`{default}`"),
-            None if required(name) => "required".to_owned(),
+            None if is_required => "required".to_owned(),
             None => String::new(),
         };
         let about = property["description"].as_str().unwrap_or_default().replace('|', "\\|");
-        let _ = writeln!(rows, "| `{name}` | {} | {default} | {about} |", type_of(property));
+        let _ = writeln!(rows, "| `{name}` | {} | {default} | {about} |", type_of(&property));
     }
     if rows.is_empty() {
         return "No parameters.\n".to_owned();

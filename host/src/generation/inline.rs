@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use policy::{Entry, Policy};
-use rules::{Action, Diagnostic, Rule, Severity};
+use rules::{Action, Diagnostic, Parameter, Rule, Severity};
 use serde_json::Value;
 
 use super::problem::Problem;
@@ -52,9 +52,8 @@ pub(super) fn inline(
 
 /// The properties of a schema that name a file, and those that get the content.
 fn pairs(schema: &Value) -> Vec<(String, String)> {
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let pair = |(name, property): (&String, &Value)| Some((name.clone(), property[KEYWORD].as_str()?.to_owned()));
-    properties.filter_map(pair).collect()
+    let pair = |it: Parameter<'_>| Some((it.name.to_owned(), it.schema[KEYWORD].as_str()?.to_owned()));
+    rules::parameters(schema).into_iter().filter_map(pair).collect()
 }
 
 /// The files and directories that the rules of an actionner may name.

@@ -312,9 +312,8 @@ fn without_effect(rules: &[Rule], inspections: &[Inspection]) -> Vec<Problem> {
 fn deprecated<'a>(action: &'a Action, inspections: &'a [Inspection]) -> impl Iterator<Item = &'a str> {
     let inspection = inspections.iter().find(|inspection| inspection.description.name == action.actionner);
     let given = action.parameters.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-    given.filter(move |name| {
-        inspection.is_some_and(|it| it.description.parameters["properties"][name]["deprecated"] == true)
-    })
+    let known = inspection.map(|it| rules::parameters(&it.description.parameters)).unwrap_or_default();
+    given.filter(move |name| known.iter().any(|known| known.name == *name && known.schema["deprecated"] == true))
 }
 
 /// What rules are checked against.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::error::ParameterError;
-use super::tree::{name_of, properties, resolve};
+use super::shape::Shape;
+use super::tree::{escaped, name_of};
 use crate::yaml::{Content, Entry, Kind, Node, Scalar};
 use crate::{Position, nearest};
 
@@ -27,40 +28,37 @@ struct ParameterPlace<'p> {
 }
 
 pub(super) fn convert(node: Option<&Node>, schema: &Value) -> Converted {
-    let mut converter =
-        Converter { root: schema, errors: Vec::new(), places: HashMap::new(), missing: BTreeSet::new() };
+    let mut converter = Converter { errors: Vec::new(), places: HashMap::new(), missing: BTreeSet::new() };
     let entries = match node.map(|node| &node.content) {
         Some(Content::Map(entries)) => entries.as_slice(),
         _ => &[],
     };
     let at = node.map(|node| &node.at);
     let place = ParameterPlace { pointer: "", name: "" };
-    let value = converter.object(entries, at, resolve(schema, schema), &place);
+    let value = converter.object(entries, at, &Shape::of(schema), &place);
     let Converter { errors, places, missing, .. } = converter;
     Converted { value: Value::Object(value), errors, places, missing }
 }
 
-struct Converter<'s> {
-    root: &'s Value,
+struct Converter {
     errors: Vec<ParameterError>,
     places: HashMap<String, (Position, String)>,
     missing: BTreeSet<String>,
 }
 
-impl<'s> Converter<'s> {
+impl Converter {
     fn object(
         &mut self,
         entries: &[Entry],
         at: Option<&Position>,
-        schema: &'s Value,
+        shape: &Shape<'_>,
         place: &ParameterPlace<'_>,
     ) -> Map<String, Value> {
         let mut object = Map::new();
         for Entry { key, at, value } in entries {
             let name = name_of(place.name, key);
-            let Some((known, schema)) = self.property(key, schema, place) else {
-                let valid = properties(schema).into_iter().flat_map(Map::keys).map(String::as_str);
-                let mut hint = nearest::hint(key, valid);
+            let Some((known, shape)) = property(key, shape, place) else {
+                let mut hint = nearest::hint(key, shape.names());
                 if hint.is_empty() {
                     "; it takes no parameters".clone_into(&mut hint);
                 }
@@ -71,16 +69,16 @@ impl<'s> Converter<'s> {
                 self.error(Some(at), format!("the parameter '{name}' is there twice, in another letter case"));
                 continue;
             }
-            let pointer = format!("{}/{}", place.pointer, known.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("{}/{}", place.pointer, escaped(known));
             let place = ParameterPlace { pointer: &pointer, name: &name };
-            if let Some(value) = self.value(value, schema, &place, false) {
+            if let Some(value) = self.value(value, &shape, &place, false) {
                 self.places.insert(pointer, (at.clone(), name));
                 object.insert(known.to_owned(), value);
             }
         }
-        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
-        for name in required.filter_map(Value::as_str) {
-            if !object.contains_key(name) {
+        for name in shape.required() {
+            // What has a default is not missing: it is filled in.
+            if !object.contains_key(name) && shape.property(name).is_none_or(|shape| shape.default().is_none()) {
                 self.missing.insert(format!("{}/{name}", place.pointer));
                 self.error(at, format!("missing parameter '{}'", name_of(place.name, name)));
             }
@@ -88,46 +86,21 @@ impl<'s> Converter<'s> {
         object
     }
 
-    /// The name and schema of a key. Names that a schema lists are found in any letter case. An
-    /// object is open to other names only where its schema says so, or lists none at all; that of
-    /// all parameters only where it says so.
-    fn property<'k>(&self, key: &'k str, schema: &'s Value, place: &ParameterPlace<'_>) -> Option<(&'k str, &'s Value)>
-    where
-        's: 'k,
-    {
-        let properties = properties(schema);
-        if let Some(properties) = properties {
-            let exact = properties.get_key_value(key);
-            let known = exact.or_else(|| properties.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)));
-            if let Some((name, schema)) = known {
-                return Some((name, resolve(schema, self.root)));
-            }
-        }
-        let is_free = properties.is_none() && !place.pointer.is_empty();
-        match schema.get("additionalProperties") {
-            Some(Value::Bool(false)) => None,
-            Some(other) => Some((key, resolve(other, self.root))),
-            None if is_free || schema.get("patternProperties").is_some() => Some((key, &Value::Null)),
-            None => None,
-        }
-    }
-
     /// Nothing for a null that sets nothing.
-    fn value(&mut self, node: &Node, schema: &'s Value, place: &ParameterPlace<'_>, in_list: bool) -> Option<Value> {
+    fn value(&mut self, node: &Node, shape: &Shape<'_>, place: &ParameterPlace<'_>, in_list: bool) -> Option<Value> {
         match &node.content {
-            Content::Scalar(scalar) => self.scalar(scalar, node, schema, place, in_list),
+            Content::Scalar(scalar) => self.scalar(scalar, node, shape, place, in_list),
             Content::List(items) => {
-                let schema = schema.get("items").map_or(&Value::Null, |items| resolve(items, self.root));
                 let mut values = Vec::new();
                 for (index, item) in items.iter().enumerate() {
                     let (pointer, name) = (format!("{}/{index}", place.pointer), format!("{}[{index}]", place.name));
                     let place = ParameterPlace { pointer: &pointer, name: &name };
-                    values.extend(self.value(item, schema, &place, true));
+                    values.extend(self.value(item, &shape.item(index), &place, true));
                     self.places.insert(pointer, (item.at.clone(), name));
                 }
                 Some(Value::Array(values))
             }
-            Content::Map(entries) => Some(Value::Object(self.object(entries, Some(&node.at), schema, place))),
+            Content::Map(entries) => Some(Value::Object(self.object(entries, Some(&node.at), shape, place))),
         }
     }
 
@@ -135,22 +108,22 @@ impl<'s> Converter<'s> {
         &mut self,
         scalar: &Scalar,
         node: &Node,
-        schema: &Value,
+        shape: &Shape<'_>,
         place: &ParameterPlace<'_>,
         in_list: bool,
     ) -> Option<Value> {
         let text = || Value::String(Arc::as_ref(&scalar.text).to_owned());
-        let is_for_text = wants(schema, "string", self.root);
+        let is_for_text = shape.wants("string");
         match scalar.kind {
             // In a map of texts, as of labels, null is how one writes the empty text.
             Kind::Null if is_for_text && place.name.ends_with(']') && !in_list => Some(Value::String(String::new())),
             Kind::Null if in_list => Some(Value::Null),
             Kind::Null => None,
             Kind::Text => Some(text()),
-            Kind::Bool if is_for_text && !wants(schema, "boolean", self.root) => Some(text()),
+            Kind::Bool if is_for_text && !shape.wants("boolean") => Some(text()),
             Kind::Bool => scalar.boolean().map(Value::Bool),
             Kind::Integer | Kind::Float => {
-                let is_for_number = wants(schema, "integer", self.root) || wants(schema, "number", self.root);
+                let is_for_number = shape.wants("integer") || shape.wants("number");
                 if is_for_text && !is_for_number {
                     return Some(text());
                 }
@@ -168,23 +141,14 @@ impl<'s> Converter<'s> {
     }
 }
 
-/// Whether a schema names a type, itself or in one of its alternatives.
-fn wants(schema: &Value, wanted: &str, root: &Value) -> bool {
-    let schema = resolve(schema, root);
-    let named = match schema.get("type") {
-        Some(Value::String(name)) => name == wanted,
-        Some(Value::Array(names)) => names.iter().any(|name| name == wanted),
-        _ => false,
-    };
-    let alternatives = ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array());
-    named || alternatives.flatten().any(|schema| wants_shallow(schema, wanted))
-}
-
-/// The alternatives' own alternatives are not looked at: a schema may refer to itself.
-fn wants_shallow(schema: &Value, wanted: &str) -> bool {
-    match schema.get("type") {
-        Some(Value::String(name)) => name == wanted,
-        Some(Value::Array(names)) => names.iter().any(|name| name == wanted),
-        _ => false,
+/// The name and shape of a key, if it is allowed. Names that a schema lists are found in any letter case.
+fn property<'k>(key: &'k str, shape: &Shape<'k>, place: &ParameterPlace<'_>) -> Option<(&'k str, Shape<'k>)> {
+    let in_any_case = || shape.names().into_iter().find(|name| name.eq_ignore_ascii_case(key));
+    if let Some(known) = shape.property(key) {
+        return Some((key, known));
     }
+    if let Some(name) = in_any_case() {
+        return Some((name, shape.property(name)?));
+    }
+    Some((key, shape.other_property(place.pointer.is_empty())?))
 }

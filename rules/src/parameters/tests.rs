@@ -1,5 +1,9 @@
 //! Parameters against small schemas: what is refused, what is filled in, and where the finding points.
 
+mod filled;
+mod tools;
+mod wrong;
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 
