@@ -17,8 +17,7 @@ fn its_contract_is_that_of_the_host() {
         let mut files: Vec<_> = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let files = files.iter().filter(|path| path.extension().is_some_and(|it| it == "wit"));
-        files.map(|path| (name(path), fs::read_to_string(path).unwrap())).collect::<Vec<_>>()
+        files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect::<Vec<_>>()
     };
     assert_eq!(read("actionners/sdk/wit"), read("wit"), "copy `wit/` to `actionners/sdk/wit/`");
 }
