@@ -94,6 +94,13 @@ impl Failure {
         self
     }
 
+    /// Adds what was found out, as in a report: a JSON object.
+    #[must_use]
+    pub fn details(mut self, details: &Value) -> Self {
+        self.details = Some(details.to_string());
+        self
+    }
+
     fn of_kind(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), objects: Vec::new(), details: None }
     }
