@@ -29,12 +29,20 @@ impl Workload {
     /// `object` is the pod as it was read. Anyone who may write an object may write what its owners are, so an owner
     /// counts only if it has the uid that was written down, and one that does not control counts for nothing.
     pub fn of(pod: Pod<'_>, object: &Value) -> Result<Option<Self>, Failure> {
+        Self::above(pod, object, kubernetes::get)
+    }
+
+    fn above(
+        pod: Pod<'_>,
+        object: &Value,
+        read: impl Fn(&Object) -> Result<Value, Error>,
+    ) -> Result<Option<Self>, Failure> {
         let mut found: Option<Self> = None;
         for _ in 0..STEPS_MAX {
             let below = found.as_ref().map_or(object, |workload| &workload.object);
             let Some(owner) = Owner::controlling(below) else { break };
             let Some(address) = owner.object(pod.namespace) else { break };
-            match kubernetes::get(&address) {
+            match read(&address) {
                 Ok(object) if object["metadata"]["uid"] == owner.uid => found = Some(Self { owner, object, address }),
                 Ok(_) | Err(Error::NotFound) => break,
                 Err(error) => {
@@ -107,6 +115,47 @@ mod tests {
 
     use super::*;
 
+    const POD: Pod<'_> = Pod { namespace: "shop", name: "web-0" };
+
+    fn owned(uid: &str, api_version: &str, kind: &str, owner: &str, controller: bool) -> Value {
+        let owner =
+            json!({"apiVersion": api_version, "kind": kind, "name": owner, "uid": owner, "controller": controller});
+        json!({"metadata": {"uid": uid, "ownerReferences": [owner]}})
+    }
+
+    #[test]
+    fn the_last_controller_that_was_read_is_it() {
+        fn check(pod: &Value, expected: Option<&str>) {
+            let read = |object: &Object| match object.name.as_str() {
+                "set" => Ok(owned("set", "apps/v1", "Deployment", "web", true)),
+                "web" | "other" => Ok(json!({"metadata": {"uid": "web"}})),
+                "orphan" => Ok(owned("orphan", "apps/v1", "Deployment", "gone", true)),
+                "database" => Ok(owned("database", "acme.example/v1", "Database", "db", true)),
+                "ring" => Ok(owned("ring", "apps/v1", "ReplicaSet", "ring", true)),
+                _ => Err(Error::NotFound),
+            };
+            let workload = Workload::above(POD, pod, read).unwrap();
+            assert_eq!(workload.map(|it| it.owner.name).as_deref(), expected);
+        }
+        let owned = |kind, owner, controller| owned("pod", "apps/v1", kind, owner, controller);
+        check(&owned("ReplicaSet", "set", true), Some("web"));
+        check(&owned("ReplicaSet", "set", false), None);
+        // Its uid is that of another.
+        check(&owned("Deployment", "other", true), None);
+        check(&owned("ReplicaSet", "orphan", true), Some("orphan"));
+        check(&owned("StatefulSet", "database", true), Some("database"));
+        check(&owned("ReplicaSet", "ring", true), Some("ring"));
+        check(&owned("ReplicaSet", "missing", true), None);
+        check(&json!({}), None);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named() {
+        let pod = owned("pod", "apps/v1", "ReplicaSet", "set", true);
+        let failure = Workload::above(POD, &pod, |_| Err(Error::Unavailable("busy".to_owned()))).unwrap_err();
+        assert_eq!(failure.message, "can't read the ReplicaSet 'set' of the pod 'web-0' in the namespace 'shop': busy");
+    }
+
     #[test]
     fn it_has_words_and_an_address_of_its_own() {
         let object = json!({"metadata": {"name": "web", "uid": "1"}});
@@ -117,10 +166,7 @@ mod tests {
         assert_eq!(workload.still().uid.as_deref(), Some("1"));
         let report = workload.report("has been restarted");
         assert_eq!(report.message, "the Deployment 'web' in the namespace 'shop' has been restarted");
-        assert_eq!(
-            report.objects,
-            [("deployment".into(), "web".into()), ("namespace".into(), "shop".into())]
-        );
+        assert_eq!(report.objects, [("deployment".into(), "web".into()), ("namespace".into(), "shop".into())]);
         let failure = workload.failure("restart", &Error::NotFound);
         assert_eq!(failure.message, "the Deployment 'web' in the namespace 'shop' doesn't exist");
     }

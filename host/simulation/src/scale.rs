@@ -27,7 +27,8 @@ pub(super) fn of(workload: &Value) -> Value {
     let replicas = workload["status"]["replicas"].as_i64().unwrap_or_default();
     // Expressions, of which a selector may have some, too, are not among it.
     let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
-    let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let labels: Vec<String> =
+        labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
     scale["status"] = json!({"replicas": replicas, "selector": labels.join(",")});
     scale
 }

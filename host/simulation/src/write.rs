@@ -202,12 +202,7 @@ fn check_kind(call: &Call, object: &Value, patched: &Value) -> Result<(), Refusa
         return Ok(());
     }
     let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let error = body::no_conversion(
-        text("apiVersion"),
-        text("kind"),
-        body::internal_package(group),
-        kind,
-    );
+    let error = body::no_conversion(text("apiVersion"), text("kind"), body::internal_package(group), kind);
     Err(Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(patched.to_string()), &error)]))
 }
 
