@@ -3,7 +3,6 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::call::Call;
 use super::resource::Resource;
 use super::status::{Cause, Refusal, details};
 
@@ -34,21 +33,22 @@ pub(super) fn of(workload: &Value) -> Value {
 }
 
 /// The workload with the number of replicas that its scale has been given.
-pub(super) fn write(call: &Call, workload: &Value, scale: &Value) -> Result<Value, Refusal> {
+pub(super) fn write(resource: &Resource, workload: &Value, scale: &Value) -> Result<Value, Refusal> {
+    let name = workload["metadata"]["name"].as_str().unwrap_or_default();
     let (given, actual) = (&scale["metadata"]["uid"], &workload["metadata"]["uid"]);
     if !given.is_null() && given != actual {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (given, actual) = (text(given), text(actual));
         let text = format!("Precondition failed: UID in precondition: {given}, UID in object meta: {actual}");
-        let (group, plural) = (call.resource.group, format!("{}/scale", call.resource.plural));
-        let message = format!("Operation cannot be fulfilled on {plural}.{group} {:?}: {text}", call.name);
-        let details = details(group, &plural, &call.name);
+        let (group, plural) = (resource.group, format!("{}/scale", resource.plural));
+        let message = format!("Operation cannot be fulfilled on {plural}.{group} {name:?}: {text}");
+        let details = details(group, &plural, name);
         return Err(Refusal::new(StatusCode::CONFLICT, "Conflict", message, details));
     }
     let replicas = scale["spec"]["replicas"].as_i64().unwrap_or_default();
     if replicas < 0 {
         let cause = Cause::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
-        return Err(Refusal::invalid_kind(KIND.0, KIND.2, &call.name, &[cause]));
+        return Err(Refusal::invalid_kind(KIND.0, KIND.2, name, &[cause]));
     }
     let mut workload = workload.clone();
     workload["spec"]["replicas"] = json!(replicas);

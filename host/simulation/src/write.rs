@@ -112,7 +112,7 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) ->
     check_kind(call, &decoded.object, &patched)?;
     check_address(call, &decoded.object)?;
     let warnings = warnings(call, &decoded.unknown)?;
-    let new = if scales { scale::write(call, &stored, &decoded.object)? } else { decoded.object };
+    let new = if scales { scale::write(call.resource, &stored, &decoded.object)? } else { decoded.object };
     let object = change::replace(store, call, &stored, new, now, Tracking::Update)?;
     Ok(Answer { code: StatusCode::OK, body: object, warnings })
 }
