@@ -5,8 +5,15 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     falco_talon_builder::build_script(
         &[
+            "guests/example-account",
+            "guests/example-debug",
             "guests/example-http",
             "guests/example-objects",
+            "guests/example-restart",
+            "guests/example-scale",
+            "guests/example-suspend",
+            "guests/example-taint",
+            "guests/example-ticket",
             "guests/hostile-denials",
             "guests/hostile-handles",
             "guests/hostile-log",

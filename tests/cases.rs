@@ -120,11 +120,15 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     let place = format!("{}/", folder.path().display());
     let digest = Regex::new("this component is sha256:[0-9a-f]{64}").unwrap();
     let time = Regex::new(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ").unwrap();
+    let restart = Regex::new(r#"(restartedAt":")[^"]+"#).unwrap();
+    let trace_id = Regex::new("(for the event )[0-9a-f]{32}").unwrap();
     let stable = |text: &str| {
         // The names of artifacts have it without its slashes.
         let text = text.replace(&place, "").replace(&evidence, FOLDER);
         let text = outside.read(&world.read(&text.replace(&evidence.replace('/', "_"), &FOLDER.replace('/', "_"))));
         let text = digest.replace_all(&text, "this component is DIGEST");
+        let text = restart.replace_all(&text, "${1}TIME");
+        let text = trace_id.replace_all(&text, "${1}TRACE_ID");
         time.replace_all(&text, "TIME").into_owned()
     };
     let mut config = config(folder.path());

@@ -9,6 +9,7 @@
 mod cases;
 mod rbac;
 
+mod conflicts;
 mod functions;
 mod http;
 mod objects;

@@ -29,9 +29,16 @@ const SECRET_KEY: &str = "the-secret-of-the-test";
 const REGION: &str = "eu-west-1";
 
 /// Components that a case can name in its policy, as `DIGEST_OF_EXAMPLE_HTTP` for one.
-const COMPONENTS: [(&str, &[u8]); 3] = [
+const COMPONENTS: [(&str, &[u8]); 10] = [
+    ("EXAMPLE_ACCOUNT", include_bytes!(concat!(env!("OUT_DIR"), "/example-account.wasm"))),
+    ("EXAMPLE_DEBUG", include_bytes!(concat!(env!("OUT_DIR"), "/example-debug.wasm"))),
     ("EXAMPLE_HTTP", include_bytes!(concat!(env!("OUT_DIR"), "/example-http.wasm"))),
     ("EXAMPLE_OBJECTS", include_bytes!(concat!(env!("OUT_DIR"), "/example-objects.wasm"))),
+    ("EXAMPLE_RESTART", include_bytes!(concat!(env!("OUT_DIR"), "/example-restart.wasm"))),
+    ("EXAMPLE_SCALE", include_bytes!(concat!(env!("OUT_DIR"), "/example-scale.wasm"))),
+    ("EXAMPLE_SUSPEND", include_bytes!(concat!(env!("OUT_DIR"), "/example-suspend.wasm"))),
+    ("EXAMPLE_TAINT", include_bytes!(concat!(env!("OUT_DIR"), "/example-taint.wasm"))),
+    ("EXAMPLE_TICKET", include_bytes!(concat!(env!("OUT_DIR"), "/example-ticket.wasm"))),
     ("PROBE_FUNCTIONS", include_bytes!(concat!(env!("OUT_DIR"), "/probe-functions.wasm"))),
 ];
 

@@ -169,7 +169,8 @@ impl Real {
         objects.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.write(NAMESPACE)}}));
         let order = |object: &Value| match text(&object["kind"]) {
             "Namespace" => 0,
-            "ReplicaSet" | "StatefulSet" | "DaemonSet" => 2,
+            "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" => 2,
+            "Deployment" => 3,
             _ => 1,
         };
         objects.sort_by_key(order);
@@ -187,9 +188,9 @@ impl Real {
     async fn make(&self, object: &Value) {
         let mut made: DynamicObject = serde_json::from_value(object.clone()).unwrap();
         let (api, name) = (self.api_of(object), made.metadata.name.clone().unwrap());
-        made.metadata.owner_references = None;
+        made.metadata.owner_references = serde_json::from_value(self.cron_job_of(object).await).unwrap();
         made.metadata.namespace = None;
-        if object["kind"] == "ReplicaSet" {
+        if matches!(text(&object["kind"]), "ReplicaSet" | "Deployment" | "Job") {
             // Its controller may hear of it before it hears of its pods, and then makes pods that are too many. Of
             // these it takes away first what is on no node, so what it makes itself must never be placed on one.
             made.data["spec"]["template"]["spec"]["schedulerName"] = json!("none");
@@ -206,6 +207,17 @@ impl Real {
             let patch = Patch::Merge(json!({ "status": status }));
             api.patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
         }
+    }
+
+    /// The references to the one owner that adopts nothing; null where it is another's.
+    async fn cron_job_of(&self, object: &Value) -> Value {
+        let mut owner = object["metadata"]["ownerReferences"][0].clone();
+        if owner["kind"] != "CronJob" {
+            return Value::Null;
+        }
+        let cron_job = self.api(text(&owner["apiVersion"]), "CronJob").get(text(&owner["name"])).await.unwrap();
+        owner["uid"] = json!(cron_job.metadata.uid);
+        json!([owner])
     }
 
     async fn wait_until_settled(&self, object: &Value) {

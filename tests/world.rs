@@ -183,8 +183,10 @@ fn exec(uri: &http::Uri) -> String {
 /// the host's doing.
 pub(crate) fn changes(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut changes = BTreeMap::new();
-    for name in before.keys().filter(|name| !after.contains_key(*name)) {
-        changes.insert(name.clone(), json!("deleted"));
+    for (name, object) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+        if !is_scaled_away(object, after) {
+            changes.insert(name.clone(), json!("deleted"));
+        }
     }
     for (name, object) in after {
         match before.get(name) {
@@ -196,7 +198,10 @@ pub(crate) fn changes(before: &BTreeMap<String, Value>, after: &BTreeMap<String,
                 let patch = difference(&of_node(earlier), &of_node(object));
                 changes.extend(patch.map(|patch| (name.clone(), patch)));
             }
-            Some(earlier) => changes.extend(difference(earlier, object).map(|patch| (name.clone(), patch))),
+            Some(earlier) => {
+                let patch = difference(&without_others_scale(earlier), &without_others_scale(object));
+                changes.extend(patch.map(|patch| (name.clone(), patch)));
+            }
         }
     }
     changes
@@ -205,6 +210,24 @@ pub(crate) fn changes(before: &BTreeMap<String, Value>, after: &BTreeMap<String,
 fn is_made_by_controller(object: &Value) -> bool {
     let owner = &object["metadata"]["ownerReferences"][0];
     owner["kind"] != "Pod" && (object["kind"] == "Pod" || owner["controller"] == true)
+}
+
+/// Whether a pod has gone since whoever controls it is to have none.
+fn is_scaled_away(object: &Value, after: &BTreeMap<String, Value>) -> bool {
+    let owner = &object["metadata"]["ownerReferences"][0];
+    let name = name_of(&json!({"kind": owner["kind"], "metadata": {"name": owner["name"]}}));
+    object["kind"] == "Pod" && after.get(&name).is_some_and(|owner| owner["spec"]["replicas"] == 0)
+}
+
+/// An object without the number of replicas that its Deployment says.
+fn without_others_scale(object: &Value) -> Value {
+    let mut object = object.clone();
+    if object["metadata"]["ownerReferences"][0]["kind"] == "Deployment"
+        && let Some(spec) = object["spec"].as_object_mut()
+    {
+        spec.remove("replicas");
+    }
+    object
 }
 
 /// The merge patch that makes `after` of `before`; none where they are the same.
@@ -228,7 +251,12 @@ fn of_node(node: &Value) -> Value {
         let ours = entries.filter(|(key, _)| !key.contains("kubernetes.io/"));
         ours.map(|(key, value)| (key.clone(), value.clone())).collect::<serde_json::Map<_, _>>().into()
     };
-    json!({"labels": ours("labels"), "annotations": ours("annotations"), "unschedulable": node["spec"]["unschedulable"]})
+    let taints = node["spec"]["taints"].as_array().into_iter().flatten();
+    let taints: Vec<_> = taints.filter(|it| !it["key"].as_str().unwrap().contains("kubernetes.io/")).collect();
+    let unschedulable = &node["spec"]["unschedulable"];
+    json!({
+        "labels": ours("labels"), "annotations": ours("annotations"), "taints": taints, "unschedulable": unschedulable,
+    })
 }
 
 /// Kind and name, with the group where another has the same kind.

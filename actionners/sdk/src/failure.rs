@@ -94,7 +94,7 @@ impl Failure {
         self
     }
 
-    /// Adds what was found out, for what comes after the action: a JSON object.
+    /// Adds what was found out, as in a report: a JSON object.
     #[must_use]
     pub fn details(mut self, details: &Value) -> Self {
         self.details = Some(details.to_string());

@@ -174,6 +174,18 @@ impl Preconditions {
     pub fn uid(uid: Option<impl Into<String>>) -> Self {
         Self { uid: uid.map(Into::into), resource_version: None }
     }
+
+    /// The object as it was read: neither another nor changed since.
+    #[must_use]
+    pub fn unchanged(object: &Value) -> Self {
+        Self { uid: text(object, "uid"), resource_version: text(object, "resourceVersion") }
+    }
+
+    /// The version that was read, which no other object has: for a subresource whose write compares no uid.
+    #[must_use]
+    pub fn version(object: &Value) -> Self {
+        Self { uid: None, resource_version: text(object, "resourceVersion") }
+    }
 }
 
 /// Others keep the fields that they hold.
@@ -195,6 +207,10 @@ impl Default for ListOptions {
     fn default() -> Self {
         Self { label_selector: String::new(), field_selector: String::new(), limit: None, continue_: None }
     }
+}
+
+fn text(object: &Value, key: &str) -> Option<String> {
+    object["metadata"][key].as_str().map(str::to_owned)
 }
 
 fn parsed(text: &str) -> Result<Value, Error> {
@@ -221,6 +237,15 @@ mod tests {
     fn an_answer_that_is_not_json_is_an_error() {
         let error = parsed("no JSON").unwrap_err();
         assert!(matches!(error, Error::Other(text) if text.starts_with("the answer can't be read")));
+    }
+
+    #[test]
+    fn preconditions_are_of_what_was_read() {
+        let object = serde_json::json!({"metadata": {"uid": "1", "resourceVersion": "7"}});
+        let Preconditions { uid, resource_version } = Preconditions::unchanged(&object);
+        assert_eq!((uid.as_deref(), resource_version.as_deref()), (Some("1"), Some("7")));
+        assert_eq!(Preconditions::version(&object).uid, None);
+        assert_eq!(Preconditions::unchanged(&Value::Null), Preconditions::default());
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub mod container;
 mod node;
 mod owner;
 mod pod;
+mod workload;
 
 // What the host offers, one capability a module.
 pub mod artifacts;
@@ -107,3 +108,4 @@ pub use node::Node;
 pub use owner::Owner;
 pub use pod::Pod;
 pub use variables::Variables;
+pub use workload::Workload;

@@ -36,7 +36,17 @@ impl Owner {
     pub fn of(object: &Value) -> Option<Self> {
         let references = object["metadata"]["ownerReferences"].as_array()?;
         let controller = references.iter().find(|it| it["controller"] == true);
-        let reference = controller.or_else(|| references.first())?;
+        Self::from_reference(controller.or_else(|| references.first())?)
+    }
+
+    /// The owner that controls an object, and no other.
+    #[must_use]
+    pub fn controlling(object: &Value) -> Option<Self> {
+        let references = object["metadata"]["ownerReferences"].as_array()?;
+        Self::from_reference(references.iter().find(|it| it["controller"] == true)?)
+    }
+
+    fn from_reference(reference: &Value) -> Option<Self> {
         let text = |key: &str| reference[key].as_str().map(str::to_owned);
         Some(Self { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
     }
@@ -102,6 +112,17 @@ mod tests {
         check(&json!([]), None);
         check(&Value::Null, None);
         check(&json!([{"kind": "ReplicaSet"}]), None);
+    }
+
+    #[test]
+    fn an_owner_that_does_not_control_controls_nothing() {
+        fn check(references: &Value, expected: Option<&str>) {
+            let owner = Owner::controlling(&json!({"metadata": {"ownerReferences": references}}));
+            assert_eq!(owner.as_ref().map(|owner| owner.kind.as_str()), expected);
+        }
+        check(&json!([reference("A", false), reference("ReplicaSet", true)]), Some("ReplicaSet"));
+        check(&json!([reference("A", false)]), None);
+        check(&Value::Null, None);
     }
 
     #[test]

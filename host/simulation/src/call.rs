@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::resource::{self, Resource};
+use super::scale;
 use super::status::{Cause, Refusal};
 
 /// A request that has an address.
@@ -43,6 +44,7 @@ pub(super) enum Subresource {
     EphemeralContainers,
     Exec,
     Log,
+    Scale,
 }
 
 impl Subresource {
@@ -54,6 +56,7 @@ impl Subresource {
             Subresource::EphemeralContainers => "ephemeralcontainers",
             Subresource::Exec => "exec",
             Subresource::Log => "log",
+            Subresource::Scale => "scale",
         }
     }
 }
@@ -97,6 +100,17 @@ impl From<Refusal> for Unaddressed {
 }
 
 impl Call {
+    /// Group, version and kind of what is read and written at the address.
+    pub(super) fn kind(&self) -> (&'static str, &'static str, &'static str) {
+        let Resource { group, version, kind, .. } = self.resource;
+        if self.subresource == Some(Subresource::Scale) { scale::KIND } else { (group, version, kind) }
+    }
+
+    /// The structure in the schema of what is read and written at the address.
+    pub(super) fn structure(&self) -> &'static str {
+        if self.subresource == Some(Subresource::Scale) { scale::KIND.2 } else { self.resource.structure() }
+    }
+
     /// Understand the first line and the headers of a request.
     pub(super) fn parse(parts: &http::request::Parts) -> Result<Call, Unaddressed> {
         let segments: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
@@ -143,6 +157,7 @@ fn object<'a>(resource: &Resource, rest: &[&'a str]) -> Result<(&'a str, Option<
         [] => Ok(("", None)),
         [name] => Ok((name, None)),
         [name, "status"] if resource.has_status => Ok((name, Some(Subresource::Status))),
+        [name, "scale"] if scale::is_of(resource) => Ok((name, Some(Subresource::Scale))),
         [name, part] if resource.kind == "Pod" => {
             let parts = [Subresource::Eviction, Subresource::EphemeralContainers, Subresource::Exec, Subresource::Log];
             let found = parts.into_iter().find(|subresource| subresource.name() == *part);
@@ -158,7 +173,9 @@ fn verb(method: &Method, name: &str, subresource: Option<Subresource>) -> Option
         Some(Subresource::Log) => return (method == Method::GET).then_some(Verb::Get),
         // Whatever the method, a command is as much asked for as created.
         Some(Subresource::Exec) => return matches!(*method, Method::GET | Method::POST).then_some(Verb::Get),
-        Some(Subresource::Status | Subresource::EphemeralContainers) | None => {}
+        // The real one lets it be replaced, too.
+        Some(Subresource::Scale) if method == Method::PUT => return None,
+        Some(Subresource::Status | Subresource::EphemeralContainers | Subresource::Scale) | None => {}
     }
     match (method.as_str(), name.is_empty()) {
         ("GET", true) => Some(Verb::List),
@@ -249,6 +266,10 @@ mod tests {
         check("PUT", "/api/v1/namespaces/a/status", Some((Verb::Update, "namespaces", None, "a")));
         check("PATCH", "/apis/apps/v1/namespaces/a/deployments/b", Some((Verb::Patch, "deployments", Some("a"), "b")));
         check("POST", "/api/v1/namespaces/a/pods/b/eviction", Some((Verb::Create, "pods", Some("a"), "b")));
+        let scale = "/apis/apps/v1/namespaces/a/deployments/b/scale";
+        check("PATCH", scale, Some((Verb::Patch, "deployments", Some("a"), "b")));
+        check("PUT", scale, None);
+        check("GET", "/apis/apps/v1/namespaces/a/daemonsets/b/scale", None);
         check("GET", "/apis/apps/v1/pods", None);
         check("GET", "/api/v1/namespaces/a/nodes/b", None);
         check("GET", "/api/v1/pods/b", None);

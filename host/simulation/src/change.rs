@@ -205,7 +205,7 @@ fn keep_other_part(call: &Call, old: &Value, new: &mut Value) {
             }
         }
         Some(Subresource::EphemeralContainers) => *new = ephemeral::keep_rest(old, new),
-        None | Some(Subresource::Eviction | Subresource::Exec | Subresource::Log) => {}
+        None | Some(Subresource::Eviction | Subresource::Exec | Subresource::Log | Subresource::Scale) => {}
     }
 }
 

@@ -172,6 +172,11 @@ static TABLE: LazyLock<Vec<(&'static str, &'static str, Value)>> = LazyLock::new
             "updateStrategy",
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}),
         ),
+        ("CronJobSpec", "concurrencyPolicy", json!("Allow")),
+        ("CronJobSpec", "suspend", json!(false)),
+        ("CronJobSpec", "successfulJobsHistoryLimit", json!(3)),
+        ("CronJobSpec", "failedJobsHistoryLimit", json!(1)),
+        // Also of the template of a cron job, where the real one fills them in no earlier than in its jobs.
         ("JobSpec", "backoffLimit", json!(6)),
         ("JobSpec", "completionMode", json!("NonIndexed")),
         ("JobSpec", "suspend", json!(false)),

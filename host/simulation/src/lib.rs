@@ -32,6 +32,7 @@ mod pod;
 mod read;
 mod reply;
 mod resource;
+mod scale;
 mod schema;
 mod seed;
 mod selector;

@@ -30,8 +30,9 @@ pub fn normalise(object: &Value) -> Value {
         }
         // The job controller's, by which it counts the pods that have ended.
         retain(metadata.get_mut("finalizers"), |finalizer| finalizer != "batch.kubernetes.io/job-tracking");
-        if let Some(annotations) = metadata.get_mut("annotations") {
-            remove(annotations, "deployment.kubernetes.io/revision");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            // Of the deployment controller, on its deployments and on what they control.
+            annotations.retain(|name, _| !name.starts_with("deployment.kubernetes.io/"));
         }
     }
     remove(&mut object, "status");

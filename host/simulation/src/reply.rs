@@ -9,7 +9,7 @@ use super::call::{Call, Subresource, Unaddressed, Verb};
 use super::exec::Session;
 use super::status::Refusal;
 use super::store::Store;
-use super::{clock, delete, exec, pod, read, write};
+use super::{clock, delete, exec, pod, read, scale, write};
 
 /// The ways in which a request is answered.
 #[derive(Debug)]
@@ -42,7 +42,11 @@ pub(super) fn reply(store: &mut Store, parts: &http::request::Parts, bytes: &[u8
         }
         Verb::DeleteCollection => delete_collection(store, &call, &body, &now),
     };
-    Ok(Reply::Object(answer?))
+    let mut answer = answer?;
+    if call.subresource == Some(Subresource::Scale) {
+        answer.body = scale::of(&answer.body);
+    }
+    Ok(Reply::Object(answer))
 }
 
 fn delete_collection(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {

@@ -129,7 +129,7 @@ const fn row(
     }
 }
 
-static RESOURCES: [Resource; 23] = [
+static RESOURCES: [Resource; 24] = [
     row(("", "v1"), ("namespaces", "Namespace"), STATUS | ANSWERS_DELETED, &["status.phase"]),
     row(("", "v1"), ("nodes", "Node"), STATUS, &["spec.unschedulable"]),
     row(("", "v1"), ("pods", "Pod"), WORKLOAD | ANSWERS_DELETED, POD_FIELDS),
@@ -142,6 +142,7 @@ static RESOURCES: [Resource; 23] = [
     row(("apps", "v1"), ("replicasets", "ReplicaSet"), WORKLOAD, &["status.replicas"]),
     row(("apps", "v1"), ("statefulsets", "StatefulSet"), WORKLOAD, &[]),
     row(("apps", "v1"), ("daemonsets", "DaemonSet"), WORKLOAD, &[]),
+    row(("batch", "v1"), ("cronjobs", "CronJob"), WORKLOAD, &[]),
     row(("batch", "v1"), ("jobs", "Job"), WORKLOAD, &["status.successful"]),
     row(("networking.k8s.io", "v1"), ("networkpolicies", "NetworkPolicy"), NAMESPACED | GENERATION, &[]),
     row(("policy", "v1"), ("poddisruptionbudgets", "PodDisruptionBudget"), WORKLOAD, &[]),

@@ -21,7 +21,8 @@ pub(super) fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
             causes.extend(pod_spec("spec", spec));
             causes.extend(ephemeral::object(spec));
         }
-        "Job" => causes.extend(job(&spec["template"]["spec"])),
+        "Job" => causes.extend(job("spec.template.spec", &spec["template"]["spec"])),
+        "CronJob" => causes.extend(cron_job(spec)),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => causes.extend(workload(spec)),
         "NetworkPolicy" if !resource.custom => causes.extend(network_policy(spec)),
         _ => {}
@@ -70,8 +71,16 @@ fn pod_spec(field: &str, spec: &Value) -> Vec<Cause> {
     causes
 }
 
-fn job(pod: &Value) -> Vec<Cause> {
-    let field = "spec.template.spec";
+fn cron_job(spec: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if spec["schedule"].as_str().unwrap_or_default().is_empty() {
+        causes.push(Cause::required("spec.schedule", ""));
+    }
+    causes.extend(job("spec.jobTemplate.spec.template.spec", &spec["jobTemplate"]["spec"]["template"]["spec"]));
+    causes
+}
+
+fn job(field: &str, pod: &Value) -> Vec<Cause> {
     let mut causes = pod_spec(field, pod);
     if pod["restartPolicy"] == "Always" {
         let text = "valid values: \"OnFailure\", \"Never\"";

@@ -13,7 +13,7 @@ use super::lookup::{key, stored};
 use super::managed_fields;
 use super::status::{Cause, Refusal};
 use super::store::Store;
-use super::{decode, merge};
+use super::{decode, merge, scale};
 
 const MERGE: &str = "application/merge-patch+json";
 const JSON: &str = "application/json-patch+json";
@@ -63,6 +63,11 @@ pub(super) fn update(store: &mut Store, call: &Call, body: &Body, now: &Value) -
 /// Change the object as the body says, or create it where the body is applied.
 pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) -> Result<Answer, Refusal> {
     let kind = call.content_type.as_deref().unwrap_or_default();
+    let scales = call.subresource == Some(Subresource::Scale);
+    if kind == APPLY && scales {
+        let message = "the simulation applies no scale";
+        return Err(Refusal::unsupported_media_type(message, Value::Null));
+    }
     if kind == APPLY {
         return apply(store, call, body, now);
     }
@@ -78,11 +83,12 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) ->
         let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
         return Err(call::options_invalid(Verb::Patch, &cause));
     }
-    let old = stored(store, call)?.clone();
+    let stored = stored(store, call)?.clone();
+    let old = if scales { scale::of(&stored) } else { stored.clone() };
     let patched = match kind {
         MERGE => {
             let patch = body.patch("error decoding patch: ", "map[string]interface {}", Value::is_object)?;
-            let mut patched = old.clone();
+            let mut patched = old;
             json_patch::merge(&mut patched, &patch);
             patched
         }
@@ -92,10 +98,10 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) ->
         }
         _ => {
             let patch = body.patch("", "map[string]interface {}", Value::is_object)?;
-            merge::strategic(call.resource.structure(), old.clone(), patch)?
+            merge::strategic(call.structure(), old, patch)?
         }
     };
-    let decoded = decode::decode(call.resource.structure(), as_map(patched.clone())).map_err(|error| {
+    let decoded = decode::decode(call.structure(), as_map(patched.clone())).map_err(|error| {
         let (value, text) = if kind == STRATEGIC {
             (merge::go(&body.json().unwrap_or_default()), error.converted)
         } else {
@@ -106,7 +112,8 @@ pub(super) fn patch(store: &mut Store, call: &Call, body: &Body, now: &Value) ->
     check_kind(call, &decoded.object, &patched)?;
     check_address(call, &decoded.object)?;
     let warnings = warnings(call, &decoded.unknown)?;
-    let object = change::replace(store, call, &old, decoded.object, now, Tracking::Update)?;
+    let new = if scales { scale::write(call.resource, &stored, &decoded.object)? } else { decoded.object };
+    let object = change::replace(store, call, &stored, new, now, Tracking::Update)?;
     Ok(Answer { code: StatusCode::OK, body: object, warnings })
 }
 
@@ -189,16 +196,13 @@ fn warnings(call: &Call, unknown: &[String]) -> Result<Vec<String>, Refusal> {
 
 /// A patch must not make the object another kind of object.
 fn check_kind(call: &Call, object: &Value, patched: &Value) -> Result<(), Refusal> {
-    if object["kind"] == call.resource.kind && object["apiVersion"] == call.resource.api_version() {
+    let (group, version, kind) = call.kind();
+    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    if object["kind"] == kind && object["apiVersion"] == api_version {
         return Ok(());
     }
     let text = |field: &str| object[field].as_str().unwrap_or_default();
-    let error = body::no_conversion(
-        text("apiVersion"),
-        text("kind"),
-        body::internal_package(call.resource.group),
-        call.resource.kind,
-    );
+    let error = body::no_conversion(text("apiVersion"), text("kind"), body::internal_package(group), kind);
     Err(Refusal::invalid_kind("", "", "", &[Cause::invalid("patch", &json!(patched.to_string()), &error)]))
 }
 
