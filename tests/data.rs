@@ -66,7 +66,7 @@ async fn every_body_is_answered_and_the_host_stays_up() {
 /// Whatever was sent, each request is about one object by a well-formed name.
 fn check_requests(simulation: &Simulation) {
     let path = regex::Regex::new(
-        r"^/(api/v1|apis/networking\.k8s\.io/v1)/namespaces/[a-z0-9-]+/(pods|networkpolicies)/[a-z0-9.-]+(\?fieldManager=falco-talon\.kubernetes\.[a-z]+(&force=false)?)?$",
+        r"^/(api/v1|apis/networking\.k8s\.io/v1)/namespaces/[a-z0-9-]+/(pods|networkpolicies)/[a-z0-9.-]+(\?fieldManager=falco-talon\.kubernetes\.[a-z]+&fieldValidation=Strict(&force=false)?)?$",
     );
     let path = path.unwrap();
     let requests = simulation.requests();

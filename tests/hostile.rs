@@ -190,7 +190,10 @@ async fn one_that_hides_paths_in_names() {
     let end = lines.iter().find(|line| text(line, "rule") == "Bad" && line["message"] == "action").unwrap();
     expect!["72 requests were refused"].assert_eq(&format!("{}{}", text(end, "error"), text(end, "output")));
     let sent: Vec<_> = simulation.requests().into_iter().map(|it| format!("{} {}", it.method, it.path)).collect();
-    assert_eq!(sent, ["PATCH /api/v1/namespaces/shop/pods/web-1?fieldManager=falco-talon.kubernetes.label"]);
+    assert_eq!(
+        sent,
+        ["PATCH /api/v1/namespaces/shop/pods/web-1?fieldManager=falco-talon.kubernetes.label&fieldValidation=Strict"]
+    );
 }
 
 /// Nothing of its own is needed for that: the API server never answers.

@@ -21,6 +21,10 @@ const TRIES_MAX: usize = 3_000;
 const NAMESPACE: &str = "shop";
 const NODE: &str = "node-1";
 
+/// A node that there is not. Once the cluster knows that one is missing, it deletes what is on it, so each case misses
+/// another.
+const MISSING_NODE: &str = "elsewhere";
+
 /// What a container has logged, as a pod's annotations tell the simulation.
 const LOG: &str = "simulation.falco-talon.org/log.";
 const PREVIOUS_LOG: &str = "simulation.falco-talon.org/previous-log.";
@@ -60,7 +64,7 @@ impl Real {
     /// A namespace with these objects.
     pub(crate) async fn new(client: kube::Client, case: &str, objects: &[Value]) -> Real {
         let has_running_pods = objects.iter().any(runs);
-        let names = if has_running_pods { vec![NAMESPACE] } else { vec![NAMESPACE, NODE] };
+        let names = if has_running_pods { vec![NAMESPACE, MISSING_NODE] } else { vec![NAMESPACE, NODE, MISSING_NODE] };
         let of = |(version, kind): (&str, &str)| (version.to_owned(), kind.to_owned());
         let written = objects.iter().map(|object| of((text(&object["apiVersion"]), text(&object["kind"]))));
         let mut real = Real {

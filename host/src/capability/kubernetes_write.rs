@@ -68,7 +68,7 @@ impl Host for Call {
         let Write { address, fields, mut body, .. } = write;
         require(&preconditions, kind, &address, &mut body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Patch, &address, &fields).into()])?;
-        let path = address.path() + &self.write_query(&[("fieldManager", &self.field_manager())]);
+        let path = address.path() + &self.body_query(&[]);
         let request = self.request(Method::PATCH, path, content_type, &body);
         let sent = self.write(&request).await;
         self.written(entry, &address, &preconditions, sent)
@@ -85,10 +85,7 @@ impl Host for Call {
         // The API server creates what is not there, so both verbs must be granted.
         let asked = [Verb::Create, Verb::Patch].map(|verb| KubernetesRequest::new(verb, &address, &fields).into());
         let entry = self.gate(CAPABILITY, &asked)?;
-        let force = if force { "true" } else { "false" };
-        let parameters = [("fieldManager", self.field_manager()), ("force", force.to_owned())];
-        let parameters = parameters.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let path = address.path() + &self.write_query(&parameters);
+        let path = address.path() + &self.body_query(&[("force", if force { "true" } else { "false" })]);
         let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &body);
         let sent = self.write(&request).await;
         self.written(entry, &address, &preconditions, sent)
@@ -100,7 +97,7 @@ impl Host for Call {
             .map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let object = write.address.named(&write.name).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &object, &write.fields).into()])?;
-        let path = write.address.path() + &self.write_query(&[("fieldManager", &self.field_manager())]);
+        let path = write.address.path() + &self.body_query(&[]);
         let request = self.request(Method::POST, path, JSON, &write.body);
         let sent = self.write(&request).await;
         self.written(entry, &object, &Preconditions { uid: None, resource_version: None }, sent)
@@ -214,6 +211,13 @@ impl Call {
 
     fn request(&self, method: Method, path: String, content_type: &'static str, body: &Value) -> ApiRequest {
         ApiRequest { method, path, content_type, body: body.to_string().into(), rehearsed: self.dry_run }
+    }
+
+    /// The query of a write whose body is the actionner's: what the type does not have is refused, and not dropped
+    /// without a word.
+    fn body_query(&self, parameters: &[(&str, &str)]) -> String {
+        let manager = self.field_manager();
+        self.write_query(&[&[("fieldManager", manager.as_str()), ("fieldValidation", "Strict")], parameters].concat())
     }
 
     fn write_query(&self, parameters: &[(&str, &str)]) -> String {
