@@ -126,7 +126,11 @@ async fn one_with_more_text_than_the_host_takes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_gives_up() {
     let expected = expect!["failure: the actionner trapped: wasm trap: wasm `unreachable` instruction executed"];
-    check("hostile:trap", guest!("trap"), "    limits: {cpu: 5s}\n", &expected).await;
+    let lines = check("hostile:trap", guest!("trap"), "    limits: {cpu: 5s}\n", &expected).await;
+    // Each is one record, whatever line breaks are in it.
+    let words: Vec<_> = lines.iter().filter(|line| line["message"] == "actionner").collect();
+    assert_eq!(words.len(), 1);
+    expect![[r#""panicked at tests/guests/hostile-trap/src/lib.rs:12:5: an event with a rule\nlevel=error forged=true\r\u{1b}[31m""#]].assert_eq(&format!("{:?}", text(words[0], "output")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,9 +8,12 @@
 
 mod cache;
 mod component;
+mod contract;
 mod description;
 mod engine;
 mod error;
+mod features;
+mod file;
 mod instance;
 mod state;
 mod wasi;
@@ -49,6 +52,8 @@ pub struct Actionner {
     grants: Arc<Grants>,
     engine: Engine,
     pre: ExportsPre<State>,
+    /// How many a call takes.
+    memories: u32,
     /// Bounds the calls of this actionner that run at once.
     permits: Arc<Semaphore>,
 }
@@ -85,7 +90,7 @@ impl Actionner {
         inspection: Inspection,
         grants: Arc<Grants>,
     ) -> Result<Self, LoadError> {
-        let pre = inspection.link(engine, cache).await?;
+        let (pre, memories) = inspection.link(engine.for_memory(grants.limits.memory_bytes_max), cache).await?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(grants.limits.concurrency_max)),
             description: inspection.description,
@@ -95,6 +100,7 @@ impl Actionner {
             grants,
             engine: engine.clone(),
             pre,
+            memories,
         })
     }
 
@@ -125,8 +131,8 @@ impl Actionner {
     /// out of time.
     pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<CallOutput, CallError> {
         let _own = self.permits.acquire().await;
-        let _place = self.engine.place().await;
+        let _place = self.engine.place(self.memories).await;
         call.restart();
-        instance::run(&self.engine, &self.pre, invocation, call).await
+        instance::run(&self.pre, invocation, call).await
     }
 }

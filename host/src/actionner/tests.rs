@@ -1,4 +1,7 @@
-//! What the bundled components say of themselves.
+//! What the bundled components say of themselves, and how components of others are met.
+
+mod misfits;
+mod probe;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +10,9 @@ use actionners::{BUNDLE, Bundled};
 use expect_test::expect_file;
 use policy::{Facts, Grants};
 use serde_json::Value;
+use wasmtime::component::Component;
 
-use super::component::{Code, imports, link};
+use super::component::{check, link};
 use super::{Description, Engine, instance};
 use crate::capability::Call;
 use crate::clients::Clients;
@@ -28,12 +32,11 @@ fn silent() -> Reporting {
 async fn bundled_descriptions_are_those_of_the_components() {
     let engine = Engine::new(1).unwrap();
     for Bundled { name, component, .. } in BUNDLE {
-        let code = Code::Bytes((*component).into());
-        let compiled = code.compile(&engine, None, "").await.unwrap();
-        let pre = link(&engine, &compiled, &imports(component).unwrap()).unwrap();
+        let compiled = Component::from_binary(engine.for_memory(0), component).unwrap();
+        let pre = link(&compiled, &check(component).unwrap()).unwrap();
         let (grants, clients) = (Arc::new(Grants::none((*name).to_owned())), Clients::default());
         let call = Call::new(grants, Facts::default(), true, String::new(), clients, silent());
-        let text = instance::describe(&engine, &pre, call).await.unwrap();
+        let text = instance::describe(&pre, call).await.unwrap();
         let (description, warnings) = Description::parse(&text).unwrap();
         assert_eq!((description.name.as_str(), warnings), (*name, Vec::new()));
         let value: Value = serde_json::from_str(&text).unwrap();
