@@ -66,7 +66,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
     let engine = Engine::new(config.concurrency_events_max).map_err(machine)?;
     if let Some(refusal) = engine.refusal() {
-        logger.line(Level::Warn, "init").error(refusal).write();
+        logger.line(Level::Warn, "init").error(&refusal).write();
     }
     let loader = Loader::new(&config, cluster, engine, cache(&config, &logger), reporting.clone());
     let generation = Arc::new(ArcSwap::from_pointee(load(&loader).await?));

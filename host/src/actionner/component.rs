@@ -15,7 +15,7 @@ use wasmtime::component::{Component, Linker};
 
 use super::cache::Cache;
 use super::description::Description;
-use super::engine::Engine;
+use super::engine::{Engine, MEMORIES_MAX};
 use super::error::LoadError;
 use super::state::State;
 use super::{contract, features, file, instance, wasi};
@@ -120,6 +120,9 @@ impl Inspection {
     ) -> Result<(ExportsPre<State>, u32), LoadError> {
         let component = self.code.compile(engine, cache).await?;
         let memories = component.resources_required().map_or(1, |required| required.num_memories);
+        if memories > MEMORIES_MAX {
+            return Err(LoadError::TooMuch(format!("it has {memories} memories, and a call may have {MEMORIES_MAX}")));
+        }
         Ok((link(&component, &self.imports)?, memories))
     }
 

@@ -1,7 +1,8 @@
 //! The engines that all components share: their settings, their clock and their places.
 //!
-//! A place is address space that is kept for one call, so that a call need not ask the system for it. It has what the
-//! default policy allows. What a policy allows beyond that is taken for each call anew, by an engine of its own.
+//! A place is address space that is kept for one call, so that a call need not ask the system for it. Where a memory can
+//! have as much of it as any address of a component can reach, its code needs no checks of bounds. Not every machine
+//! gives so much; on others places are as large as what the default policy allows, or there are none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +16,15 @@ const EPOCH: Duration = Duration::from_millis(10);
 /// Each level of a call inside a component needs some of this; recursion past it is a trap.
 const STACK_BYTES_MAX: usize = 512 * 1024;
 
-/// The memory of a place: what a call may have where the policy does not say otherwise.
-pub(super) const PLACE_BYTES: usize = 64 << 20;
+/// What 32 bits can address, and the most that a policy grants.
+const MEMORY_BYTES_MAX: usize = 4 << 30;
 
-/// What lies behind each memory, so that small offsets need no check of their own.
-const GUARD_BYTES: u64 = 64 << 10;
+/// What a call may have where the policy does not say otherwise.
+const MEMORY_BYTES_BY_DEFAULT: usize = 64 << 20;
+
+/// What lies behind each memory, so that offsets below it need no check of their own: nearly all, or small ones.
+const GUARD_BYTES: usize = 32 << 20;
+const GUARD_BYTES_BY_DEFAULT: usize = 64 << 10;
 
 /// A component made of Rust has one core instance, one memory and one table; those of other languages bring adapters
 /// along, up to 38 of them and 16 tables.
@@ -33,9 +38,8 @@ pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// The engines, shared by all components.
 #[derive(Clone)]
 pub struct Engine {
-    /// None where the machine refuses the address space.
-    pooled: Option<wasmtime::Engine>,
-    on_demand: wasmtime::Engine,
+    /// Each with the largest memory that it gives, smaller ones first. The last one gives all that can be granted.
+    engines: Vec<(usize, wasmtime::Engine)>,
     /// As many as calls may run at once.
     places: Arc<Semaphore>,
     /// What there is of memories besides one for each place.
@@ -55,14 +59,16 @@ pub(super) struct Place {
 pub struct EngineError(wasmtime::Error);
 
 /// The machine has not enough address space for the places.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the machine does not give the {} MiB of address space in which {calls} calls at once have their memory (see `ulimit -v`): each call asks the system for its own, which makes it slower; a lower `concurrency.events_max` needs less",
-    .bytes >> 20
+    "the machine does not give the {} GiB of address space in which {calls} calls at once run fastest (see `ulimit -v`): {}; a lower `concurrency.events_max` needs less",
+    .bytes.div_ceil(1 << 30),
+    if *.has_places { "each has a smaller part of it, and computes more slowly" } else { "each asks the system for its memory anew" }
 )]
 pub struct Refusal {
     calls: usize,
     bytes: u64,
+    has_places: bool,
 }
 
 impl Engine {
@@ -72,27 +78,44 @@ impl Engine {
     ///
     /// Where the machine refuses even the thread of the clock.
     pub fn new(concurrency_max: usize) -> Result<Self, EngineError> {
+        let mut engines = Vec::new();
+        for (place_bytes, guard_bytes) in
+            [(MEMORY_BYTES_MAX, GUARD_BYTES), (MEMORY_BYTES_BY_DEFAULT, GUARD_BYTES_BY_DEFAULT)]
+        {
+            let strategy = InstanceAllocationStrategy::Pooling(pool(concurrency_max, place_bytes));
+            if let Ok(engine) = wasmtime::Engine::new(&config(strategy, place_bytes, guard_bytes)) {
+                engines.push((place_bytes, engine));
+                break;
+            }
+        }
+        let place_bytes = engines.first().map(|(bytes, _)| *bytes);
+        if place_bytes != Some(MEMORY_BYTES_MAX) {
+            let strategy = InstanceAllocationStrategy::OnDemand;
+            let config = config(strategy, MEMORY_BYTES_BY_DEFAULT, GUARD_BYTES_BY_DEFAULT);
+            engines.push((MEMORY_BYTES_MAX, wasmtime::Engine::new(&config).map_err(EngineError)?));
+        }
+        start_clock(engines.iter().map(|(_, engine)| engine.weak()).collect())?;
         let spare = spare_memories(concurrency_max);
-        let pooled = wasmtime::Engine::new(&config(InstanceAllocationStrategy::Pooling(pool(concurrency_max)))).ok();
-        let on_demand = wasmtime::Engine::new(&config(InstanceAllocationStrategy::OnDemand)).map_err(EngineError)?;
-        start_clock([Some(&on_demand), pooled.as_ref()].into_iter().flatten().map(wasmtime::Engine::weak).collect())?;
-        let bytes = (concurrency_max + spare) as u64 * (PLACE_BYTES as u64 + GUARD_BYTES);
-        let refusal = pooled.is_none().then_some(Refusal { calls: concurrency_max, bytes });
-        let (places, memories) = (Semaphore::new(concurrency_max), Semaphore::new(spare));
-        Ok(Self { pooled, on_demand, places: Arc::new(places), memories: Arc::new(memories), refusal })
+        let bytes = (concurrency_max + spare) as u64 * (MEMORY_BYTES_MAX + GUARD_BYTES) as u64;
+        let refusal = Refusal { calls: concurrency_max, bytes, has_places: place_bytes.is_some() };
+        Ok(Self {
+            engines,
+            places: Arc::new(Semaphore::new(concurrency_max)),
+            memories: Arc::new(Semaphore::new(spare)),
+            refusal: Some(refusal).filter(|_| place_bytes != Some(MEMORY_BYTES_MAX)),
+        })
     }
 
     /// What makes calls slower than they could be, if anything does.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_ref()
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal
     }
 
     /// The engine for components whose calls may have so much memory.
     pub(super) fn for_memory(&self, bytes_max: usize) -> &wasmtime::Engine {
-        match &self.pooled {
-            Some(pooled) if bytes_max <= PLACE_BYTES => pooled,
-            _ => &self.on_demand,
-        }
+        let last = self.engines.len() - 1;
+        let large_enough = self.engines.iter().position(|(bytes, _)| *bytes >= bytes_max);
+        &self.engines[large_enough.unwrap_or(last)].1
     }
 
     /// A place for one call of a component with so many memories, waited for.
@@ -107,22 +130,23 @@ impl Engine {
     }
 }
 
-fn config(strategy: InstanceAllocationStrategy) -> Config {
+/// `memory_bytes` of address space are kept for each memory.
+fn config(strategy: InstanceAllocationStrategy, memory_bytes: usize, guard_bytes: usize) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES_MAX)
         .wasm_component_model(true)
-        .memory_reservation(PLACE_BYTES as u64)
-        .memory_reservation_for_growth(PLACE_BYTES as u64)
-        .memory_guard_size(GUARD_BYTES)
+        .memory_reservation(memory_bytes as u64)
+        .memory_reservation_for_growth(memory_bytes as u64)
+        .memory_guard_size(guard_bytes as u64)
         // In a place it can't.
         .memory_may_move(matches!(strategy, InstanceAllocationStrategy::OnDemand))
         .allocation_strategy(strategy);
     config
 }
 
-fn pool(concurrency_max: usize) -> PoolingAllocationConfig {
+fn pool(concurrency_max: usize, place_bytes: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     // One more than there are places: an instance can still be on its way out while the next one comes in.
     let count = |count: usize| u32::try_from(count.saturating_add(1)).unwrap_or(u32::MAX);
@@ -130,7 +154,7 @@ fn pool(concurrency_max: usize) -> PoolingAllocationConfig {
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(CORE_INSTANCES_MAX))
         .total_memories(count(concurrency_max + spare_memories(concurrency_max)))
-        .max_memory_size(PLACE_BYTES)
+        .max_memory_size(place_bytes)
         .total_tables(calls.saturating_mul(TABLES_MAX))
         .total_stacks(calls)
         .max_core_instances_per_component(CORE_INSTANCES_MAX)

@@ -1,6 +1,7 @@
 //! What the bundled components say of themselves, and how components of others are met.
 
 mod misfits;
+mod places;
 mod probe;
 
 use std::path::Path;
@@ -8,12 +9,12 @@ use std::sync::Arc;
 
 use actionners::{BUNDLE, Bundled};
 use expect_test::expect_file;
-use policy::{Facts, Grants};
+use policy::{Facts, Grants, Limits};
 use serde_json::Value;
 use wasmtime::component::Component;
 
 use super::component::{check, link};
-use super::{Description, Engine, instance};
+use super::{Actionner, Description, Engine, Inspection, Invocation, LoadError, Origin, instance};
 use crate::capability::Call;
 use crate::clients::Clients;
 use crate::telemetry::Reporting;
@@ -21,10 +22,39 @@ use crate::telemetry::audit::Audit;
 use crate::telemetry::logs::{Format, Logger};
 use crate::telemetry::metrics::Metrics;
 
+/// What the default policy allows.
+const MEMORY_BYTES_MAX: usize = 64 << 20;
+
 fn silent() -> Reporting {
     let logger = Logger::new(Format::Json, std::io::sink());
     let metrics = Metrics::new("", 1).unwrap();
     Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) }
+}
+
+/// A call that may use so much memory, and reach nothing.
+fn call(memory_bytes_max: usize) -> Call {
+    Call::new(grants(memory_bytes_max), Facts::default(), true, String::new(), Clients::default(), silent())
+}
+
+fn grants(memory_bytes_max: usize) -> Arc<Grants> {
+    let none = Grants::none("probe:one".to_owned());
+    Arc::new(Grants { limits: Limits { memory_bytes_max, ..none.limits }, ..none })
+}
+
+async fn load(engine: &Engine, component: Vec<u8>, memory_bytes_max: usize) -> Result<Actionner, LoadError> {
+    let described = call(memory_bytes_max);
+    let inspection = Inspection::new(engine, None, Origin::Bundled, component.into(), None, described).await?;
+    Actionner::load(engine, None, inspection, grants(memory_bytes_max)).await
+}
+
+/// What comes of a call.
+async fn run(actionner: &Actionner, memory_bytes_max: usize) -> String {
+    let text = || "{}".to_owned();
+    let invocation = Invocation { event: text(), parameters: text(), context: text(), trace_id: String::new() };
+    match actionner.call(&invocation, call(memory_bytes_max)).await {
+        Ok(output) => format!("{:?}", output.result.unwrap()),
+        Err(error) => error.to_string(),
+    }
 }
 
 /// `description.json` of an actionner's folder is what its component answers, so that a start need not ask.
@@ -34,9 +64,7 @@ async fn bundled_descriptions_are_those_of_the_components() {
     for Bundled { name, component, .. } in BUNDLE {
         let compiled = Component::from_binary(engine.for_memory(0), component).unwrap();
         let pre = link(&compiled, &check(component).unwrap()).unwrap();
-        let (grants, clients) = (Arc::new(Grants::none((*name).to_owned())), Clients::default());
-        let call = Call::new(grants, Facts::default(), true, String::new(), clients, silent());
-        let text = instance::describe(&pre, call).await.unwrap();
+        let text = instance::describe(&pre, call(MEMORY_BYTES_MAX)).await.unwrap();
         let (description, warnings) = Description::parse(&text).unwrap();
         assert_eq!((description.name.as_str(), warnings), (*name, Vec::new()));
         let value: Value = serde_json::from_str(&text).unwrap();

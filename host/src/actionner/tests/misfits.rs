@@ -1,30 +1,14 @@
 //! Components that do not fit, each with what the host says of it.
 
-use std::sync::Arc;
-
 use expect_test::{Expect, expect};
-use policy::{Facts, Grants};
 
 use super::probe::{LOG, Probe, action, log_import};
-use super::silent;
-use crate::actionner::{Actionner, Engine, Inspection, Invocation, LoadError, Origin};
-use crate::capability::Call;
-use crate::clients::Clients;
-
-fn call() -> Call {
-    let (grants, clients) = (Arc::new(Grants::none("probe:one".to_owned())), Clients::default());
-    Call::new(grants, Facts::default(), true, String::new(), clients, silent())
-}
-
-async fn load(component: Vec<u8>) -> Result<Actionner, LoadError> {
-    let engine = Engine::new(1).unwrap();
-    let inspection = Inspection::new(&engine, None, Origin::Bundled, component.into(), None, call()).await?;
-    Actionner::load(&engine, None, inspection, Arc::new(Grants::none("probe:one".to_owned()))).await
-}
+use super::{MEMORY_BYTES_MAX, load, run};
+use crate::actionner::Engine;
 
 /// What the host says of a component.
 async fn said(component: Vec<u8>) -> String {
-    match load(component).await {
+    match load(&Engine::new(1).unwrap(), component, MEMORY_BYTES_MAX).await {
         Ok(_) => "loads".to_owned(),
         Err(error) => without_digest(&error.to_string()),
     }
@@ -40,14 +24,8 @@ async fn check(probe: Probe, expected: Expect) {
 
 /// What comes of a call.
 async fn check_call(probe: Probe, expected: Expect) {
-    let actionner = load(probe.component()).await.unwrap();
-    let text = || "{}".to_owned();
-    let invocation = Invocation { event: text(), parameters: text(), context: text(), trace_id: String::new() };
-    let said = match actionner.call(&invocation, call()).await {
-        Ok(output) => format!("{:?}", output.result.unwrap()),
-        Err(error) => error.to_string(),
-    };
-    expected.assert_eq(&said);
+    let actionner = load(&Engine::new(1).unwrap(), probe.component(), MEMORY_BYTES_MAX).await.unwrap();
+    expected.assert_eq(&run(&actionner, MEMORY_BYTES_MAX).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
