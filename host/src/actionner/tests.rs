@@ -2,7 +2,7 @@
 
 mod misfits;
 mod places;
-mod probe;
+pub(crate) mod probe;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::telemetry::metrics::Metrics;
 /// What the default policy allows.
 const MEMORY_BYTES_MAX: usize = 64 << 20;
 
-fn silent() -> Reporting {
+pub(crate) fn silent() -> Reporting {
     let logger = Logger::new(Format::Json, std::io::sink());
     let metrics = Metrics::new("", 1).unwrap();
     Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) }

@@ -344,3 +344,6 @@ fn catalogue(inspections: &[Inspection]) -> Catalogue {
 fn read(path: &Path) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(path).map_err(|error| vec![Problem::Read { path: path.to_owned(), error }])
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,44 +4,44 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// An actionner that does nothing, in parts that a test can change.
-pub(super) struct Probe {
+pub(crate) struct Probe {
     /// Of the contract that it is built against; empty: none.
-    pub(super) version: &'static str,
+    pub(crate) version: &'static str,
     /// The interface `action`.
-    pub(super) action: String,
+    pub(crate) action: String,
     /// Further interfaces of the contract's package.
-    pub(super) interfaces: &'static str,
+    pub(crate) interfaces: &'static str,
     /// Further packages.
-    pub(super) packages: String,
+    pub(crate) packages: String,
     /// What its world imports.
-    pub(super) imports: String,
+    pub(crate) imports: String,
     /// What its world exports.
-    pub(super) exports: &'static str,
+    pub(crate) exports: &'static str,
     /// What its module imports.
-    pub(super) module_imports: String,
+    pub(crate) module_imports: String,
     /// The memory of its module.
-    pub(super) memory: &'static str,
+    pub(crate) memory: &'static str,
     /// Further parts of its module.
-    pub(super) module: &'static str,
+    pub(crate) module: &'static str,
     /// What `run` does before it answers.
-    pub(super) run: &'static str,
+    pub(crate) run: &'static str,
     /// The parameters of `run`, flattened.
-    pub(super) run_parameters: usize,
+    pub(crate) run_parameters: usize,
     /// What it says of itself.
-    pub(super) description: &'static str,
+    pub(crate) description: &'static str,
 }
 
 /// `log` as the contract has it.
-pub(super) const LOG: &str =
+pub(crate) const LOG: &str =
     "interface log { enum level { debug, info, warn, error } write: func(level: level, message: string); }";
 
 /// The module's import of it.
-pub(super) fn log_import(version: &str, function: &str, parameters: &str) -> String {
+pub(crate) fn log_import(version: &str, function: &str, parameters: &str) -> String {
     format!(r#"(import "falco-talon:actionner/log@{version}" "{function}" (func $imported {parameters}))"#)
 }
 
 /// The contract's `action`, with some of its words changed.
-pub(super) fn action(from: &str, to: &str) -> String {
+pub(crate) fn action(from: &str, to: &str) -> String {
     let action = include_str!("../../../../wit/action.wit");
     assert!(action.contains(from), "'{from}' is not in the contract");
     action.replace(from, to)
@@ -68,7 +68,11 @@ impl Default for Probe {
 }
 
 impl Probe {
-    pub(super) fn component(&self) -> Vec<u8> {
+    /// Another description of the same name.
+    pub(crate) const OTHER: &str = r#"{"name": "probe:one", "version": "1.0.1", "summary": "A probe",
+        "example": "{action: Probe, actionner: 'probe:one'}", "parameters_schema": {}}"#;
+
+    pub(crate) fn component(&self) -> Vec<u8> {
         let (resolve, world) = {
             let mut resolve = Resolve::new();
             let package = resolve.push_source("probe.wit", &self.wit()).unwrap();
@@ -82,7 +86,7 @@ impl Probe {
     }
 
     /// The interfaces alone, as `wasm-tools component wit --wasm` makes them.
-    pub(super) fn package() -> Vec<u8> {
+    pub(crate) fn package() -> Vec<u8> {
         let mut resolve = Resolve::new();
         let package = resolve.push_source("probe.wit", &Self::default().wit()).unwrap();
         wit_component::encode(&resolve, package).unwrap()
