@@ -102,7 +102,9 @@ pub(super) async fn run(pre: &ExportsPre<State>, invocation: &Invocation, call: 
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
-pub(super) async fn describe(pre: &ExportsPre<State>, call: Call) -> Result<String, CallError> {
+pub(super) async fn describe(pre: &ExportsPre<State>, mut call: Call) -> Result<String, CallError> {
+    // It was compiled first, which is not its own time.
+    call.restart();
     let (mut store, bounds) = enter(pre.engine(), call);
     let describe = async {
         let exports = pre.instantiate_async(&mut store).await?;
