@@ -103,7 +103,8 @@ async fn imports_beyond_the_grants_are_refused_and_named() {
           `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
           kubernetes: [{verbs: [get], resources: [pods], scope: event-target}]
           `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
-          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}] file="actionners/guest.wasm"
+          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}]
+          Where the toolchain imports whole interfaces: build it against a copy of `wit/` that has only the functions that it calls; or write `ungranted: deny` into its entry, and it is loaded with these always denied file="actionners/guest.wasm"
     "#]]).await;
 }
 

@@ -74,7 +74,8 @@ impl Actionner {
         component::check_digest(inspection, &grants)?;
         let missing = policy.missing_grants(&name, &inspection.imports);
         if !missing.is_empty() {
-            return Err(LoadError::MissingGrants { name, missing });
+            let is_of_program = inspection.origin == Origin::Bundled;
+            return Err(LoadError::MissingGrants { name, missing, is_of_program });
         }
         Ok(grants)
     }

@@ -115,14 +115,24 @@ pub enum LoadError {
         digest: String,
     },
     /// It imports more than the policy grants.
-    #[error("'{name}' imports more than the policy grants it:{}", missing.iter().map(|grant| format!("\n  {grant}")).collect::<String>())]
+    #[error(
+        "'{name}' imports more than the policy grants it:{}{}",
+        missing.iter().map(|grant| format!("\n  {grant}")).collect::<String>(),
+        if *.is_of_program { "" } else { TRIMMED }
+    )]
     MissingGrants {
         /// Its name.
         name: ActionnerName,
         /// What it lacks.
         missing: Vec<MissingGrant>,
+        /// Whether it is one of the program's own, which import what they use.
+        is_of_program: bool,
     },
 }
+
+/// What those can do whose toolchain imports all functions of an interface.
+const TRIMMED: &str = "\n  Where the toolchain imports whole interfaces: build it against a copy of `wit/` that has only the functions that it \
+                       calls; or write `ungranted: deny` into its entry, and it is loaded with these always denied";
 
 /// What an entry of the policy would have to say so that it can.
 fn advice(error: &CallError, digest: &str) -> String {

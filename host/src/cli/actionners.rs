@@ -63,7 +63,7 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
             match loader.inspect_one(&policy, origin.clone(), bytes.into(), None).await {
                 Ok(inspection) => {
                     warn(&context, std::slice::from_ref(&inspection));
-                    print(&inspected(&inspection));
+                    print(&inspected(&inspection, &policy));
                     Vec::new()
                 }
                 Err(error) => vec![Problem::Component { origin, error }],
@@ -98,11 +98,12 @@ fn listed(inspection: &Inspection, policy: &Policy) -> String {
         ("allow_output", (description.output == OutputUse::Optional).into()),
         ("require_output", (description.output == OutputUse::Required).into()),
         ("imports", imports(&inspection.imports)),
+        ("ungranted", ungranted(inspection, policy)),
     ];
     format!("--- {} ---\n\n{}", description.name, yaml(&item))
 }
 
-fn inspected(inspection: &Inspection) -> String {
+fn inspected(inspection: &Inspection, policy: &Policy) -> String {
     let description = &inspection.description;
     let item = [
         ("name", description.name.as_str().into()),
@@ -110,6 +111,7 @@ fn inspected(inspection: &Inspection) -> String {
         ("description", description.summary.as_str().into()),
         ("digest", inspection.digest.as_str().into()),
         ("imports", imports(&inspection.imports)),
+        ("ungranted", ungranted(inspection, policy)),
         ("required_output_fields", required_fields(description)),
         ("reads", description.reads.as_ref().map_or_else(|| "all".into(), |fields| json!(fields))),
         ("repeatable", description.repeatable.into()),
@@ -161,10 +163,19 @@ fn imports(imports: &[Import]) -> Value {
     imports.iter().map(Import::to_string).collect()
 }
 
-/// The items in their own order; below them, the serializer's.
+/// What of the imports the policy's entry does not grant; null where there is none, or no entry.
+fn ungranted(inspection: &Inspection, policy: &Policy) -> Value {
+    let name = &inspection.description.name;
+    let Entry::Granted(_) = policy.entry(name) else { return Value::Null };
+    let missing = policy.missing_grants(name, &inspection.imports);
+    let ungranted: Vec<Import> = missing.into_iter().map(|missing| missing.import).collect();
+    if ungranted.is_empty() { Value::Null } else { imports(&ungranted) }
+}
+
+/// The items in their own order, but for what there is not; below them, the serializer's.
 fn yaml(items: &[(&str, Value)]) -> String {
     let mut text = String::new();
-    for (key, value) in items {
+    for (key, value) in items.iter().filter(|(_, value)| !value.is_null()) {
         let item = serde_json::Map::from_iter([((*key).to_owned(), value.clone())]);
         // A JSON value with text keys always has a form in YAML.
         text += &serde_saphyr::to_string(&item).unwrap_or_default();

@@ -79,16 +79,26 @@ async fn of_two_components_of_one_name_the_pinned_one_counts() {
         expected.assert_eq(&said(&folder(files), policy).await);
     }
     let pinned = entry(&one, "");
-    check(&[("a.wasm", &one), ("z.wasm", &other)], &pinned, expect![[r#"
+    check(
+        &[("a.wasm", &one), ("z.wasm", &other)],
+        &pinned,
+        expect![[r#"
         a.wasm: probe:one: loads
-        z.wasm: there is another actionner 'probe:one' already; each name can be taken once"#]]).await;
+        z.wasm: there is another actionner 'probe:one' already; each name can be taken once"#]],
+    )
+    .await;
     check(&[("z.wasm", &one), ("a.wasm", &other)], &pinned, expect![[r#"
         z.wasm: probe:one: loads
         a.wasm: there are several components of the name 'probe:one', and the one that counts is the one whose digest the policy's entry names; this one's is DIGEST"#]]).await;
     check(&[("a.wasm", &one), ("z.wasm", &other)], "actionners: {}\n", expect![[r#"
         a.wasm: there are several components of the name 'probe:one', and the one that counts is the one whose digest the policy's entry names; this one's is DIGEST
         z.wasm: there are several components of the name 'probe:one', and the one that counts is the one whose digest the policy's entry names; this one's is DIGEST"#]]).await;
-    check(&[("a.wasm", &one), ("b.wasm", &one)], &pinned, expect![[r#"
+    check(
+        &[("a.wasm", &one), ("b.wasm", &one)],
+        &pinned,
+        expect![[r#"
         a.wasm: probe:one: loads
-        b.wasm: there is another actionner 'probe:one' already; each name can be taken once"#]]).await;
+        b.wasm: there is another actionner 'probe:one' already; each name can be taken once"#]],
+    )
+    .await;
 }
