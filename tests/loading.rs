@@ -247,3 +247,17 @@ async fn a_cache_that_others_can_write_is_not_used() {
         .assert_eq(&text(warning, "error").replace(&folder.path().display().to_string(), "FOLDER"));
     assert!(entries(&cache).is_empty());
 }
+
+#[tokio::test]
+async fn what_a_policy_takes_from_protection_is_a_warning() {
+    let folder = folder("hostile:any", b"", "");
+    fs::remove_file(folder.path().join("actionners/guest.wasm")).unwrap();
+    fs::write(folder.path().join("policy.yaml"), "unprotected: {namespaces: [kube-system]}\n").unwrap();
+    let only_good = rules("hostile:any").split("- rule: Bad").next().unwrap().to_owned();
+    fs::write(folder.path().join("rules.yaml"), only_good).unwrap();
+    let host = start(config(folder.path())).await.unwrap_or_else(|lines| panic!("{}", told(&lines)));
+    let warnings: Vec<Value> = host.stop().await.into_iter().filter(|line| text(line, "level") == "warn").collect();
+    expect![[r#"
+        warn policy: the namespace `kube-system` is not protected: writes that are granted reach it position="policy.yaml:1:28"
+    "#]].assert_eq(&said(&warnings, folder.path()));
+}

@@ -153,7 +153,7 @@ async fn roles(case: &std::path::Path, world: &World, id: &str) -> Vec<Value> {
     }
     let loaded = loader(folder.path()).load().await.unwrap_or_else(|problems| panic!("{problems:?}"));
     let account = ServiceAccount { namespace: "falco-talon".to_owned(), name: id.to_owned() };
-    let grants = loaded.generation.actionners.values().map(|actionner| actionner.grants());
+    let grants = loaded.generation.actionners.values().map(|actionner| &**actionner.grants());
     let text =
         manifests(grants, Some(&account)).unwrap_or_default().replace("name: falco-talon", &format!("name: {id}"));
     let mut documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();

@@ -6,6 +6,7 @@
 //! fields that a body touches ([`touched_fields`]).
 
 mod body;
+mod field;
 mod touched;
 
 mod targets;
@@ -34,8 +35,9 @@ mod tests;
 
 pub use body::{BodyError, check_identity, name_in_body};
 pub use decision::{Request, decide};
-pub use denial::{Decision, Denial, DenialReason};
+pub use denial::{Decision, Denial, DenialReason, FieldsNote};
 pub use facts::Facts;
+pub use field::{TouchedField, Written};
 pub use functions::FunctionRequest;
 pub use http::{HttpRequest, MethodError};
 pub use kubernetes::KubernetesRequest;

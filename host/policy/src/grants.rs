@@ -1,24 +1,24 @@
 //! What actionners may do: grants as checked values, never the text that they were written in.
 //!
 //! Everything is denied but what a grant allows. Entries are keyed by actionner: those of the
-//! bundled actionners are built in, and an operator's file replaces an entry whole, forbids an
-//! actionner (`{forbidden: true}`), or adds one for a component of its own, whose `digest` it
-//! must then name:
+//! bundled actionners are built in, and an operator's file replaces an entry whole, adds to it
+//! (`extends: bundled`), forbids an actionner (`forbidden: true`), or adds an entry for a component
+//! of its own, whose `digest` it must then name:
 //!
 //! ```yaml
-//! protected: namespaces: [kube-system]     # the default; the host's own is always added limits: {memory: 64Mi, cpu:
-//! 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64} actionners:
-//! kubernetes:terminate: {forbidden: true} acme:quarantine:
+//! version: 1
+//! protected:
+//!   namespaces: [prod-*]   # beside kube-system and the host's own
+//! actionners:
+//!   kubernetes:terminate: {forbidden: true}
+//!   kubernetes:script:
+//!     extends: bundled
+//!     limits: {deadline: 2m}
+//!   acme:quarantine:
 //!     digest: sha256:…
 //!     kubernetes:
 //!       - {verbs: [get], resources: [pods, apps/deployments], scope: event-target}
 //!       - {verbs: [patch], resources: [pods], fields: [metadata.labels]}
-//!     functions:
-//!       - {provider: gcp, names: [respond, team-*], locations: [europe-west1]}
-//!     http:
-//!       - {url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}
-//!     objects:
-//!       - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get, put]}
 //!     limits: {deadline: 5s}
 //! ```
 //!
@@ -30,7 +30,10 @@
 mod field;
 mod limits;
 mod pattern;
+mod power;
 mod write;
+
+mod fields;
 
 mod functions;
 mod http;
@@ -42,6 +45,7 @@ mod granted;
 mod interface;
 
 mod gates;
+mod narrow;
 pub mod rbac;
 
 mod operator;
@@ -57,6 +61,7 @@ mod properties;
 mod tests;
 
 pub use field::{FieldPath, Segment};
+pub use fields::{FieldGrant, ValuePattern};
 pub use functions::{FunctionGrant, FunctionPattern, Provider};
 pub use gates::{Addition, MissingGrant, is_wasi, least_privilege_entry};
 pub use granted::{Entry, Granted, Grants};
@@ -68,5 +73,6 @@ pub use objects::{ObjectGrant, ObjectTarget, ObjectVerb, check_key, check_label}
 pub use operator::OperatorPolicy;
 pub use pattern::Pattern;
 pub use policy::Policy;
+pub(crate) use power::{may_hold_power, steps_to_write_out};
 pub use problem::PolicyError;
 pub(crate) use write::flow_list;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use http::Method;
 use policy::{
-    Address, AddressError, FieldPath, KubernetesRequest, PatchKind, Verb, check_identity, name_in_body, touched_fields,
+    Address, AddressError, KubernetesRequest, PatchKind, TouchedField, Verb, check_identity, name_in_body,
+    touched_fields,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -41,8 +42,8 @@ struct Write<'a> {
     address: Address<'a>,
     /// Which object it is about: of a collection, the one that the body names.
     name: String,
-    /// What it touches.
-    fields: Vec<FieldPath>,
+    /// What it touches, and leaves there.
+    fields: Vec<TouchedField>,
     /// What was looked at is what is sent, and not the guest's text: another parser could
     /// take another of two equal keys.
     body: Value,

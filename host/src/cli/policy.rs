@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ::policy::explain::{abilities, call};
-use ::policy::{Facts, FieldPath, KubernetesRequest, Policy, ResourceName};
+use ::policy::{Facts, KubernetesRequest, Policy, ResourceName, TouchedField};
 use rules::Event;
 
 use super::context::Context;
@@ -45,7 +45,7 @@ pub(super) struct Explain {
     /// The name of its object
     #[arg(long)]
     name: Option<String>,
-    /// A field that it touches, e.g. metadata.labels; repeat it for several
+    /// A field that it touches, e.g. metadata.labels, or with its value, spec.replicas=0; repeat it for several
     #[arg(long = "field")]
     fields: Vec<String>,
 }
@@ -61,6 +61,8 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
     match command {
         Command::Print => print(policy.to_yaml().trim_end()),
         Command::Check => {
+            let warnings: Vec<Problem> = policy.warnings().iter().cloned().map(Problem::Policy).collect();
+            context.report(Level::Warn, &warnings);
             let problems = loader.check_policy(&policy).await;
             if !problems.is_empty() {
                 return Err(invalid(problems));
@@ -84,7 +86,7 @@ fn explain(asked: &Explain, policy: &Policy) -> Result<String, String> {
         return Ok(abilities(&asked.actionner, &entry, &facts));
     };
     let resource: ResourceName = resource.parse()?;
-    let fields = asked.fields.iter().map(|field| field.parse()).collect::<Result<Vec<FieldPath>, _>>()?;
+    let fields = asked.fields.iter().map(|field| field.parse()).collect::<Result<Vec<TouchedField>, _>>()?;
     let request = KubernetesRequest {
         verb: verb.parse()?,
         group: &resource.group,

@@ -22,7 +22,7 @@ pub(super) async fn run(command: &Rbac, files: &Files) -> Result<(), ExitCode> {
         context.report(Level::Error, &problems);
         ExitCode::FAILURE
     })?;
-    let grants = loaded.generation.actionners.values().map(|actionner| actionner.grants());
+    let grants = loaded.generation.actionners.values().map(|actionner| &**actionner.grants());
     let text = manifests(grants, command.service_account.as_ref());
     print(text.map_err(|error| context.fail("rbac", &error.to_string()))?.trim_end());
     Ok(())

@@ -2,10 +2,13 @@
 //! their place when the rules are loaded.
 //!
 //! A schema says so of a property by the keyword `x-falco-talon-file`, whose value is the
-//! parameter that gets the content.
+//! parameter that gets the content. Which files that may be, the policy says.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
+use policy::{Entry, Policy};
 use rules::{Action, Diagnostic, Rule, Severity};
 use serde_json::Value;
 
@@ -21,8 +24,12 @@ const KEYWORD: &str = "x-falco-talon-file";
 ///
 /// # Errors
 ///
-/// One problem for each that can't be read.
-pub(super) fn inline(rules: &mut [Rule], inspections: &[Inspection]) -> Result<Vec<PathBuf>, Vec<Problem>> {
+/// One problem for each that can't be read, or may not.
+pub(super) fn inline(
+    rules: &mut [Rule],
+    inspections: &[Inspection],
+    policy: &Policy,
+) -> Result<Vec<PathBuf>, Vec<Problem>> {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     let actions = rules.iter_mut().flat_map(|Rule { name, actions, .. }| {
         let name: &str = name;
@@ -30,8 +37,11 @@ pub(super) fn inline(rules: &mut [Rule], inspections: &[Inspection]) -> Result<V
     });
     for (rule, action) in actions {
         let inspection = inspections.iter().find(|it| it.description.name == action.actionner);
+        // One that may not run at all is refused for that.
+        let Entry::Granted(grants) = policy.entry(&action.actionner) else { continue };
         for (from, into) in inspection.map(|it| pairs(&it.description.parameters)).unwrap_or_default() {
-            match replace(&mut action.parameters, &from, &into) {
+            let readable = Readable { actionner: &action.actionner, granted: &grants.granted.files };
+            match replace(&mut action.parameters, &from, &into, &readable) {
                 Ok(file) => files.extend(file),
                 Err(message) => problems.push(problem(rule, action, message)),
             }
@@ -47,28 +57,59 @@ fn pairs(schema: &Value) -> Vec<(String, String)> {
     properties.filter_map(pair).collect()
 }
 
+/// The files and directories that the rules of an actionner may name.
+struct Readable<'a> {
+    actionner: &'a str,
+    granted: &'a [PathBuf],
+}
+
 /// The file, if one is named; the error says what is wrong with it.
-fn replace(parameters: &mut Value, from: &str, into: &str) -> Result<Option<PathBuf>, String> {
+fn replace(parameters: &mut Value, from: &str, into: &str, readable: &Readable<'_>) -> Result<Option<PathBuf>, String> {
     let Some(path) = parameters[from].as_str().filter(|path| !path.is_empty()).map(PathBuf::from) else {
         return Ok(None);
     };
     if parameters.get(into).is_some_and(|written| written.as_str() != Some("")) {
         return Err(format!("'{into}' and '{from}' parameters can't be set at the same time"));
     }
-    let failed = |error: std::io::Error| format!("the '{from}' {} can't be read: {error}", path.display());
-    let bytes = std::fs::metadata(&path).map_err(failed)?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(format!(
-            "the '{from}' {} has {bytes} bytes, more than the {FILE_BYTES_MAX} allowed",
-            path.display()
-        ));
-    }
-    let content = std::fs::read_to_string(&path).map_err(failed)?;
+    let content = readable.read(&path).map_err(|error| format!("the '{from}' {} {error}", path.display()))?;
     if let Some(parameters) = parameters.as_object_mut() {
         parameters.remove(from);
         parameters.insert(into.to_owned(), content.into());
     }
     Ok(Some(path))
+}
+
+impl Readable<'_> {
+    /// The content of a file that may be read; the error goes on after its name.
+    fn read(&self, path: &Path) -> Result<String, String> {
+        let failed = |error: std::io::Error| format!("can't be read: {error}");
+        if self.granted.is_empty() {
+            return Err(self.refusal(path));
+        }
+        // What is compared, and then opened, is where links lead to: whoever could change one
+        // could name any file.
+        let real = path.canonicalize().map_err(failed)?;
+        let holds = |granted: &PathBuf| granted.canonicalize().is_ok_and(|granted| real.starts_with(granted));
+        if !self.granted.iter().any(holds) {
+            return Err(self.refusal(&real));
+        }
+        if !real.is_file() {
+            return Err("is not a file".to_owned());
+        }
+        let (mut content, mut file) = (String::new(), File::open(&real).map_err(failed)?.take(FILE_BYTES_MAX + 1));
+        match file.read_to_string(&mut content) {
+            Ok(bytes) if bytes as u64 <= FILE_BYTES_MAX => Ok(content),
+            Ok(_) => Err(format!("has more than the {FILE_BYTES_MAX} bytes allowed")),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn refusal(&self, path: &Path) -> String {
+        let (actionner, path) = (self.actionner, path.display());
+        format!(
+            "is not one that `{actionner}` may read; to allow it, add to its entry in the policy:\n  files: [\"{path}\"]"
+        )
+    }
 }
 
 fn problem(rule: &str, action: &Action, message: String) -> Problem {
@@ -90,8 +131,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(mut parameters: Value, expected: Result<Value, &str>) {
-        let replaced = replace(&mut parameters, "file", "script").map(|_| parameters);
+    fn check(granted: &[&Path], mut parameters: Value, expected: Result<Value, &str>) {
+        let granted: Vec<PathBuf> = granted.iter().map(|path| path.to_path_buf()).collect();
+        let readable = Readable { actionner: "acme:test", granted: &granted };
+        let replaced = replace(&mut parameters, "file", "script", &readable).map(|_| parameters);
         match (replaced, expected) {
             (Ok(parameters), Ok(expected)) => assert_eq!(parameters, expected),
             (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
@@ -99,26 +142,70 @@ mod tests {
         }
     }
 
+    fn all() -> [&'static Path; 1] {
+        [Path::new("/")]
+    }
+
     #[test]
     fn the_content_takes_the_place_of_the_name() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "echo $1\n").unwrap();
-        let path = file.path().to_str().unwrap();
-        check(json!({"file": path, "shell": "x"}), Ok(json!({"script": "echo $1\n", "shell": "x"})));
-        check(json!({"file": path, "script": ""}), Ok(json!({"script": "echo $1\n"})));
-        check(json!({"file": path, "script": "id"}), Err("can't be set at the same time"));
-        check(json!({"script": "id"}), Ok(json!({"script": "id"})));
+        let path = file.path();
+        check(&[path], json!({"file": path, "shell": "x"}), Ok(json!({"script": "echo $1\n", "shell": "x"})));
+        check(&all(), json!({"file": path, "script": ""}), Ok(json!({"script": "echo $1\n"})));
+        check(&all(), json!({"file": path, "script": "id"}), Err("can't be set at the same time"));
+        check(&[], json!({"script": "id"}), Ok(json!({"script": "id"})));
     }
 
     #[test]
     fn a_file_must_be_there_and_be_a_text() {
-        check(json!({"file": "/nowhere/at/all"}), Err("the 'file' /nowhere/at/all can't be read: No such file"));
+        check(
+            &all(),
+            json!({"file": "/nowhere/at/all"}),
+            Err("the 'file' /nowhere/at/all can't be read: No such file"),
+        );
+        check(&all(), json!({"file": "/dev/zero"}), Err("the 'file' /dev/zero is not a file"));
+        check(&all(), json!({"file": "/"}), Err("the 'file' / is not a file"));
         let file = tempfile::NamedTempFile::new().unwrap();
-        let path = file.path().to_str().unwrap();
-        std::fs::write(file.path(), [0xff, 0xfe]).unwrap();
-        check(json!({ "file": path }), Err("stream did not contain valid UTF-8"));
-        std::fs::write(file.path(), vec![b'x'; (256 << 10) + 1]).unwrap();
-        check(json!({ "file": path }), Err("more than the 262144 allowed"));
+        let path = file.path();
+        std::fs::write(path, [0xff, 0xfe]).unwrap();
+        check(&all(), json!({ "file": path }), Err("stream did not contain valid UTF-8"));
+        std::fs::write(path, vec![b'x'; 256 << 10]).unwrap();
+        check(&all(), json!({ "file": path }), Ok(json!({"script": "x".repeat(256 << 10)})));
+        std::fs::write(path, vec![b'x'; (256 << 10) + 1]).unwrap();
+        check(&all(), json!({ "file": path }), Err("more than the 262144 bytes allowed"));
+    }
+
+    #[test]
+    fn only_files_that_the_policy_names_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (scripts, other) = (root.join("scripts"), root.join("scripts-of-others"));
+        std::fs::create_dir(&scripts).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(scripts.join("a.sh"), "a").unwrap();
+        std::fs::write(other.join("b.sh"), "b").unwrap();
+        std::os::unix::fs::symlink(other.join("b.sh"), scripts.join("link.sh")).unwrap();
+        std::os::unix::fs::symlink(&scripts, root.join("linked")).unwrap();
+        let read = |granted: &[&Path], path: PathBuf, expected: Result<Value, &str>| {
+            check(granted, json!({ "file": path }), expected);
+        };
+        let line =
+            format!("may read; to allow it, add to its entry in the policy:\n  files: [\"{}/b.sh\"]", other.display());
+        read(&[&scripts], scripts.join("a.sh"), Ok(json!({"script": "a"})));
+        read(&[&scripts.join("a.sh")], scripts.join("a.sh"), Ok(json!({"script": "a"})));
+        read(&[&root.join("linked")], scripts.join("a.sh"), Ok(json!({"script": "a"})));
+        read(&[&scripts], root.join("linked/a.sh"), Ok(json!({"script": "a"})));
+        read(&[&scripts], other.join("b.sh"), Err(&line));
+        read(&[&scripts], scripts.join("../scripts-of-others/b.sh"), Err(&line));
+        read(&[&scripts], scripts.join("link.sh"), Err(&line));
+        read(&[&scripts, &other], scripts.join("link.sh"), Ok(json!({"script": "b"})));
+        read(&[&root.join("absent")], scripts.join("a.sh"), Err("`acme:test` may read"));
+        read(
+            &[],
+            PathBuf::from("/nowhere/at/all"),
+            Err("the 'file' /nowhere/at/all is not one that `acme:test` may read"),
+        );
     }
 
     #[test]

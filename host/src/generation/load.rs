@@ -93,7 +93,8 @@ impl Loader {
             }
         };
         warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
-        let files = inline(&mut rules, &inspections)?;
+        warnings.extend(policy.warnings().iter().cloned().map(Problem::Policy));
+        let files = inline(&mut rules, &inspections, &policy)?;
         warnings.extend(without_effect(&rules, &inspections));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
@@ -149,11 +150,12 @@ impl Loader {
             Some(path) => Policy::parse(&path.display().to_string(), &read(path)?).map_err(refuse)?,
             None => OperatorPolicy::default(),
         };
-        let policy = Policy::bundled(bundled).and_then(|policy| policy.with(operator)).map_err(refuse)?;
-        Ok(match &self.own_namespace {
+        let policy = Policy::bundled(bundled).map_err(refuse)?;
+        let policy = match &self.own_namespace {
             Some(namespace) => policy.protecting(namespace),
             None => policy,
-        })
+        };
+        policy.with(operator).map_err(refuse)
     }
 
     /// Whether the policy grants to each component, bundled or not, what it imports.

@@ -23,7 +23,7 @@ pub enum Problem {
     /// A rule is wrong.
     #[error("{}", .0.message)]
     Rule(Diagnostic),
-    /// The policy is wrong.
+    /// The policy is wrong, or odd.
     #[error("{0}")]
     Policy(PolicyError),
     /// A component can't be used.

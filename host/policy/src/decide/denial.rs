@@ -7,11 +7,12 @@ mod tests;
 use std::fmt;
 
 use super::facts::Facts;
+use super::field::{Outside, TouchedField};
 use super::kubernetes::{KubernetesRequest, Mismatch, try_grant};
 use super::proposal::least_grant;
 use super::targets::Targets;
 use crate::address::{AddressError, Place};
-use crate::grants::{FieldPath, Grants, KubernetesGrant, Pattern, Scope, Verb};
+use crate::grants::{FieldGrant, Grants, KubernetesGrant, Pattern, Scope, Verb};
 
 /// How many names or fields a sentence lists.
 const LISTED_MAX: usize = 6;
@@ -66,13 +67,24 @@ pub enum DenialReason {
     Namespace(Vec<String>),
     /// The grants hold for these names.
     Name(Vec<String>),
-    /// The request touches fields that the nearest grant does not name.
+    /// The request touches fields that the nearest grant does not name, or leaves other values there.
     Fields {
         /// What it names.
-        allowed: Vec<FieldPath>,
-        /// What else is touched.
-        outside: Vec<FieldPath>,
+        allowed: Vec<FieldGrant>,
+        /// What else is touched: as a path, or with its value where that is what matters.
+        outside: Vec<String>,
+        /// What must be known beside that.
+        note: Option<FieldsNote>,
     },
+}
+
+/// Why a grant of what a field lies in is not enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldsNote {
+    /// It gives power over a node or an account.
+    Power,
+    /// Nobody knows what would be there.
+    Unknown,
 }
 
 impl DenialReason {
@@ -107,18 +119,34 @@ impl DenialReason {
             }
             Mismatch::Namespace => DenialReason::Namespace(texts(|grant| &grant.namespaces)),
             Mismatch::Name => DenialReason::Name(texts(|grant| &grant.names)),
-            Mismatch::Fields => {
-                let outside = |grant: &KubernetesGrant| -> Vec<FieldPath> {
-                    let is_outside = |touched: &&FieldPath| !grant.fields.iter().any(|granted| granted.covers(touched));
-                    request.fields.iter().filter(is_outside).cloned().collect()
-                };
-                let fewest = nearest.iter().min_by_key(|grant| outside(grant).len());
-                DenialReason::Fields {
-                    allowed: fewest.map(|grant| grant.fields.clone()).unwrap_or_default(),
-                    outside: fewest.map(|grant| outside(grant)).unwrap_or_default(),
-                }
-            }
+            Mismatch::Fields => fields(&nearest, request.fields),
         }
+    }
+}
+
+/// What the grant that allows the most of these fields lacks.
+fn fields(nearest: &[&KubernetesGrant], touched: &[TouchedField]) -> DenialReason {
+    let outside = |grant: &KubernetesGrant| -> Vec<(&TouchedField, Outside)> {
+        touched.iter().filter_map(|it| it.try_grants(&grant.fields).err().map(|outside| (it, outside))).collect()
+    };
+    let fewest = nearest.iter().min_by_key(|grant| outside(grant).len());
+    let outside = fewest.map(|grant| outside(grant)).unwrap_or_default();
+    let has = |why| outside.iter().any(|(_, outside)| *outside == why);
+    DenialReason::Fields {
+        allowed: fewest.map(|grant| grant.fields.clone()).unwrap_or_default(),
+        note: match (has(Outside::Unknown), has(Outside::Power)) {
+            (true, _) => Some(FieldsNote::Unknown),
+            (false, true) => Some(FieldsNote::Power),
+            (false, false) => None,
+        },
+        outside: outside
+            .into_iter()
+            .map(|(touched, outside)| match outside {
+                Outside::Value | Outside::Power => touched.to_string(),
+                // Values can be secrets, and what is denied goes into logs.
+                Outside::Path | Outside::Unknown => touched.path.to_string(),
+            })
+            .collect(),
     }
 }
 
@@ -201,8 +229,16 @@ impl fmt::Display for DenialReason {
             DenialReason::Name(allowed) => {
                 write!(formatter, "its grants hold only for the names {}", listed(allowed))
             }
-            DenialReason::Fields { allowed, outside } => {
-                write!(formatter, "its grants allow the fields {}, and it touches {}", listed(allowed), listed(outside))
+            DenialReason::Fields { allowed, outside, note } => {
+                let (allowed, outside) = (listed(allowed), listed(outside));
+                write!(formatter, "its grants allow the fields {allowed}, and it touches {outside}")?;
+                formatter.write_str(match note {
+                    Some(FieldsNote::Power) => {
+                        ": what gives power over a node or an account is granted only where it is written out"
+                    }
+                    Some(FieldsNote::Unknown) => ": what `copy` and `move` leave can't be known",
+                    None => "",
+                })
             }
         }
     }

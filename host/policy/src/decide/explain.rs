@@ -46,6 +46,8 @@ pub fn abilities(actionner: &str, entry: &Entry, facts: &Facts) -> String {
     unconditional(&mut text, "functions", &grants.granted.functions);
     unconditional(&mut text, "http", &grants.granted.http);
     unconditional(&mut text, "objects", &grants.granted.objects);
+    let files: Vec<_> = grants.granted.files.iter().map(|file| file.display()).collect();
+    unconditional(&mut text, "files", &files);
     line(&mut text, 0, &format!("Each call may use at most {}.", grants.limits));
     text
 }

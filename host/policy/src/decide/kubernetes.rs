@@ -5,11 +5,12 @@
 use std::fmt;
 
 use super::facts::Facts;
+use super::field::TouchedField;
 use crate::address::{
     Address, AddressError, SHOWN_CHARS_MAX, check_name, check_namespace, check_place, check_resource, shown,
     write_address,
 };
-use crate::grants::{FieldPath, Grants, KubernetesGrant, Pattern, Scope, Verb};
+use crate::grants::{Grants, KubernetesGrant, Pattern, Scope, Verb};
 
 /// A call of the Kubernetes API, as far as a grant speaks of it.
 ///
@@ -29,14 +30,14 @@ pub struct KubernetesRequest<'a> {
     /// Only a list has none.
     pub name: Option<&'a str>,
     /// What a write touches; empty for reads and deletes.
-    pub fields: &'a [FieldPath],
+    pub fields: &'a [TouchedField],
     /// The node whose pods alone a list asks for.
     pub node: Option<&'a str>,
 }
 
 impl<'a> KubernetesRequest<'a> {
     /// To do this to what lies at the address.
-    pub fn new(verb: Verb, address: &Address<'a>, fields: &'a [FieldPath]) -> Self {
+    pub fn new(verb: Verb, address: &Address<'a>, fields: &'a [TouchedField]) -> Self {
         Self {
             verb,
             group: address.group(),
@@ -145,8 +146,7 @@ pub(super) fn try_grant(
     if !narrows_to(&grant.names, name) {
         return Err(Mismatch::Name);
     }
-    let is_covered = |touched| grant.fields.iter().any(|granted| granted.covers(touched));
-    if !fields.iter().all(is_covered) {
+    if !fields.iter().all(|touched| touched.try_grants(&grant.fields).is_ok()) {
         return Err(Mismatch::Fields);
     }
     Ok(())

@@ -1,11 +1,12 @@
 //! What holds for every policy, request and body.
 
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::tests::targets;
 use super::*;
 use crate::address::{Address, ResourceName};
-use crate::grants::{FieldPath, Granted, Grants, KubernetesGrant, Pattern, Scope, Verb};
+use crate::grants::{FieldGrant, Granted, Grants, KubernetesGrant, Pattern, Scope, ValuePattern, Verb};
 
 fn verb() -> impl Strategy<Value = Verb> {
     prop::sample::select(Verb::ALL.to_vec())
@@ -21,9 +22,43 @@ fn pattern() -> impl Strategy<Value = Pattern> {
         .prop_map(|text| text.parse().unwrap())
 }
 
-fn field() -> impl Strategy<Value = FieldPath> {
-    prop::sample::select(vec!["metadata.labels", "metadata.labels.a", "spec", "spec.a[*].b", "status"])
-        .prop_map(|text| text.parse().unwrap())
+const PATHS: [&str; 8] = [
+    "metadata.labels",
+    "metadata.labels.a",
+    "spec",
+    "spec.a[*].b",
+    "spec.hostPID",
+    "spec.a[*].image",
+    "spec.a[*].image.privileged",
+    "status",
+];
+
+fn values() -> impl Strategy<Value = Vec<Value>> {
+    prop::collection::vec(
+        prop::sample::select(vec![json!("web-0"), json!("a"), json!(true), json!(1), json!("a*")]),
+        0..=2,
+    )
+}
+
+fn field() -> impl Strategy<Value = FieldGrant> {
+    let pattern = prop_oneof![
+        values().prop_map(|values| values.iter().filter_map(ValuePattern::exactly).collect()),
+        Just(vec!["web-*".parse().unwrap()]),
+        Just(Vec::new()),
+    ];
+    (prop::sample::select(PATHS.to_vec()), pattern)
+        .prop_map(|(path, values)| FieldGrant { path: path.parse().unwrap(), values })
+}
+
+fn touched() -> impl Strategy<Value = TouchedField> {
+    let written = prop_oneof![
+        3 => values().prop_map(Written::Values),
+        1 => Just(Written::Nothing),
+        1 => Just(Written::Composite),
+        1 => Just(Written::Unknown),
+    ];
+    (prop::sample::select(PATHS.to_vec()), written)
+        .prop_map(|(path, written)| TouchedField { path: path.parse().unwrap(), written })
 }
 
 /// Any combination, also those that the parser refuses: `decide` relies on none of its checks.
@@ -61,7 +96,7 @@ struct Asked {
     resource: ResourceName,
     namespace: Option<String>,
     name: Option<String>,
-    fields: Vec<FieldPath>,
+    fields: Vec<TouchedField>,
 }
 
 impl Asked {
@@ -94,7 +129,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         resource(),
         name(&["shop", "kube-system", "other"]),
         name(&["web-0", "web-1", "worker-1", "a", "../x", "kube-system"]),
-        prop::collection::vec(field(), 0..=2),
+        prop::collection::vec(touched(), 0..=2),
     )
         .prop_map(|(verb, resource, namespace, name, fields)| Asked {
             verb,
@@ -149,6 +184,19 @@ proptest! {
             prop_assert!(asked.is_allowed(&grants(vec![all[grant].clone()])));
             prop_assert!(asked.name.is_some() || asked.verb == Verb::List);
             prop_assert!(!asked.verb.is_write() || asked.namespace.as_deref() != Some("kube-system"));
+        }
+    }
+
+    #[test]
+    fn what_is_narrowed_allows_nothing_that_was_not_granted(
+        asked in asked(), all in prop::collection::vec(grant(), 1..4), needs in prop::collection::vec(grant(), 0..4),
+    ) {
+        let needs: Vec<Granted> =
+            needs.into_iter().map(|needs| Granted { kubernetes: vec![needs], ..Granted::default() }).collect();
+        let grants = Grants { own_namespace: Some("other".into()), ..grants(all) };
+        let narrowed = grants.narrowed(&needs);
+        if asked.is_allowed(&narrowed) {
+            prop_assert!(asked.is_allowed(&grants), "{:#?}", narrowed.granted);
         }
     }
 

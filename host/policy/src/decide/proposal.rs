@@ -1,9 +1,10 @@
 //! The line that a policy would need for what was denied.
 
 use super::facts::Facts;
+use super::field::{TouchedField, Written};
 use super::kubernetes::{KubernetesRequest, is_own_write};
 use crate::address::{ResourceName, check_name, write_address};
-use crate::grants::{FieldPath, Grants, KubernetesGrant, Pattern, Scope, Segment, Verb};
+use crate::grants::{FieldGrant, FieldPath, Grants, KubernetesGrant, Pattern, Scope, Segment, ValuePattern, Verb};
 
 /// A line that lists more fields than this names their parents instead.
 const FIELDS_IN_LINE_MAX: usize = 8;
@@ -39,36 +40,71 @@ pub(super) fn least_grant(grants: &Grants, facts: &Facts, request: &KubernetesRe
     } else {
         (Scope::Any, exactly(request.namespace), exactly(request.name))
     };
-    let mut fields = writable(request.fields)?;
+    let mut fields = writable(grants, request.fields)?;
     let has_body = request.verb.has_fields() && (request.verb != Verb::Create || request.subresource.is_none());
     if fields.is_empty() && has_body {
         // A body that sets nothing needs a grant too, and that must name some field.
-        fields = "metadata.labels".parse().into_iter().collect();
+        fields = "metadata.labels".parse::<FieldPath>().map(FieldGrant::from).into_iter().collect();
     }
     Some(KubernetesGrant { verbs: vec![request.verb], resources: vec![resource], scope, namespaces, names, fields })
 }
 
 /// Fields as a policy can write them, few enough to read; none where one can't be written.
-fn writable(touched: &[FieldPath]) -> Option<Vec<FieldPath>> {
-    let mut fields = touched
-        .iter()
-        .map(|field| {
-            let segments = field.segments().iter().map(|segment| match segment {
-                Segment::KeyOrIndex(_) => Segment::Items,
-                segment => segment.clone(),
-            });
-            FieldPath::new(segments.collect())
-        })
-        .collect::<Vec<_>>();
-    if fields.len() > FIELDS_IN_LINE_MAX {
-        fields = fields.iter().map(parent).collect();
+fn writable(grants: &Grants, touched: &[TouchedField]) -> Option<Vec<FieldGrant>> {
+    if touched.iter().any(TouchedField::is_beyond_grants) {
+        return None;
     }
-    fields.sort_unstable();
-    fields.dedup();
+    let are_many = touched.iter().filter(|touched| !touched.gives_power()).count() > FIELDS_IN_LINE_MAX;
+    let mut fields: Vec<FieldGrant> = Vec::new();
+    for touched in touched {
+        let path = in_a_policy(&touched.path);
+        let field = match touched.gives_power() {
+            true => FieldGrant { path, values: values(touched) },
+            false if are_many => parent(&path).into(),
+            false if is_valued(grants, &path) => FieldGrant { path, values: values(touched) },
+            false => path.into(),
+        };
+        match fields.iter_mut().find(|other| other.path == field.path) {
+            // Where one may be left, all may be.
+            Some(other) if other.values.is_empty() || field.values.is_empty() => other.values.clear(),
+            Some(other) => {
+                for value in field.values {
+                    if !other.values.contains(&value) {
+                        other.values.push(value);
+                    }
+                }
+            }
+            None => fields.push(field),
+        }
+    }
+    fields.sort_by(|a, b| a.path.cmp(&b.path));
     let metadata = FieldPath::new(vec![Segment::Key("metadata".to_owned())]);
     let can_be_written =
-        |field: &FieldPath| *field != metadata && field.to_string().parse::<FieldPath>().as_ref() == Ok(field);
-    fields.iter().all(can_be_written).then_some(fields)
+        |path: &FieldPath| *path != metadata && path.to_string().parse::<FieldPath>().as_ref() == Ok(path);
+    fields.iter().all(|field| can_be_written(&field.path)).then_some(fields)
+}
+
+/// A path of a grant, which names no place in a list.
+fn in_a_policy(path: &FieldPath) -> FieldPath {
+    let segments = path.segments().iter().map(|segment| match segment {
+        Segment::KeyOrIndex(_) => Segment::Items,
+        segment => segment.clone(),
+    });
+    FieldPath::new(segments.collect())
+}
+
+/// The values that are left, where all of them can be written; else none, which is any.
+fn values(touched: &TouchedField) -> Vec<ValuePattern> {
+    match &touched.written {
+        Written::Values(values) => values.iter().map(ValuePattern::exactly).collect::<Option<_>>().unwrap_or_default(),
+        Written::Nothing | Written::Composite | Written::Unknown => Vec::new(),
+    }
+}
+
+/// Whether the policy looks at the values of this field already.
+fn is_valued(grants: &Grants, path: &FieldPath) -> bool {
+    let fields = grants.granted.kubernetes.iter().flat_map(|grant| &grant.fields);
+    fields.into_iter().any(|field| !field.values.is_empty() && field.path.covers(path))
 }
 
 /// `spec` of all that lies in it, `metadata.labels` of all labels.

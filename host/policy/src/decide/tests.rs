@@ -4,7 +4,7 @@ use expect_test::Expect;
 use serde_json::json;
 
 use super::*;
-use crate::grants::{Entry, FieldPath, Grants, Policy, Verb};
+use crate::grants::{Entry, Grants, Policy, Verb};
 
 /// The grants of an actionner whose entry has these lines.
 pub(super) fn grants(lines: &[&str]) -> Grants {
@@ -58,7 +58,7 @@ pub(super) fn outcome(grants: &Grants, targets: &Targets, request: &str) -> Deci
     };
     let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
     let (namespace, name) = place.split_once('/').unwrap();
-    let fields: Vec<FieldPath> = fields.iter().map(|field| field.parse().unwrap()).collect();
+    let fields: Vec<TouchedField> = fields.iter().map(|field| field.parse().unwrap()).collect();
     let request = KubernetesRequest {
         verb,
         group,
@@ -220,6 +220,35 @@ fn fields() {
 }
 
 #[test]
+fn values_of_fields() {
+    let line = "{verbs: [patch], resources: [pods], fields: [{path: spec.x, values: [web, web-*, 1, true]}, spec.y]}";
+    for allowed in ["web", "web-0", "1", "true", "[\"web\",1]", "[]", "null"] {
+        check(line, &format!("patch pods shop/web-0 spec.x={allowed}"), "allowed");
+        check(line, &format!("patch pods shop/web-0 spec.x.z={allowed}"), "allowed");
+    }
+    for denied in ["webs", "2", "false", "\"1\"", "\"true\"", "1.0", "{}", "[\"web\",2]", "[{}]", "[null]"] {
+        check(line, &format!("patch pods shop/web-0 spec.x={denied}"), "fields");
+        check(line, &format!("patch pods shop/web-0 spec.y={denied}"), "allowed");
+    }
+    check(line, "patch pods shop/web-0 spec.x", "allowed");
+    check(line, "patch pods shop/web-0 spec.x=web spec.x=other", "fields");
+}
+
+#[test]
+fn power_is_granted_only_where_it_is_written_out() {
+    let line =
+        "{verbs: [patch], resources: [pods], fields: [spec, spec.hostPID, {path: 'spec.a[*].image', values: [r/*]}]}";
+    check(line, "patch pods shop/web-0 spec.replicas=1", "allowed");
+    check(line, "patch pods shop/web-0 spec.hostPID=true", "allowed");
+    check(line, "patch pods shop/web-0 spec.hostPID", "allowed");
+    check(line, "patch pods shop/web-0 spec.hostIPC=true", "fields");
+    check(line, "patch pods shop/web-0 spec.hostIPC", "fields");
+    check(line, "patch pods shop/web-0 spec.a[*].image=r/web:1", "allowed");
+    check(line, "patch pods shop/web-0 spec.a[*].image=q/web:1", "fields");
+    check(line, "patch pods shop/web-0 spec.b[*].image=r/web:1", "fields");
+}
+
+#[test]
 fn two_grants_do_not_add_up() {
     let grants = grants(&[
         "{verbs: [patch], resources: [pods], fields: [metadata.labels]}",
@@ -259,8 +288,11 @@ fn protected_namespaces() {
     assert_eq!(ask("", "delete nodes /kube-system"), "allowed");
     let other = "protected: {namespaces: [prod-*]}";
     assert_eq!(ask(other, "delete pods prod-a/a"), "protected");
-    assert_eq!(ask(other, "delete pods kube-system/a"), "allowed");
+    assert_eq!(ask(other, "delete pods kube-system/a"), "protected");
     assert_eq!(ask(other, "delete pods falco/a"), "protected");
+    let unprotected = "unprotected: {namespaces: [kube-system]}";
+    assert_eq!(ask(unprotected, "delete pods kube-system/a"), "allowed");
+    assert_eq!(ask(unprotected, "delete pods falco/a"), "protected");
 }
 
 #[test]

@@ -1,18 +1,22 @@
-//! Which fields a body touches: what a grant's `fields` are held against.
+//! Which fields a body touches, and what it leaves there: what a grant's `fields` are held against.
 //!
 //! The answer is never too small. Where a body's effect depends on the object or on its type, the
 //! nearest parent is named that surely holds all of it: a list is touched as a whole, since
 //! only the API server knows whether it is replaced or merged by key. A field whose parents are
-//! absent, or are not maps, makes maps of them, and that belongs to the field. The body that was looked
-//! at is the one that must be sent, written anew: two parsers may differ over one text.
+//! absent, or are not maps, makes maps of them, and that belongs to the field. What gives power over a
+//! node or an account is named beside that, wherever in a list or a value it lies. The body that was
+//! looked at is the one that must be sent, written anew: two parsers may differ over one text.
 
+#[cfg(test)]
+mod allowed;
 #[cfg(test)]
 mod properties;
 
 use serde_json::{Map, Value};
 
+use super::field::{TouchedField, Written};
 use crate::address::{SHOWN_CHARS_MAX, shown};
-use crate::grants::{FieldPath, Segment};
+use crate::grants::{FieldPath, Segment, steps_to_write_out};
 
 /// Deeper bodies are refused: objects of Kubernetes are not, but for some schemas.
 const DEPTH_MAX: usize = 64;
@@ -39,7 +43,7 @@ pub enum PatchKind {
 /// An applied or created object's `apiVersion`, `kind`, `metadata.name` and
 /// `metadata.namespace` are its identity and need no grant: [`super::check_identity`] compares
 /// them with its address. A patch that names them touches them.
-pub fn touched_fields(kind: PatchKind, body: &Value) -> Result<Vec<FieldPath>, String> {
+pub fn touched_fields(kind: PatchKind, body: &Value) -> Result<Vec<TouchedField>, String> {
     let mut touched = Touched { kind, path: Vec::new(), fields: Vec::new() };
     match kind {
         PatchKind::Json => touched.operations(body)?,
@@ -54,7 +58,7 @@ pub fn touched_fields(kind: PatchKind, body: &Value) -> Result<Vec<FieldPath>, S
 struct Touched {
     kind: PatchKind,
     path: Vec<Segment>,
-    fields: Vec<FieldPath>,
+    fields: Vec<TouchedField>,
 }
 
 impl Touched {
@@ -72,7 +76,10 @@ impl Touched {
                 match value {
                     Value::Object(inner) if !inner.is_empty() => self.object(inner)?,
                     // What is removed, set, emptied or replaced as a whole.
-                    _ => self.touch()?,
+                    value => {
+                        self.touch(Written::of(value))?;
+                        self.power_within(value)?;
+                    }
                 }
             }
             self.path.pop();
@@ -99,12 +106,12 @@ impl Touched {
         match key.split_once('/') {
             Some(("$setElementOrder" | "$deleteFromPrimitiveList", list)) => {
                 self.path.push(Segment::Key(list.to_owned()));
-                self.touch()?;
+                self.touch(Written::Nothing)?;
                 self.path.pop();
                 Ok(())
             }
             // Both may remove what the patch does not name: all of the map is touched.
-            None if matches!(key, "$patch" | "$retainKeys") => self.touch(),
+            None if matches!(key, "$patch" | "$retainKeys") => self.touch(Written::Nothing),
             _ => {
                 let key = shown(key, SHOWN_CHARS_MAX);
                 Err(format!("`{key}` is not a directive of a strategic merge patch"))
@@ -112,23 +119,74 @@ impl Touched {
         }
     }
 
+    /// What gives power below a value that is set as a whole: each such field by itself.
+    fn power_within(&mut self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let (key, value) = match key.split_once('/') {
+                        // These remove and put in order, in an item of a list as well.
+                        Some(("$setElementOrder" | "$deleteFromPrimitiveList", list))
+                            if self.kind == PatchKind::StrategicMerge =>
+                        {
+                            (list, &Value::Null)
+                        }
+                        _ => (key.as_str(), value),
+                    };
+                    self.power_at(Segment::Key(key.to_owned()), value)?;
+                }
+            }
+            Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+                for item in items {
+                    self.power_at(Segment::Items, item)?;
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
+        }
+        Ok(())
+    }
+
+    fn power_at(&mut self, step: Segment, value: &Value) -> Result<(), String> {
+        if self.path.len() >= DEPTH_MAX {
+            return Err(format!("the body is more than {DEPTH_MAX} levels deep"));
+        }
+        self.path.push(step);
+        let before = self.fields.len();
+        self.power_within(value)?;
+        // Of a map that gives power, what is in it says more than that it is one.
+        if self.fields.len() == before && steps_to_write_out(&self.path) > 0 {
+            self.touch(Written::of(value))?;
+        }
+        self.path.pop();
+        Ok(())
+    }
+
     fn operations(&mut self, body: &Value) -> Result<(), String> {
         let operations = body.as_array();
         for operation in operations.ok_or("a JSON patch is a list of operations")? {
             let text = |key: &str| operation.get(key).and_then(Value::as_str);
-            // A test changes nothing, but reveals whether a field has a value.
-            let needs_from = match text("op") {
-                Some("add" | "remove" | "replace" | "test") => false,
-                Some("move" | "copy") => true,
-                _ => {
-                    return Err("the `op` of a JSON patch is add, remove, replace, move, copy or test".to_owned());
+            let path = || text("path").ok_or("an operation of a JSON patch has no `path`");
+            let from = || text("from").ok_or("a `move` or `copy` of a JSON patch has no `from`");
+            match text("op") {
+                // A test changes nothing, but reveals whether a field has a value, and ensures it.
+                Some("add" | "replace" | "test") => {
+                    let value = operation.get("value").unwrap_or(&Value::Null);
+                    self.pointer(path()?)?;
+                    self.touch(Written::of(value))?;
+                    self.power_within(value)?;
                 }
-            };
-            let path = text("path").ok_or("an operation of a JSON patch has no `path`")?;
-            self.pointer(path)?;
-            if needs_from {
-                let from = text("from").ok_or("a `move` or `copy` of a JSON patch has no `from`")?;
-                self.pointer(from)?;
+                Some("remove") => {
+                    self.pointer(path()?)?;
+                    self.touch(Written::Nothing)?;
+                }
+                Some(op @ ("move" | "copy")) => {
+                    self.pointer(path()?)?;
+                    self.touch(Written::Unknown)?;
+                    self.pointer(from()?)?;
+                    // What is copied is also read.
+                    self.touch(if op == "move" { Written::Nothing } else { Written::Unknown })?;
+                }
+                _ => return Err("the `op` of a JSON patch is add, remove, replace, move, copy or test".to_owned()),
             }
         }
         Ok(())
@@ -151,14 +209,14 @@ impl Touched {
                 self.path.push(if is_index(&step) { Segment::KeyOrIndex(step) } else { Segment::Key(step) });
             }
         }
-        self.touch()
+        Ok(())
     }
 
-    fn touch(&mut self) -> Result<(), String> {
+    fn touch(&mut self, written: Written) -> Result<(), String> {
         if self.fields.len() >= FIELDS_MAX {
             return Err(format!("the body touches more than {FIELDS_MAX} fields"));
         }
-        self.fields.push(FieldPath::new(self.path.clone()));
+        self.fields.push(TouchedField { path: FieldPath::new(self.path.clone()), written });
         Ok(())
     }
 }
@@ -196,7 +254,7 @@ mod tests {
     #[track_caller]
     fn check(kind: PatchKind, body: Value, expected: &[&str]) {
         let touched = touched_fields(kind, &body).unwrap();
-        let touched: Vec<String> = touched.iter().map(ToString::to_string).collect();
+        let touched: Vec<String> = touched.iter().map(|touched| touched.path.to_string()).collect();
         assert_eq!(touched, expected);
     }
 

@@ -10,7 +10,7 @@ mod tests;
 use std::fmt;
 
 use super::functions::Provider;
-use super::granted::Granted;
+use super::granted::{Granted, Grants};
 use super::interface::{Import, Interface};
 use super::kubernetes::{KubernetesGrant, Verb};
 use super::limits::Limits;
@@ -283,6 +283,19 @@ pub(super) fn missing(actionner: &str, granted: &Granted, imports: &[Import]) ->
         });
     }
     missing
+}
+
+impl Grants {
+    /// What a component imports beyond its grants, and may import under `ungranted: deny`: to be
+    /// linked as always denied. Empty where the entry does not say so, since such a component is
+    /// refused then ([`super::Policy::missing_grants`]).
+    pub fn ungranted(&self, imports: &[Import]) -> Vec<Import> {
+        if !self.denies_ungranted {
+            return Vec::new();
+        }
+        let missing = missing(&self.actionner, &self.granted, imports);
+        missing.into_iter().filter(|missing| missing.addition.is_some()).map(|missing| missing.import).collect()
+    }
 }
 
 /// A policy entry to paste for a component, with the narrowest grants under which it loads.

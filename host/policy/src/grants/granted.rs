@@ -1,5 +1,6 @@
 //! What one actionner may do: the value that a decision is asked of.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::functions::FunctionGrant;
@@ -8,6 +9,7 @@ use super::kubernetes::KubernetesGrant;
 use super::limits::Limits;
 use super::objects::ObjectGrant;
 use super::pattern::Pattern;
+use super::write::flow_list;
 
 /// What the policy says of one actionner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,9 @@ pub struct Grants {
     pub digest: Option<String>,
     /// What it may do.
     pub granted: Granted,
+    /// Whether a component may import more than is granted: what it imports beyond, it may not
+    /// call. Else such a component is refused.
+    pub denies_ungranted: bool,
     /// What a call may use.
     pub limits: Limits,
     /// Where nothing may be written, whatever is granted.
@@ -51,6 +56,8 @@ pub struct Granted {
     pub http: Vec<HttpGrant>,
     /// Which objects of buckets may be read and stored.
     pub objects: Vec<ObjectGrant>,
+    /// Which files of the host the parameters of rules may name, and below which directories.
+    pub files: Vec<PathBuf>,
 }
 
 impl Grants {
@@ -60,6 +67,7 @@ impl Grants {
             actionner,
             digest: None,
             granted: Granted::default(),
+            denies_ungranted: false,
             limits: Limits::default(),
             protected_namespaces: Arc::default(),
             own_namespace: None,
@@ -75,9 +83,21 @@ impl Grants {
 }
 
 impl Granted {
+    /// These grants, and others beside them.
+    pub(super) fn with(mut self, others: Granted) -> Granted {
+        let Granted { kubernetes, artifacts, functions, http, objects, files } = others;
+        self.kubernetes.extend(kubernetes);
+        self.artifacts |= artifacts;
+        self.functions.extend(functions);
+        self.http.extend(http);
+        self.objects.extend(objects);
+        self.files.extend(files);
+        self
+    }
+
     /// The keys of an entry, each line after `indent`.
     pub fn to_yaml(&self, indent: &str) -> String {
-        let Granted { kubernetes, artifacts, functions, http, objects } = self;
+        let Granted { kubernetes, artifacts, functions, http, objects, files } = self;
         let mut text = list_yaml(indent, "kubernetes", kubernetes);
         if *artifacts {
             text.push_str(&format!("{indent}artifacts: true\n"));
@@ -85,6 +105,10 @@ impl Granted {
         text.push_str(&list_yaml(indent, "functions", functions));
         text.push_str(&list_yaml(indent, "http", http));
         text.push_str(&list_yaml(indent, "objects", objects));
+        if !files.is_empty() {
+            let files: Vec<_> = files.iter().map(|file| file.display()).collect();
+            text.push_str(&format!("{indent}files: {}\n", flow_list(&files)));
+        }
         text
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::field::FieldPath;
+use super::fields::FieldGrant;
 use super::pattern::Pattern;
 use super::write::flow_list;
 use crate::address::ResourceName;
@@ -130,8 +130,8 @@ pub struct KubernetesGrant {
     pub namespaces: Vec<Pattern>,
     /// Which objects, by name; none named: any.
     pub names: Vec<Pattern>,
-    /// The fields that a body may touch; none named: none.
-    pub fields: Vec<FieldPath>,
+    /// The fields that a body may touch, and what it may leave there; none named: none.
+    pub fields: Vec<FieldGrant>,
 }
 
 /// As the policy file writes it: one mapping in braces. What is not narrowed is left out,
@@ -148,7 +148,8 @@ impl fmt::Display for KubernetesGrant {
             write!(formatter, ", names: {}", flow_list(names))?;
         }
         if !fields.is_empty() {
-            write!(formatter, ", fields: {}", flow_list(fields))?;
+            let fields: Vec<String> = fields.iter().map(FieldGrant::to_yaml).collect();
+            write!(formatter, ", fields: [{}]", fields.join(", "))?;
         }
         formatter.write_str("}")
     }

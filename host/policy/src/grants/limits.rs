@@ -101,6 +101,19 @@ impl NamedLimits {
         Ok(())
     }
 
+    /// These limits where they are named, else those that `base` names.
+    pub(super) fn or(&self, base: &NamedLimits) -> NamedLimits {
+        NamedLimits {
+            memory_bytes_max: self.memory_bytes_max.or(base.memory_bytes_max),
+            cpu_max: self.cpu_max.or(base.cpu_max),
+            deadline_max: self.deadline_max.or(base.deadline_max),
+            host_calls_max: self.host_calls_max.or(base.host_calls_max),
+            response_bytes_max: self.response_bytes_max.or(base.response_bytes_max),
+            artifact_bytes_max: self.artifact_bytes_max.or(base.artifact_bytes_max),
+            concurrency_max: self.concurrency_max.or(base.concurrency_max),
+        }
+    }
+
     /// These limits where they are named, else those of `base`.
     pub(super) fn over(&self, base: &Limits) -> Limits {
         Limits {

@@ -79,6 +79,14 @@ impl ObjectGrant {
     }
 }
 
+/// A grant whose label another one before it gives to another place.
+pub(super) fn of_another_place(grants: &[ObjectGrant]) -> Option<&ObjectGrant> {
+    let is_taken = |(at, grant): &(usize, &ObjectGrant)| {
+        grants[..*at].iter().any(|other| other.label == grant.label && !other.is_beside(grant))
+    };
+    grants.iter().enumerate().find(is_taken).map(|(_, grant)| grant)
+}
+
 /// Whether a text can be a label.
 ///
 /// # Errors

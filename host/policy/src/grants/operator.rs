@@ -9,7 +9,10 @@ use super::pattern::Pattern;
 /// An operator's file, read and checked.
 #[derive(Debug, Clone, Default)]
 pub struct OperatorPolicy {
-    pub(super) protected_namespaces: Option<Vec<Pattern>>,
+    /// Beside what is protected by default.
+    pub(super) protected_namespaces: Vec<Pattern>,
+    /// What is protected by default and should not be, and where that stands.
+    pub(super) unprotected_namespaces: Vec<(Pattern, Position)>,
     pub(super) limits: NamedLimits,
     pub(super) entries: Vec<EntryAsWritten>,
 }
@@ -23,12 +26,35 @@ pub(super) struct EntryAsWritten {
 
 #[derive(Debug, Clone)]
 pub(super) enum Body {
-    Granted { digest: Option<String>, granted: Box<Granted>, limits: NamedLimits },
+    Granted(Box<GrantedBody>),
     Forbidden,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct GrantedBody {
+    /// Where it says that it adds to the bundled entry.
+    pub(super) extends_bundled: Option<Position>,
+    pub(super) digest: Option<String>,
+    pub(super) granted: Granted,
+    pub(super) denies_ungranted: bool,
+    pub(super) limits: NamedLimits,
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Body::Granted { digest: None, granted: Box::default(), limits: NamedLimits::default() }
+        Body::Granted(Box::default())
+    }
+}
+
+impl GrantedBody {
+    /// The bundled entry, and what this one adds to it; of limits and digests, this one's count.
+    pub(super) fn over(self, bundled: &GrantedBody) -> GrantedBody {
+        GrantedBody {
+            extends_bundled: None,
+            digest: self.digest.or_else(|| bundled.digest.clone()),
+            granted: bundled.granted.clone().with(self.granted),
+            denies_ungranted: self.denies_ungranted || bundled.denies_ungranted,
+            limits: self.limits.or(&bundled.limits),
+        }
     }
 }

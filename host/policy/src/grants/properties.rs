@@ -10,7 +10,12 @@ fn words() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
         "actionners:",
         "limits:",
+        "version:",
         "protected:",
+        "unprotected:",
+        "extends: bundled",
+        "ungranted: deny",
+        "files:",
         "namespaces:",
         "kubernetes:",
         "acme:x:",
@@ -71,7 +76,12 @@ fn grant() -> impl Strategy<Value = String> {
         some(&["web", "a.b", "falco-*", "null", "1e3"]).prop_map(|list| format!(", names: {list}")),
     ];
     let resources = some(&["pods", "nodes", "apps/deployments/scale", "pods/eviction", "a.b/c"]);
-    let fields = some(&["metadata.labels[a.b/c]", "spec", "spec.a[*].b", "a[b: \"c\"]", "a[#]", "a[ключ]"]);
+    let paths = some(&["metadata.labels[a.b/c]", "spec", "spec.a[*].b", "a[b: \"c\"]", "a[#]", "a[ключ]"]);
+    let values = some(&["", "true", "1", "ключ: #", "null", "web-*", "a b", "#*"]);
+    let scalars = prop::sample::select(vec!["1", "-2", "true", "0x10", "0.5", "18446744073709551615"]);
+    let fields = (paths, values, scalars).prop_map(|(paths, values, scalar)| {
+        format!("[{{path: a.b, values: {values}}}, {{values: [{scalar}], path: 'c[*].image'}}, {}", &paths[1..])
+    });
     (resources, narrow, fields, any::<bool>()).prop_map(move |(resources, narrow, fields, writes)| {
         if writes {
             format!("{{verbs: [create, patch], resources: {resources}, scope: any{narrow}, fields: {fields}}}")
@@ -92,7 +102,8 @@ fn outside() -> impl Strategy<Value = String> {
     (functions, url, header, prefix).prop_map(|(functions, url, header, prefix)| {
         format!(
             "    functions: [{functions}]\n    http: [{{url: '{url}', methods: [GET, DELETE]{header}}}]\n    \
-             objects: [{{label: a, target: minio:s3, bucket: '123'{prefix}, verbs: [put]}}]\n"
+             objects: [{{label: a, target: minio:s3, bucket: '123'{prefix}, verbs: [put]}}]\n    \
+             files: [/etc/scripts/, '/a b/ключ']\n    ungranted: deny\n"
         )
     })
 }
@@ -101,8 +112,12 @@ fn policy() -> impl Strategy<Value = Policy> {
     let limits = (1_u64..5_000, 10_u32..50_000, 1_u32..999).prop_map(|(memory, ms, calls)| {
         format!("{{memory: {}, deadline: {ms}ms, host_calls: {calls}}}", memory * 64 * 1_024)
     });
-    let protected =
-        prop::sample::select(vec!["", "protected: {namespaces: []}\n", "protected: {namespaces: [a-*, '1']}\n"]);
+    let protected = prop::sample::select(vec![
+        "",
+        "version: 1\nunprotected: {namespaces: [kube-system]}\n",
+        "protected: {namespaces: [a-*, '1', kube-system]}\n",
+        "unprotected: {namespaces: [kube-system]}\nprotected: {namespaces: [a-*]}\n",
+    ]);
     let grants = (prop::collection::vec(grant(), 1..4), outside());
     (protected, limits.clone(), limits, grants, any::<bool>()).prop_map(|(protected, limits, own, grants, forbidden)| {
         let (grants, outside) = grants;

@@ -4,7 +4,6 @@
 //! stays with the policy: scopes, fields, and names by their prefix.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::granted::Grants;
 use super::kubernetes::{KubernetesGrant, Scope, Verb};
@@ -67,11 +66,13 @@ struct Rule {
 /// The manifests of the least that these grants need: a ClusterRole, and a Role for each
 /// namespace to which a grant is narrowed. With an account, their bindings too.
 ///
+/// Where it is known what actionners need, their grants should come narrowed ([`Grants::narrowed`]).
+///
 /// # Errors
 ///
 /// Where a grant is about the host's own namespace and that is not known.
 pub fn manifests<'a>(
-    grants: impl IntoIterator<Item = &'a Arc<Grants>>,
+    grants: impl IntoIterator<Item = &'a Grants>,
     account: Option<&ServiceAccount>,
 ) -> Result<String, RbacError> {
     let mut places: BTreeMap<Place, BTreeMap<About, BTreeSet<&'static str>>> = BTreeMap::new();
@@ -204,7 +205,7 @@ mod tests {
         let policy = own_namespace.into_iter().fold(policy, Policy::protecting);
         let Entry::Granted(grants) = policy.entry("acme:test") else { panic!("no grants") };
         let account: Option<ServiceAccount> = account.map(|account| account.parse().unwrap());
-        let text = manifests([&grants], account.as_ref()).unwrap_or_else(|error| error.to_string());
+        let text = manifests([&*grants], account.as_ref()).unwrap_or_else(|error| error.to_string());
         expected.assert_eq(&text);
     }
 

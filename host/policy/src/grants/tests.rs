@@ -1,6 +1,8 @@
 //! Policy files: what they may say, what is refused, and what is printed.
 
+mod entry;
 mod functions;
+mod head;
 mod http;
 mod objects;
 mod printing;
@@ -76,13 +78,13 @@ actionners:
   acme:y:
 ",
         &expect![[r#"
-            policy.yaml:2:1: `protcted` is not a key here; valid are `protected`, `actionners`, `limits`
+            policy.yaml:2:1: `protcted` is not a key here; valid are `protected`, `unprotected`, `actionners`, `version`, `limits`
             policy.yaml:3:18: `memory`: `0` is not a size from 64Ki to 4Gi, such as `64Mi`
             policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `concurrency`, `host_calls`, `artifact_bytes`, `response_bytes`, `memory`, `deadline`
             policy.yaml:3:41: `deadline` must be a number or a text, not a list
             policy.yaml:5:3: `label` is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together
             policy.yaml:7:11: `http` is empty: name something, or leave it out
-            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `objects`, `forbidden`, `kubernetes`, `artifacts`, `functions`, `http`
+            policy.yaml:8:5: `limit` is not a key here; valid are `limits`, `digest`, `files`, `extends`, `objects`, `ungranted`, `forbidden`, `kubernetes`, `artifacts`, `functions`, `http`
             policy.yaml:10:18: `gett` is not a verb; valid are `get`, `create`, `delete`, `list`, `patch`, `update`
             policy.yaml:10:37: the core group has no resource `pod`; valid are `pods`, `podtemplates`, `nodes`, `endpoints`, `persistentvolumeclaims`, `replicationcontrollers`, `bindings`, `configmaps`, `resourcequotas`, `persistentvolumes`, `componentstatuses`, `events`, `limitranges`, `namespaces`, `secrets`, `serviceaccounts`, `services`
             policy.yaml:10:50: `event` is not a scope; valid are `event-node`, `event-target`, `event-namespace`, `host-namespace`, `any`
@@ -151,6 +153,18 @@ fn keys_of_a_grant_that_do_not_agree_are_refused() {
     check_grant(
         "{verbs: [patch], resources: [pods], fields: []}",
         &expect!["policy.yaml:4:53: `fields` is empty: name something, or leave it out"],
+    );
+    check_grant(
+        "{verbs: [patch], resources: [pods], fields: [{path: a}, {values: [1]}, {path: b, values: []}, {path: c, values: ['*', web*, null, [a]], value: 1}]}",
+        &expect![[r#"
+            policy.yaml:4:54: `values` is missing: to allow any, write the path alone
+            policy.yaml:4:65: `path` is missing: a grant names what it allows
+            policy.yaml:4:98: `values` is empty: name something, or leave it out
+            policy.yaml:4:122: `*` is not a value: to mean all, leave `values` out
+            policy.yaml:4:127: `web*`: a prefix ends at a sign, such as `web-*` or `registry.example/*`
+            policy.yaml:4:133: a value is a text, a number or a truth value
+            policy.yaml:4:139: a value is a text, a number or a truth value
+            policy.yaml:4:145: `value` is not a key here; valid are `values`, `path`"#]],
     );
     check_grant(
         "{verbs: [get], resources: [pods], scope: any, names: ['*'], namespaces: [a.b, 12]}",
@@ -231,15 +245,6 @@ fn each_limit_is_taken() {
 }
 
 #[test]
-fn the_own_namespace_is_protected_whatever_a_file_says() {
-    let shown = |text: &str| flow_list(&grants(&policy(text), "kubernetes:label").all_protected());
-    assert_eq!(shown(""), "[kube-system, falco]");
-    assert_eq!(shown("protected: {namespaces: [prod-*]}"), "[prod-*, falco]");
-    assert_eq!(shown("protected: {namespaces: []}"), "[falco]");
-    assert_eq!(shown("protected: {namespaces: [falco]}"), "[falco]");
-}
-
-#[test]
 fn a_file_without_content_changes_nothing() {
     for text in ["", "# nothing\n", "{}", "actionners: {}", "limits: {}"] {
         assert_eq!(policy(text).to_yaml(), bundled().protecting("falco").to_yaml());
@@ -249,6 +254,7 @@ fn a_file_without_content_changes_nothing() {
 #[test]
 fn the_policy_in_force_is_printed_with_every_limit() {
     expect![[r#"
+        version: 1
         protected:
           namespaces: [kube-system]   # and falco, where the host runs
         limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
@@ -266,6 +272,6 @@ fn the_policy_in_force_is_printed_with_every_limit() {
 #[test]
 fn a_bundled_policy_that_is_wrong_names_its_actionner() {
     let errors = Policy::bundled([("kubernetes:label", "kubernets: []")]).unwrap_err();
-    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `objects`, `functions`, `artifacts`, `digest`, `limits`, `forbidden`, `http`"].assert_eq(&errors[0].to_string());
+    expect!["kubernetes-label/policy.yaml:1:1: `kubernets` is not a key here; valid are `kubernetes`, `objects`, `ungranted`, `functions`, `extends`, `artifacts`, `digest`, `limits`, `forbidden`, `files`, `http`"].assert_eq(&errors[0].to_string());
     assert!(Policy::bundled([("kubernetes:label", "{forbidden: true}")]).is_err());
 }

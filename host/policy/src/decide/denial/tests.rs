@@ -2,8 +2,9 @@
 
 use expect_test::{Expect, expect};
 
-use crate::decide::Decision;
 use crate::decide::tests::{grants, outcome, targets};
+use crate::decide::{Decision, Facts, KubernetesRequest, PatchKind, decide, touched_fields};
+use crate::grants::Verb;
 
 #[track_caller]
 fn check_denial(line: &str, request: &str, expected: &Expect) {
@@ -76,4 +77,51 @@ fn a_denial_names_who_what_why_and_the_line_to_add() {
         "get pods/exec shop/web-0",
         &expect!["`acme:test` may not get pods/exec shop/web-0: it has no grant for this resource"],
     );
+}
+
+#[test]
+fn a_denial_names_the_value_where_it_is_what_matters() {
+    let line = "{verbs: [patch], resources: [apps/deployments], scope: any, fields: [{path: spec.replicas, values: [0]}, spec.template]}";
+    check_denial(
+        line,
+        "patch apps:deployments shop/web spec.replicas=5",
+        &expect![[r#"
+        `acme:test` may not patch apps/deployments shop/web: its grants allow the fields `spec.replicas: [0]`, `spec.template`, and it touches `spec.replicas: 5`; to allow it, add under `kubernetes:` of `acme:test` in the policy:
+          - {verbs: [patch], resources: [apps/deployments], scope: event-namespace, names: [web], fields: [{path: spec.replicas, values: [5]}]}"#]],
+    );
+    check_denial(
+        line,
+        "patch apps:deployments shop/web data.password=secret",
+        &expect![[r#"
+        `acme:test` may not patch apps/deployments shop/web: its grants allow the fields `spec.replicas: [0]`, `spec.template`, and it touches `data.password`; to allow it, add under `kubernetes:` of `acme:test` in the policy:
+          - {verbs: [patch], resources: [apps/deployments], scope: event-namespace, names: [web], fields: [data.password]}"#]],
+    );
+    check_denial(
+        line,
+        "patch apps:deployments shop/web spec.template.spec.hostPID=true spec.template.spec.x=1 spec.template.spec.containers[*].image=a:1 spec.template.spec.containers[*].image=b:1",
+        &expect![[r#"
+            `acme:test` may not patch apps/deployments shop/web: its grants allow the fields `spec.replicas: [0]`, `spec.template`, and it touches `spec.template.spec.hostPID: true`, `spec.template.spec.containers[*].image: "a:1"`, `spec.template.spec.containers[*].image: "b:1"`: what gives power over a node or an account is granted only where it is written out; to allow it, add under `kubernetes:` of `acme:test` in the policy:
+              - {verbs: [patch], resources: [apps/deployments], scope: event-namespace, names: [web], fields: [{path: "spec.template.spec.containers[*].image", values: [a:1, b:1]}, {path: spec.template.spec.hostPID, values: [true]}, spec.template.spec.x]}"#]],
+    );
+}
+
+#[test]
+fn what_nobody_can_know_has_no_line() {
+    let body = serde_json::json!([{"op": "copy", "from": "/spec/a", "path": "/spec/b"}]);
+    let fields = touched_fields(PatchKind::Json, &body).unwrap();
+    let request = KubernetesRequest {
+        verb: Verb::Patch,
+        group: "",
+        resource: "pods",
+        subresource: None,
+        namespace: Some("shop"),
+        name: Some("web-0"),
+        fields: &fields,
+        node: None,
+    };
+    let grants = grants(&["{verbs: [patch], resources: [pods], fields: [spec]}"]);
+    let Decision::Denied(denial) = decide(&request.into(), &grants, &Facts { targets: targets() }) else {
+        panic!("allowed");
+    };
+    expect!["`acme:test` may not patch pods shop/web-0: its grants allow the fields `spec`, and it touches `spec.b`, `spec.a`: what `copy` and `move` leave can't be known"].assert_eq(&denial.to_string());
 }

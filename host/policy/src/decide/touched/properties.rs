@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{PatchKind, touched_fields};
 use crate::grants::{FieldPath, Segment};
 
-fn key() -> impl Strategy<Value = String> {
+pub(super) fn key() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["metadata", "labels", "spec", "a", "b/c", "d~e", "0", "name"]).prop_map(str::to_owned)
 }
 
@@ -17,7 +17,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![Just(json!(1)), Just(json!("x")), Just(json!(true)), Just(json!([])), Just(json!({}))]
 }
 
-fn tree() -> impl Strategy<Value = Value> {
+pub(super) fn tree() -> impl Strategy<Value = Value> {
     leaf().prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             4 => prop::collection::btree_map(key(), inner.clone(), 0..4).prop_map(|map| json!(map)),
@@ -26,12 +26,12 @@ fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
-fn object() -> impl Strategy<Value = Value> {
+pub(super) fn object() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(key(), tree(), 0..4).prop_map(|map| json!(map))
 }
 
 /// Some values are null, which a merge patch removes by.
-fn merge_patch() -> impl Strategy<Value = Value> {
+pub(super) fn merge_patch() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![leaf(), Just(Value::Null)];
     let tree = leaf
         .prop_recursive(4, 24, 4, |inner| prop::collection::btree_map(key(), inner, 0..4).prop_map(|map| json!(map)));
@@ -77,7 +77,7 @@ fn changes(before: Option<&Value>, after: Option<&Value>, path: &[Segment]) -> V
 fn check_covered(kind: PatchKind, before: &Value, patch: &Value, after: &Value) -> Result<(), TestCaseError> {
     let touched = touched_fields(kind, patch).map_err(TestCaseError::fail)?;
     for change in changes(Some(before), Some(after), &[]) {
-        let is_covered = touched.iter().any(|touched| {
+        let is_covered = touched.iter().map(|touched| &touched.path).any(|touched| {
             is_within(&change.path, touched)
                 || change.is_new_map && is_within(touched, &change.path)
                 // An item that is added, removed or moved shifts those beside it.
@@ -133,7 +133,7 @@ fn pointer(object: &Value, choices: &[usize]) -> String {
 }
 
 /// Operations on places that an object really has, and on some that it lacks.
-fn operations(object: &Value, choices: &[(u8, Vec<usize>, Vec<usize>, Value)]) -> Value {
+pub(super) fn operations(object: &Value, choices: &[(u8, Vec<usize>, Vec<usize>, Value)]) -> Value {
     let operations = choices.iter().map(|(op, path, from, value)| {
         let (path, from) = (pointer(object, path), pointer(object, from));
         match op % 6 {
@@ -148,13 +148,13 @@ fn operations(object: &Value, choices: &[(u8, Vec<usize>, Vec<usize>, Value)]) -
     operations.collect()
 }
 
-fn choices() -> impl Strategy<Value = Vec<(u8, Vec<usize>, Vec<usize>, Value)>> {
+pub(super) fn choices() -> impl Strategy<Value = Vec<(u8, Vec<usize>, Vec<usize>, Value)>> {
     let steps = || prop::collection::vec(0_usize..8, 0..4);
     prop::collection::vec((any::<u8>(), steps(), steps(), tree()), 1..4)
 }
 
 /// A patch with directives. Lists hold texts, which both ways of merging a list can take.
-fn strategic_patch() -> impl Strategy<Value = Value> {
+pub(super) fn strategic_patch() -> impl Strategy<Value = Value> {
     let texts = || prop::collection::vec(key(), 0..3).prop_map(Value::from);
     let directive = prop_oneof![
         prop::sample::select(vec!["replace", "delete", "merge"]).prop_map(|how| ("$patch".to_owned(), json!(how))),
@@ -174,7 +174,7 @@ fn strategic_patch() -> impl Strategy<Value = Value> {
 }
 
 /// The documented rules, for lists that are replaced or for lists that are merged.
-fn apply_strategic(target: &mut Map<String, Value>, patch: &Map<String, Value>, merges_lists: bool) {
+pub(super) fn apply_strategic(target: &mut Map<String, Value>, patch: &Map<String, Value>, merges_lists: bool) {
     match patch.get("$patch").and_then(Value::as_str) {
         Some("delete") => return target.clear(),
         Some("replace") => target.clear(),

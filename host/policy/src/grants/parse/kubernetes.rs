@@ -1,12 +1,14 @@
 //! Grants of the Kubernetes API, from text.
 
 use rules::nearest::valid_names;
-use rules::yaml::{Entry, Node};
+use rules::yaml::{Content, Entry, Kind, Node};
+use serde_json::Number;
 
 use super::super::field::{FieldPath, Segment};
+use super::super::fields::{FieldGrant, ValuePattern};
 use super::super::kubernetes::{KubernetesGrant, Scope, Verb};
 use super::super::yaml::Reader;
-use super::value::{self, items, unknown_key};
+use super::value::{self, items, missing, unknown_key};
 use crate::address::{ResourceName, SHOWN_CHARS_MAX, shown};
 
 pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> {
@@ -26,11 +28,7 @@ pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> 
             _ => unknown_key(reader, &key, &at, &KEYS),
         }
     }
-    for (key, missing) in [("verbs", verbs.is_none()), ("resources", resources.is_none())] {
-        if missing {
-            reader.problem(&place, format!("`{key}` is missing: a grant names what it allows"));
-        }
-    }
+    missing(reader, &place, &[("verbs", verbs.is_none()), ("resources", resources.is_none())]);
     let grant = KubernetesGrant { verbs: verbs?, resources: resources?, scope, namespaces, names, fields };
     // What is already wrong would only be reported a second time, in other words.
     if reader.problem_count() == before
@@ -116,21 +114,70 @@ fn scope(reader: &mut Reader, node: Node) -> Option<Scope> {
     scope
 }
 
-fn fields(reader: &mut Reader, node: Node) -> Vec<FieldPath> {
-    let mut fields = Vec::new();
+/// Paths, or `{path: spec.replicas, values: [0]}`.
+fn fields(reader: &mut Reader, node: Node) -> Vec<FieldGrant> {
+    let mut fields: Vec<FieldGrant> = Vec::new();
     for item in reader.list(node, "fields") {
-        let Some((text, place)) = reader.text(item, "fields") else {
-            continue;
-        };
-        match text.parse::<FieldPath>() {
-            // All of `metadata` holds the owner references, through which an actionner would
-            // choose its own targets.
-            Ok(path) if *path.segments() == [Segment::Key("metadata".to_owned())] => {
-                reader.problem(&place, "`metadata` is too wide: name what in it, such as `metadata.labels`");
-            }
-            Ok(path) => fields.push(path),
-            Err(message) => reader.problem(&place, message),
+        if matches!(item.content, Content::Map(_)) {
+            fields.extend(field(reader, item));
+        } else {
+            fields.extend(path(reader, item).map(FieldGrant::from));
         }
     }
     fields
+}
+
+fn field(reader: &mut Reader, node: Node) -> Option<FieldGrant> {
+    let place = node.at.clone();
+    let (mut path, mut values) = (None, None);
+    for Entry { key, at, value } in reader.map(node, "a field")? {
+        match &*key {
+            "path" => path = Some(self::path(reader, value)),
+            "values" => values = Some(self::values(reader, value)),
+            _ => unknown_key(reader, &key, &at, &["path", "values"]),
+        }
+    }
+    missing(reader, &place, &[("path", path.is_none())]);
+    if values.is_none() {
+        reader.problem(&place, "`values` is missing: to allow any, write the path alone");
+    }
+    Some(FieldGrant { path: path??, values: values? })
+}
+
+fn path(reader: &mut Reader, node: Node) -> Option<FieldPath> {
+    let (text, place) = reader.text(node, "fields")?;
+    match text.parse::<FieldPath>() {
+        // All of `metadata` holds the owner references, through which an actionner would
+        // choose its own targets.
+        Ok(path) if *path.segments() == [Segment::Key("metadata".to_owned())] => {
+            reader.problem(&place, "`metadata` is too wide: name what in it, such as `metadata.labels`");
+            None
+        }
+        Ok(path) => Some(path),
+        Err(message) => {
+            reader.problem(&place, message);
+            None
+        }
+    }
+}
+
+/// Texts, whole numbers and truth values.
+fn values(reader: &mut Reader, node: Node) -> Vec<ValuePattern> {
+    let mut values = Vec::new();
+    for item in reader.list(node, "values") {
+        let pattern = match &item.content {
+            Content::Scalar(scalar) if scalar.kind == Kind::Text => scalar.text.parse(),
+            Content::Scalar(scalar) => {
+                let number = || scalar.decimal().and_then(|digits| digits.parse::<Number>().ok());
+                let pattern = scalar.boolean().map(ValuePattern::Bool).or_else(|| number().map(ValuePattern::Number));
+                pattern.ok_or_else(|| "a value is a text, a number or a truth value".to_owned())
+            }
+            Content::List(_) | Content::Map(_) => Err("a value is a text, a number or a truth value".to_owned()),
+        };
+        match pattern {
+            Ok(pattern) => values.push(pattern),
+            Err(message) => reader.problem(&item.at, message),
+        }
+    }
+    values
 }

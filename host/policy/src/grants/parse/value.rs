@@ -2,7 +2,7 @@
 
 use rules::Position;
 use rules::nearest::valid_names;
-use rules::yaml::Node;
+use rules::yaml::{Content, Kind, Node};
 
 use super::super::pattern::Pattern;
 use super::super::yaml::Reader;
@@ -79,14 +79,32 @@ pub(super) fn namespaces(reader: &mut Reader, node: Node) -> Vec<Pattern> {
     patterns
 }
 
+/// A switch that has one word, and what to do instead of writing another.
+pub(super) fn one_word(reader: &mut Reader, node: &Node, key: &str, only: &str, instead: &str) -> bool {
+    let is_it = matches!(&node.content, Content::Scalar(it) if it.kind == Kind::Text && &*it.text == only);
+    if !is_it {
+        reader.problem(&node.at, format!("`{key}` can only be `{only}`: {instead}"));
+    }
+    is_it
+}
+
 pub(super) fn items<T: std::str::FromStr<Err = String>>(reader: &mut Reader, node: Node, key: &str) -> Vec<T> {
+    placed(reader, node, key).into_iter().map(|(item, _)| item).collect()
+}
+
+/// Items, each with its place.
+pub(super) fn placed<T: std::str::FromStr<Err = String>>(
+    reader: &mut Reader,
+    node: Node,
+    key: &str,
+) -> Vec<(T, Position)> {
     let mut parsed = Vec::new();
     for item in reader.list(node, key) {
         let Some((text, place)) = reader.text(item, key) else {
             continue;
         };
         match text.parse() {
-            Ok(item) => parsed.push(item),
+            Ok(item) => parsed.push((item, place)),
             Err(message) => reader.problem(&place, message),
         }
     }
