@@ -43,7 +43,8 @@ pub use instance::{Invocation, Outcome};
 pub struct Actionner {
     /// What the component says of itself.
     pub description: Description,
-    /// The interfaces and functions that it imports: its permission sheet.
+    /// The functions that it imports and that something is granted for: its permission sheet. What else it imports is
+    /// linked too, and its grants deny it.
     pub imports: Vec<Import>,
     /// `sha256:` and the digest of the component.
     pub digest: String,
@@ -92,10 +93,13 @@ impl Actionner {
         grants: Arc<Grants>,
     ) -> Result<Self, LoadError> {
         let (pre, memories) = inspection.link(engine.for_memory(grants.limits.memory_bytes_max), cache).await?;
+        let ungranted = grants.ungranted(&inspection.imports);
+        let mut imports = inspection.imports;
+        imports.retain(|import| !ungranted.contains(import));
         Ok(Self {
             permits: Arc::new(Semaphore::new(grants.limits.concurrency_max)),
             description: inspection.description,
-            imports: inspection.imports,
+            imports,
             digest: inspection.digest,
             origin: inspection.origin,
             grants,
@@ -105,7 +109,7 @@ impl Actionner {
         })
     }
 
-    /// Whether it can call this function of the contract.
+    /// Whether it can call this function of the contract, and be answered otherwise than by a denial.
     pub fn calls(&self, interface: &str, function: &str) -> bool {
         self.imports.iter().any(|import| import.interface == interface && import.function == function)
     }

@@ -166,9 +166,11 @@ fn imports(imports: &[Import]) -> Value {
 /// What of the imports the policy's entry does not grant; null where there is none, or no entry.
 fn ungranted(inspection: &Inspection, policy: &Policy) -> Value {
     let name = &inspection.description.name;
-    let Entry::Granted(_) = policy.entry(name) else { return Value::Null };
+    let Entry::Granted(grants) = policy.entry(name) else { return Value::Null };
     let missing = policy.missing_grants(name, &inspection.imports);
-    let ungranted: Vec<Import> = missing.into_iter().map(|missing| missing.import).collect();
+    // Either it is refused for them, or they are denied.
+    let refused = missing.into_iter().map(|missing| missing.import);
+    let ungranted: Vec<Import> = refused.chain(grants.ungranted(&inspection.imports)).collect();
     if ungranted.is_empty() { Value::Null } else { imports(&ungranted) }
 }
 

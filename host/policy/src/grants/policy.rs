@@ -179,11 +179,11 @@ impl Policy {
 
     /// What a call may use of the component that an entry pins by this digest, while its name is not known yet.
     pub fn limits_of_digest(&self, digest: &str) -> Option<Limits> {
-        let pins = |body: &&Body| matches!(body, Body::Granted { digest: Some(pinned), .. } if pinned == digest);
-        match self.entries.values().find(pins)? {
-            Body::Granted { limits, .. } => Some(limits.over(&self.limits())),
-            Body::Forbidden => None,
-        }
+        let limits = |body: &Body| match body {
+            Body::Granted(body) if body.digest.as_deref() == Some(digest) => Some(body.limits.over(&self.limits())),
+            Body::Granted(_) | Body::Forbidden => None,
+        };
+        self.entries.values().find_map(limits)
     }
 
     /// The actionners that the policy names, forbidden ones among them.
