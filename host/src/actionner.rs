@@ -30,7 +30,7 @@ use crate::capability::{Call, ExportsPre};
 
 pub use cache::Cache;
 pub use component::digest;
-pub(crate) use component::{Inspection, Origin};
+pub(crate) use component::{BYTES_MAX, Inspection, Origin};
 pub(crate) use description::{Description, OutputUse, SCHEMA};
 pub use engine::Engine;
 pub(crate) use error::LoadError;

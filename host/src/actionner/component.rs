@@ -22,7 +22,7 @@ use super::{contract, features, file, instance, wasi};
 use crate::capability::{self, Call, ExportsPre};
 
 /// Compiling takes time and memory in proportion, so there is an end to it.
-const BYTES_MAX: usize = 64 << 20;
+pub(crate) const BYTES_MAX: usize = 64 << 20;
 
 /// Where a component came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

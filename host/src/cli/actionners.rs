@@ -11,7 +11,7 @@ use super::context::Context;
 use super::files::Files;
 use super::print::print;
 use crate::actionner::{Description, Inspection, Origin, OutputUse, SCHEMA};
-use crate::generation::Problem;
+use crate::generation::{Problem, component_file};
 use crate::telemetry::logs::Level;
 use policy::{Entry, Import, Policy, rbac};
 
@@ -59,7 +59,7 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
         Command::Inspect { file } => {
             let origin = Origin::File(file.clone());
             let unreadable = |error| context.fail("actionners", &format!("open {}: {error}", file.display()));
-            let bytes = std::fs::read(file).map_err(unreadable)?;
+            let bytes = component_file::read(file).map_err(unreadable)?;
             match loader.inspect_one(&policy, origin.clone(), bytes.into(), None).await {
                 Ok(inspection) => {
                     warn(&context, std::slice::from_ref(&inspection));

@@ -44,8 +44,10 @@ async fn said(folder: &TempDir, policy: &str) -> String {
         lines.push(format!("{origin}: {name}: {said}"));
     }
     for problem in problems {
-        let Problem::Component { origin, error } = problem else { panic!("{problem}") };
-        lines.push(format!("{origin}: {error}"));
+        lines.push(match problem {
+            Problem::Component { origin, error } => format!("{origin}: {error}"),
+            other => other.to_string(),
+        });
     }
     let text = lines.join("\n").replace(&format!("{}/", folder.path().display()), "");
     regex::Regex::new("sha256:[0-9a-f]{64}").unwrap().replace_all(&text, "DIGEST").into_owned()
@@ -101,4 +103,23 @@ async fn of_two_components_of_one_name_the_pinned_one_counts() {
         b.wasm: there is another actionner 'probe:one' already; each name can be taken once"#]],
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_none_or_too_large_are_named_and_passed_over() {
+    let one = Probe::default().component();
+    let folder = folder(&[("One.WASM", &one), ("._one.wasm", b"\0\x05\x16\x07"), ("notes.txt", b"not read")]);
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("folder.wasm")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(at("pipe.wasm")).status().unwrap();
+    assert!(made.success());
+    fs::File::create(at("sparse.wasm")).unwrap().set_len(1500 << 20).unwrap();
+    std::os::unix::fs::symlink("nowhere.wasm", at("link.wasm")).unwrap();
+    expect![[r#"
+        One.WASM: probe:one: loads
+        ._one.wasm: the file is what macOS keeps beside another one (AppleDouble): delete it
+        open folder.wasm: it is not a file
+        open link.wasm: No such file or directory (os error 2)
+        open pipe.wasm: it is not a file
+        open sparse.wasm: it has 1572864000 bytes, more than the 67108864 that are read"#]].assert_eq(&said(&folder, &entry(&one, "")).await);
 }
