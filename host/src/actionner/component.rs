@@ -14,6 +14,7 @@ use ring::digest::{SHA256, digest as hash};
 use wasmtime::component::{Component, Linker};
 
 use super::cache::Cache;
+use super::contract::Misfit;
 use super::description::Description;
 use super::engine::{Engine, MEMORIES_MAX};
 use super::error::LoadError;
@@ -190,17 +191,29 @@ pub(super) fn check(bytes: &[u8]) -> Result<Vec<Import>, LoadError> {
 }
 
 pub(super) fn link(component: &Component, imports: &[Import]) -> Result<ExportsPre<State>, LoadError> {
-    let misfit = |error: wasmtime::Error| LoadError::Link(one_line(&format!("{error:#}")));
     let mut linker = Linker::new(component.engine());
     if component.component_type().imports(component.engine()).any(|(name, _)| is_wasi(name)) {
-        wasi::link(&mut linker).map_err(misfit)?;
+        wasi::link(&mut linker).map_err(unlinked)?;
     }
     let interfaces: BTreeSet<_> = imports.iter().filter_map(|import| Interface::find(&import.interface)).collect();
     for interface in interfaces {
-        capability::link(&mut linker, interface, |state: &mut State| &mut state.call).map_err(misfit)?;
+        capability::link(&mut linker, interface, |state: &mut State| &mut state.call).map_err(unlinked)?;
     }
-    let pre = linker.instantiate_pre(component).map_err(misfit)?;
-    ExportsPre::new(pre).map_err(misfit)
+    let pre = linker.instantiate_pre(component).map_err(unlinked)?;
+    ExportsPre::new(pre).map_err(unlinked)
+}
+
+/// All that is not of WASI was compared with the contract before.
+fn unlinked(error: wasmtime::Error) -> LoadError {
+    let words: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let quoted = |words: &String| words.split('`').nth(1).map(str::to_owned);
+    if let [interface, function, missing] = words.as_slice()
+        && missing.ends_with("implementation is missing")
+        && let (Some(interface), Some(function)) = (quoted(interface), quoted(function))
+    {
+        return LoadError::Misfit(vec![Misfit::Later { interface, function }]);
+    }
+    LoadError::Link(one_line(&words.join(": ")))
 }
 
 /// The engine's words have names of the component in them.

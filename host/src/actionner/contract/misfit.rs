@@ -46,6 +46,16 @@ pub enum Misfit {
     /// A function of its own world.
     #[error("it imports the function `{0}` of its own world, which no host offers: leave it out")]
     OwnImport(String),
+    /// A function that came to WASI later than the host's.
+    #[error(
+        "it imports `{function}` of `{interface}`, which this host's WASI does not have: leave it out, or build it for an earlier 0.2"
+    )]
+    Later {
+        /// With its version.
+        interface: String,
+        /// The function.
+        function: String,
+    },
     /// An interface of another package.
     #[error("it imports `{name}`, which this host does not offer: {advice}")]
     Foreign {

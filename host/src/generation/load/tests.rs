@@ -121,5 +121,6 @@ async fn files_that_are_none_or_too_large_are_named_and_passed_over() {
         open folder.wasm: it is not a file
         open link.wasm: No such file or directory (os error 2)
         open pipe.wasm: it is not a file
-        open sparse.wasm: it has 1572864000 bytes, more than the 67108864 that are read"#]].assert_eq(&said(&folder, &entry(&one, "")).await);
+        open sparse.wasm: it has 1572864000 bytes, more than the 67108864 that are read"#]]
+    .assert_eq(&said(&folder, &entry(&one, "")).await);
 }
