@@ -52,7 +52,6 @@ pub struct Inspection {
 /// A component, compiled as soon as that is needed.
 pub(super) struct Code {
     bytes: Cow<'static, [u8]>,
-    digest: String,
     /// By the engine that it described itself on, which need not be the one that runs it.
     compiled: Option<Component>,
 }
@@ -91,13 +90,15 @@ impl Inspection {
         if let Some(bytes) = features::memory_at_start(&bytes).filter(|bytes| *bytes > memory_bytes_max as u64) {
             return Err(LoadError::Memory { bytes, bytes_max: memory_bytes_max, digest });
         }
-        let mut code = Code { bytes, digest: digest.clone(), compiled: None };
+        let mut code = Code { bytes, compiled: None };
         let known = described.map(str::to_owned).or_else(|| cache?.description(&digest));
         let text = match known {
             Some(text) => text,
             None => {
-                let component = code.compile(engine.for_memory(memory_bytes_max), cache).await?;
-                let described = instance::describe(&link(&component, &imports)?, call).await;
+                let component = code.compile(engine.for_memory(memory_bytes_max), cache, &digest).await?;
+                let pre = link(&component, &imports)?;
+                let _place = engine.place(memories(&component)?).await;
+                let described = instance::describe(&pre, call).await;
                 let text = described.map_err(|error| LoadError::Describe { error, digest: digest.clone() })?;
                 code.compiled = Some(component);
                 if let Some(cache) = cache {
@@ -119,12 +120,8 @@ impl Inspection {
         engine: &wasmtime::Engine,
         cache: Option<&Cache>,
     ) -> Result<(ExportsPre<State>, u32), LoadError> {
-        let component = self.code.compile(engine, cache).await?;
-        let memories = component.resources_required().map_or(1, |required| required.num_memories);
-        if memories > MEMORIES_MAX {
-            return Err(LoadError::TooMuch(format!("it has {memories} memories, and a call may have {MEMORIES_MAX}")));
-        }
-        Ok((link(&component, &self.imports)?, memories))
+        let component = self.code.compile(engine, cache, &self.digest).await?;
+        Ok((link(&component, &self.imports)?, memories(&component)?))
     }
 
     /// The least that a policy must say for this component to be loaded.
@@ -151,13 +148,14 @@ impl Code {
         &self,
         engine: &wasmtime::Engine,
         cache: Option<&Cache>,
+        digest: &str,
     ) -> Result<Component, LoadError> {
         if let Some(component) = &self.compiled
             && wasmtime::Engine::same(component.engine(), engine)
         {
             return Ok(component.clone());
         }
-        if let Some(component) = cache.and_then(|cache| cache.get(engine, &self.digest)) {
+        if let Some(component) = cache.and_then(|cache| cache.get(engine, digest)) {
             return Ok(component);
         }
         let (compiler, bytes) = (engine.clone(), self.bytes.clone());
@@ -171,10 +169,19 @@ impl Code {
         })?;
         if let Some(cache) = cache {
             // A full or read-only disk costs the next start some time, and nothing else.
-            let _ = cache.put(engine, &self.digest, &component);
+            let _ = cache.put(engine, digest, &component);
         }
         Ok(component)
     }
+}
+
+/// How many memories a call takes.
+fn memories(component: &Component) -> Result<u32, LoadError> {
+    let memories = component.resources_required().map_or(1, |required| required.num_memories);
+    if memories > MEMORIES_MAX {
+        return Err(LoadError::TooMuch(format!("it has {memories} memories, and a call may have {MEMORIES_MAX}")));
+    }
+    Ok(memories)
 }
 
 /// The functions that a component imports, where all of them belong to the contract.
