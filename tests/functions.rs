@@ -125,6 +125,19 @@ async fn denied_functions() {
     assert!(lines.iter().any(|line| line["message"] == "policy" && line["capability"] == "functions.invoke-lambda"));
 }
 
+/// It imports both providers' functions, is granted one, and no client of the other is made for it.
+#[tokio::test]
+async fn what_is_not_granted_is_denied_where_the_entry_says_so() {
+    let grants = "    functions: [{provider: aws}]\n    ungranted: deny\n";
+    let (outside, guest) = (Outside::start().await, probe(grants));
+    let check = async |parameters: Value, expected| guest.check(&outside, &parameters, &expected).await;
+    check(json!({"name": "echo"}), expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
+    check(json!({"name": "echo", "location": "europe-west1"}), expect![[r#"
+        failure: can't call 'echo': denied by the policy: `probe:functions` may not call the function echo of gcp in europe-west1: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
+          - {provider: gcp, names: [echo], locations: [europe-west1]}"#]]).await;
+    assert_eq!(outside.heard(), [r#"lambda RequestResponse echo Qualifier=%24LATEST {"rule":"shell"}"#]);
+}
+
 #[tokio::test]
 async fn a_dry_run_calls_no_function() {
     let (outside, guest) = (Outside::start().await, Guest { dry_run: true, ..probe(GRANTS) });

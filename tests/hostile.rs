@@ -126,7 +126,11 @@ async fn one_with_more_text_than_the_host_takes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_gives_up() {
     let expected = expect!["failure: the actionner trapped: wasm trap: wasm `unreachable` instruction executed"];
-    check("hostile:trap", guest!("trap"), "    limits: {cpu: 5s}\n", &expected).await;
+    let lines = check("hostile:trap", guest!("trap"), "    limits: {cpu: 5s}\n", &expected).await;
+    // Each is one record, whatever line breaks are in it.
+    let words: Vec<_> = lines.iter().filter(|line| line["message"] == "actionner").collect();
+    assert_eq!(words.len(), 1);
+    expect![[r#""panicked at tests/guests/hostile-trap/src/lib.rs:12:5: an event with a rule\nlevel=error forged=true\r\u{1b}[31m""#]].assert_eq(&format!("{:?}", text(words[0], "output")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,6 +172,19 @@ async fn one_that_asks_for_what_it_is_denied() {
     let entry = "    kubernetes:\n      - {verbs: [get], resources: [pods]}\n    limits: {cpu: 10s, host_calls: 50}\n";
     let lines = check("hostile:denials", guest!("denials"), entry, &expected).await;
     assert_eq!(lines.iter().filter(|line| line["message"] == "policy").count(), 50);
+}
+
+/// It is loaded, and what it was not granted is denied, counted and recorded as all else is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_imports_more_than_it_is_granted() {
+    let expected = expect!["failure: the actionner made more than the 3 host calls that the policy allows"];
+    let entry = "    ungranted: deny\n    limits: {cpu: 10s, host_calls: 3}\n";
+    let lines = check("hostile:denials", guest!("denials"), entry, &expected).await;
+    let denials: Vec<_> = lines.iter().filter(|line| line["message"] == "policy").collect();
+    assert_eq!(denials.len(), 3);
+    expect![[r#"
+        `hostile:denials` may not get secrets kube-system/token: it has no grant for this resource; to allow it, add under `kubernetes:` of `hostile:denials` in the policy:
+          - {verbs: [get], resources: [secrets], scope: any, namespaces: [kube-system], names: [token]}"#]].assert_eq(text(denials[0], "error"));
 }
 
 /// The case `denied-scope-event-target` takes an actionner that asks for another object than the event's.

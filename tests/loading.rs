@@ -65,18 +65,22 @@ async fn check_passed_over(component: &[u8], expected: &Expect) {
 #[tokio::test]
 async fn what_is_no_component_is_named_and_passed_over() {
     check_passed_over(b"\0asm but not for long", &expect![[r#"
-        warn actionners: this is not a WebAssembly component: unknown binary version: 0x74756220 (at offset 0x4) file="actionners/guest.wasm"
+        warn actionners: the file is WebAssembly of a version of the binary format that this host does not read: build it with a newer toolchain file="actionners/guest.wasm"
     "#]]).await;
-    check_passed_over(b"", &expect![[r#"
-        warn actionners: this is not a WebAssembly component: unexpected end-of-file (at offset 0x0) file="actionners/guest.wasm"
-    "#]]).await;
+    check_passed_over(
+        b"",
+        &expect![[r#"
+        warn actionners: the file is empty: build or copy the component anew file="actionners/guest.wasm"
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_no_component_is_an_error_where_a_rule_needs_it() {
     check_refused("hostile:trap", b"\0asm but not for long", None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:trap" position="rules.yaml:9:36" rule="Bad"
-        error actionners: this is not a WebAssembly component: unknown binary version: 0x74756220 (at offset 0x4) file="actionners/guest.wasm"
+        error actionners: the file is WebAssembly of a version of the binary format that this host does not read: build it with a newer toolchain file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -99,7 +103,8 @@ async fn imports_beyond_the_grants_are_refused_and_named() {
           `hostile:names` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
           kubernetes: [{verbs: [get], resources: [pods], scope: event-target}]
           `hostile:names` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
-          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}] file="actionners/guest.wasm"
+          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}]
+          Where the toolchain imports whole interfaces: build it against a copy of `wit/` that has only the functions that it calls; or write `ungranted: deny` into its entry, and it is loaded with these always denied file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -109,7 +114,7 @@ async fn interfaces_of_others_are_refused_and_named() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "wasi-escape:actionner/kubernetes-read");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports wasi-escape:actionner/kubernetes-read@1.0.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
+        error actionners: the component does not fit this host: it imports `wasi-escape:actionner/kubernetes-read@1.0.0`, which this host does not offer: leave it out, or compose it with a component that exports it file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -119,7 +124,7 @@ async fn functions_that_do_not_exist_are_refused() {
         patched(guest!("denials"), "falco-talon:actionner/kubernetes-read", "falco-talon:actionner/kubernetes-root");
     check_refused("hostile:denials", &foreign, None, &expect![[r#"
         error rules: unknown actionner action="Do harm" actionner="hostile:denials" position="rules.yaml:9:36" rule="Bad"
-        error actionners: the component imports falco-talon:actionner/kubernetes-root@1.0.0, which this host does not offer; it offers the interfaces of falco-talon:actionner/ and an empty WASI only file="actionners/guest.wasm"
+        error actionners: the component does not fit this host: it imports the interface `kubernetes-root` of the contract, which is not there in 1.0.0: leave it out file="actionners/guest.wasm"
     "#]]).await;
 }
 

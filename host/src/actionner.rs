@@ -8,15 +8,18 @@
 
 mod cache;
 mod component;
+mod contract;
 mod description;
 mod engine;
 mod error;
+mod features;
+mod file;
 mod instance;
 mod state;
 mod wasi;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -27,7 +30,7 @@ use crate::capability::{Call, ExportsPre};
 
 pub use cache::Cache;
 pub use component::digest;
-pub(crate) use component::{Inspection, Origin};
+pub(crate) use component::{BYTES_MAX, Inspection, Origin};
 pub(crate) use description::{Description, OutputUse, SCHEMA};
 pub use engine::Engine;
 pub(crate) use error::LoadError;
@@ -40,7 +43,8 @@ pub use instance::{Invocation, Outcome};
 pub struct Actionner {
     /// What the component says of itself.
     pub description: Description,
-    /// The interfaces and functions that it imports: its permission sheet.
+    /// The functions that it imports and that something is granted for: its permission sheet. What else it imports is
+    /// linked too, and its grants deny it.
     pub imports: Vec<Import>,
     /// `sha256:` and the digest of the component.
     pub digest: String,
@@ -49,6 +53,8 @@ pub struct Actionner {
     grants: Arc<Grants>,
     engine: Engine,
     pre: ExportsPre<State>,
+    /// How many a call takes.
+    memories: u32,
     /// Bounds the calls of this actionner that run at once.
     permits: Arc<Semaphore>,
 }
@@ -69,7 +75,8 @@ impl Actionner {
         component::check_digest(inspection, &grants)?;
         let missing = policy.missing_grants(&name, &inspection.imports);
         if !missing.is_empty() {
-            return Err(LoadError::MissingGrants { name, missing });
+            let is_of_program = inspection.origin == Origin::Bundled;
+            return Err(LoadError::MissingGrants { name, missing, is_of_program });
         }
         Ok(grants)
     }
@@ -85,20 +92,24 @@ impl Actionner {
         inspection: Inspection,
         grants: Arc<Grants>,
     ) -> Result<Self, LoadError> {
-        let pre = inspection.link(engine, cache).await?;
+        let (pre, memories) = inspection.link(engine.for_memory(grants.limits.memory_bytes_max), cache).await?;
+        let ungranted = grants.ungranted(&inspection.imports);
+        let mut imports = inspection.imports;
+        imports.retain(|import| !ungranted.contains(import));
         Ok(Self {
             permits: Arc::new(Semaphore::new(grants.limits.concurrency_max)),
             description: inspection.description,
-            imports: inspection.imports,
+            imports,
             digest: inspection.digest,
             origin: inspection.origin,
             grants,
             engine: engine.clone(),
             pre,
+            memories,
         })
     }
 
-    /// Whether it can call this function of the contract.
+    /// Whether it can call this function of the contract, and be answered otherwise than by a denial.
     pub fn calls(&self, interface: &str, function: &str) -> bool {
         self.imports.iter().any(|import| import.interface == interface && import.function == function)
     }
@@ -125,8 +136,8 @@ impl Actionner {
     /// out of time.
     pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<CallOutput, CallError> {
         let _own = self.permits.acquire().await;
-        let _place = self.engine.place().await;
+        let _place = self.engine.place(self.memories).await;
         call.restart();
-        instance::run(&self.engine, &self.pre, invocation, call).await
+        instance::run(&self.pre, invocation, call).await
     }
 }

@@ -8,6 +8,8 @@ mod problem;
 
 mod loaded;
 
+pub(crate) mod component_file;
+
 mod inline;
 mod needs;
 

@@ -65,6 +65,9 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
     let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
     let engine = Engine::new(config.concurrency_events_max).map_err(machine)?;
+    if let Some(refusal) = engine.refusal() {
+        logger.line(Level::Warn, "init").error(&refusal).write();
+    }
     let loader = Loader::new(&config, cluster, engine, cache(&config, &logger), reporting.clone());
     let generation = Arc::new(ArcSwap::from_pointee(load(&loader).await?));
     let watch = if config.watch_rules { Some(Watch::new(&loader, &generation.load()).map_err(machine)?) } else { None };

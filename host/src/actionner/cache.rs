@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use wasmtime::Engine;
 use wasmtime::component::Component;
-
-use super::engine::Engine;
 
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
@@ -58,7 +57,7 @@ impl Cache {
         #[expect(unsafe_code, reason = "the MAC proves that this host compiled the code itself")]
         // SAFETY: `deserialize` asks for bytes that `serialize` made. Only `put` knows the
         // key, and it signs nothing else.
-        let component = unsafe { Component::deserialize(engine.inner(), code) };
+        let component = unsafe { Component::deserialize(engine, code) };
         component.ok()
     }
 
@@ -103,7 +102,7 @@ impl Cache {
     /// An engine of another version or with other settings has entries of its own.
     fn path(&self, engine: &Engine, digest: &str) -> PathBuf {
         let mut hasher = DefaultHasher::new();
-        engine.inner().precompile_compatibility_hash().hash(&mut hasher);
+        engine.precompile_compatibility_hash().hash(&mut hasher);
         let digest = digest.trim_start_matches("sha256:");
         self.directory.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
     }

@@ -9,26 +9,21 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use policy::{Grants, Import, Interface, PACKAGE, is_wasi};
+use policy::{Grants, Import, Interface, is_wasi};
 use ring::digest::{SHA256, digest as hash};
 use wasmtime::component::{Component, Linker};
-use wit_component::DecodedWasm;
-use wit_parser::WorldItem;
 
 use super::cache::Cache;
+use super::contract::Misfit;
 use super::description::Description;
-use super::engine::Engine;
+use super::engine::{Engine, MEMORIES_MAX};
 use super::error::LoadError;
-use super::instance;
 use super::state::State;
-use super::wasi;
+use super::{contract, features, file, instance, wasi};
 use crate::capability::{self, Call, ExportsPre};
 
-/// How a core module begins; a component has another version and layer.
-const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
 /// Compiling takes time and memory in proportion, so there is an end to it.
-const BYTES_MAX: usize = 64 << 20;
+pub(crate) const BYTES_MAX: usize = 64 << 20;
 
 /// Where a component came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +50,10 @@ pub struct Inspection {
 }
 
 /// A component, compiled as soon as that is needed.
-pub(super) enum Code {
-    Bytes(Cow<'static, [u8]>),
-    Compiled(Component),
+pub(super) struct Code {
+    bytes: Cow<'static, [u8]>,
+    /// By the engine that it described itself on, which need not be the one that runs it.
+    compiled: Option<Component>,
 }
 
 /// `sha256:` and the digest of `bytes` in hexadecimal.
@@ -88,22 +84,23 @@ impl Inspection {
         described: Option<&str>,
         call: Call,
     ) -> Result<Self, LoadError> {
-        if bytes.len() > BYTES_MAX {
-            return Err(LoadError::TooLarge { bytes: bytes.len(), bytes_max: BYTES_MAX });
-        }
-        if bytes.starts_with(MODULE) {
-            return Err(LoadError::Module);
-        }
         let digest = digest(&bytes);
-        let imports = imports(&bytes)?;
-        let mut code = Code::Bytes(bytes);
+        let imports = check(&bytes)?;
+        let memory_bytes_max = call.grants().limits.memory_bytes_max;
+        if let Some(bytes) = features::memory_at_start(&bytes).filter(|bytes| *bytes > memory_bytes_max as u64) {
+            return Err(LoadError::Memory { bytes, bytes_max: memory_bytes_max, digest });
+        }
+        let mut code = Code { bytes, compiled: None };
         let known = described.map(str::to_owned).or_else(|| cache?.description(&digest));
         let text = match known {
             Some(text) => text,
             None => {
-                let component = code.compile(engine, cache, &digest).await?;
-                let text = instance::describe(engine, &link(engine, &component, &imports)?, call).await?;
-                code = Code::Compiled(component);
+                let component = code.compile(engine.for_memory(memory_bytes_max), cache, &digest).await?;
+                let pre = link(&component, &imports)?;
+                let _place = engine.place(memories(&component)?).await;
+                let described = instance::describe(&pre, call).await;
+                let text = described.map_err(|error| LoadError::Describe { error, digest: digest.clone() })?;
+                code.compiled = Some(component);
                 if let Some(cache) = cache {
                     // As for compiled components, the next start has to ask again.
                     let _ = cache.put_description(&digest, &text);
@@ -116,8 +113,15 @@ impl Inspection {
     }
 
     /// Compile it, where it is not yet, and link what it imports, once the policy was found to grant it.
-    pub(super) async fn link(&self, engine: &Engine, cache: Option<&Cache>) -> Result<ExportsPre<State>, LoadError> {
-        link(engine, &self.code.compile(engine, cache, &self.digest).await?, &self.imports)
+    ///
+    /// `engine` is the one that runs it. Returns how many memories it has, too.
+    pub(super) async fn link(
+        &self,
+        engine: &wasmtime::Engine,
+        cache: Option<&Cache>,
+    ) -> Result<(ExportsPre<State>, u32), LoadError> {
+        let component = self.code.compile(engine, cache, &self.digest).await?;
+        Ok((link(&component, &self.imports)?, memories(&component)?))
     }
 
     /// The least that a policy must say for this component to be loaded.
@@ -139,24 +143,30 @@ pub(super) fn check_digest(inspection: &Inspection, grants: &Grants) -> Result<(
 }
 
 impl Code {
+    /// The component as compiled by `engine`.
     pub(super) async fn compile(
         &self,
-        engine: &Engine,
+        engine: &wasmtime::Engine,
         cache: Option<&Cache>,
         digest: &str,
     ) -> Result<Component, LoadError> {
-        let bytes = match self {
-            Self::Compiled(component) => return Ok(component.clone()),
-            Self::Bytes(bytes) => bytes,
-        };
+        if let Some(component) = &self.compiled
+            && wasmtime::Engine::same(component.engine(), engine)
+        {
+            return Ok(component.clone());
+        }
         if let Some(component) = cache.and_then(|cache| cache.get(engine, digest)) {
             return Ok(component);
         }
-        let (compiler, bytes) = (engine.inner().clone(), bytes.clone());
+        let (compiler, bytes) = (engine.clone(), self.bytes.clone());
         // Compiling takes long, and events go on being handled meanwhile.
         let compiling = tokio::task::spawn_blocking(move || Component::from_binary(&compiler, &bytes));
-        let compiled = compiling.await.map_err(|error| LoadError::NotAComponent(error.to_string()))?;
-        let component = compiled.map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
+        let compiled = compiling.await.map_err(|error| LoadError::Compile(error.to_string()))?;
+        let component = compiled.map_err(|error| match features::check(&self.bytes, features::OF_ENGINE) {
+            Err(error) => error.into(),
+            // What is left are the limits of a place.
+            Ok(()) => LoadError::TooMuch(one_line(&error.root_cause().to_string())),
+        })?;
         if let Some(cache) = cache {
             // A full or read-only disk costs the next start some time, and nothing else.
             let _ = cache.put(engine, digest, &component);
@@ -165,48 +175,57 @@ impl Code {
     }
 }
 
+/// How many memories a call takes.
+fn memories(component: &Component) -> Result<u32, LoadError> {
+    let memories = component.resources_required().map_or(1, |required| required.num_memories);
+    if memories > MEMORIES_MAX {
+        return Err(LoadError::TooMuch(format!("it has {memories} memories, and a call may have {MEMORIES_MAX}")));
+    }
+    Ok(memories)
+}
+
 /// The functions that a component imports, where all of them belong to the contract.
-pub(super) fn imports(bytes: &[u8]) -> Result<Vec<Import>, LoadError> {
-    let decoded = wit_component::decode(bytes).map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
-    let DecodedWasm::Component(resolve, world) = decoded else {
-        return Err(LoadError::NotAComponent("it is a package of interfaces, without any code".to_owned()));
-    };
-    let mut known = BTreeSet::new();
-    let mut unknown = Vec::new();
-    for (key, item) in resolve.worlds.get(world).map(|world| &world.imports).into_iter().flatten() {
-        let name = resolve.name_world_key(key);
-        let (Some(interface), WorldItem::Interface { id, .. }) = (interface_of(&name), item) else {
-            unknown.push(name);
-            continue;
-        };
-        for function in resolve.interfaces.get(*id).into_iter().flat_map(|interface| interface.functions.keys()) {
-            known.insert(Import { interface: interface.to_owned(), function: function.clone() });
-        }
+///
+/// # Errors
+///
+/// What the file is that is no component, and where a component does not fit. Nothing is compiled for that.
+pub(super) fn check(bytes: &[u8]) -> Result<Vec<Import>, LoadError> {
+    if bytes.len() > BYTES_MAX {
+        return Err(LoadError::TooLarge { bytes: bytes.len(), bytes_max: BYTES_MAX });
     }
-    if unknown.is_empty() { Ok(known.into_iter().collect()) } else { Err(LoadError::UnknownImports(unknown)) }
+    file::check(bytes)?;
+    contract::imports(bytes)
 }
 
-/// `kubernetes-read` of `falco-talon:actionner/kubernetes-read@0.1.0`, if this host offers it;
-/// those of WASI keep their whole name.
-fn interface_of(import: &str) -> Option<&str> {
-    if is_wasi(import) {
-        return Some(import);
-    }
-    import.strip_prefix(PACKAGE).and_then(|_| Interface::find(import)).map(Interface::name)
-}
-
-pub(super) fn link(engine: &Engine, component: &Component, imports: &[Import]) -> Result<ExportsPre<State>, LoadError> {
-    let misfit = |error: wasmtime::Error| LoadError::Misfit(format!("{error:#}"));
-    let mut linker = Linker::new(engine.inner());
-    if component.component_type().imports(engine.inner()).any(|(name, _)| is_wasi(name)) {
-        wasi::link(&mut linker).map_err(misfit)?;
+pub(super) fn link(component: &Component, imports: &[Import]) -> Result<ExportsPre<State>, LoadError> {
+    let mut linker = Linker::new(component.engine());
+    if component.component_type().imports(component.engine()).any(|(name, _)| is_wasi(name)) {
+        wasi::link(&mut linker).map_err(unlinked)?;
     }
     let interfaces: BTreeSet<_> = imports.iter().filter_map(|import| Interface::find(&import.interface)).collect();
     for interface in interfaces {
-        capability::link(&mut linker, interface, |state: &mut State| &mut state.call).map_err(misfit)?;
+        capability::link(&mut linker, interface, |state: &mut State| &mut state.call).map_err(unlinked)?;
     }
-    let pre = linker.instantiate_pre(component).map_err(misfit)?;
-    ExportsPre::new(pre).map_err(misfit)
+    let pre = linker.instantiate_pre(component).map_err(unlinked)?;
+    ExportsPre::new(pre).map_err(unlinked)
+}
+
+/// All that is not of WASI was compared with the contract before.
+fn unlinked(error: wasmtime::Error) -> LoadError {
+    let words: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let quoted = |words: &String| words.split('`').nth(1).map(str::to_owned);
+    if let [interface, function, missing] = words.as_slice()
+        && missing.ends_with("implementation is missing")
+        && let (Some(interface), Some(function)) = (quoted(interface), quoted(function))
+    {
+        return LoadError::Misfit(vec![Misfit::Later { interface, function }]);
+    }
+    LoadError::Link(one_line(&words.join(": ")))
+}
+
+/// The engine's words have names of the component in them.
+fn one_line(words: &str) -> String {
+    words.replace(char::is_control, " ")
 }
 
 impl fmt::Display for Origin {

@@ -1,4 +1,8 @@
-//! The engine that all components share: its settings, its clock and its places.
+//! The engines that all components share: their settings, their clock and their places.
+//!
+//! A place is address space that is kept for one call, so that a call need not ask the system for it. Where a memory can
+//! have as much of it as any address of a component can reach, its code needs no checks of bounds. Not every machine
+//! gives so much; on others places are as large as what the default policy allows, or there are none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,19 +16,41 @@ const EPOCH: Duration = Duration::from_millis(10);
 /// Each level of a call inside a component needs some of this; recursion past it is a trap.
 const STACK_BYTES_MAX: usize = 512 * 1024;
 
-/// A component made of Rust has one core instance and one memory; those of other languages
-/// bring a few adapters along.
-const CORE_INSTANCES_PER_CALL: u32 = 8;
-const MEMORIES_PER_CALL: u32 = 4;
-const TABLES_PER_CALL: u32 = 8;
+/// What 32 bits can address, and the most that a policy grants.
+const MEMORY_BYTES_MAX: usize = 4 << 30;
+
+/// What a call may have where the policy does not say otherwise.
+const MEMORY_BYTES_BY_DEFAULT: usize = 64 << 20;
+
+/// What lies behind each memory, so that offsets below it need no check of their own: nearly all, or small ones.
+const GUARD_BYTES: usize = 32 << 20;
+const GUARD_BYTES_BY_DEFAULT: usize = 64 << 10;
+
+/// A component made of Rust has one core instance, one memory and one table; those of other languages bring adapters
+/// along, up to 38 of them and 16 tables.
+pub(super) const CORE_INSTANCES_MAX: u32 = 64;
+/// Nearly all have one, which their adapters share.
+pub(super) const MEMORIES_MAX: u32 = 4;
+/// As with the core instances.
+pub(super) const TABLES_MAX: u32 = 16;
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
 
-/// The engine, shared by all components.
+/// The engines, shared by all components.
 #[derive(Clone)]
 pub struct Engine {
-    engine: wasmtime::Engine,
-    /// Fewer than the pool has, since a pool that is used up answers with an error.
+    /// Each with the largest memory that it gives, smaller ones first. The last one gives all that can be granted.
+    engines: Vec<(usize, wasmtime::Engine)>,
+    /// As many as calls may run at once.
     places: Arc<Semaphore>,
+    /// What there is of memories besides one for each place.
+    memories: Arc<Semaphore>,
+    refusal: Option<Refusal>,
+}
+
+/// The right to one call, given back when it is dropped.
+pub(super) struct Place {
+    _place: Option<OwnedSemaphorePermit>,
+    _memories: Option<OwnedSemaphorePermit>,
 }
 
 /// The engine can't be made on this machine.
@@ -32,59 +58,136 @@ pub struct Engine {
 #[error("the WebAssembly engine can't be started: {0:#}")]
 pub struct EngineError(wasmtime::Error);
 
+/// The machine has not enough address space for the places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the machine does not give the {} GiB of address space in which {calls} calls at once run fastest (see `ulimit -v`): {}; a lower `concurrency.events_max` needs less",
+    .bytes.div_ceil(1 << 30),
+    if *.has_places { "each has a smaller part of it, and computes more slowly" } else { "each asks the system for its memory anew" }
+)]
+pub struct Refusal {
+    calls: usize,
+    bytes: u64,
+    has_places: bool,
+}
+
 impl Engine {
-    /// An engine that runs at most `concurrency_max` calls at once.
+    /// Engines that run at most `concurrency_max` calls at once.
     ///
     /// # Errors
     ///
-    /// Where the machine refuses the address space for the pool, or the thread of the clock.
+    /// Where the machine refuses even the thread of the clock.
     pub fn new(concurrency_max: usize) -> Result<Self, EngineError> {
-        let mut pool = PoolingAllocationConfig::default();
-        // One more than there are places: an instance can still be on its way out while
-        // the next one comes in.
-        let calls = u32::try_from(concurrency_max).unwrap_or(u32::MAX).saturating_add(1);
-        pool.total_component_instances(calls)
-            .total_core_instances(calls.saturating_mul(CORE_INSTANCES_PER_CALL))
-            .total_memories(calls.saturating_mul(MEMORIES_PER_CALL))
-            .total_tables(calls.saturating_mul(TABLES_PER_CALL))
-            .total_stacks(calls)
-            .max_core_instances_per_component(CORE_INSTANCES_PER_CALL)
-            .max_memories_per_component(MEMORIES_PER_CALL)
-            .max_tables_per_component(TABLES_PER_CALL)
-            .table_elements(TABLE_ELEMENTS_MAX)
-            .linear_memory_keep_resident(128 * 1024);
-        let mut config = Config::new();
-        config
-            .epoch_interruption(true)
-            .max_wasm_stack(STACK_BYTES_MAX)
-            .wasm_component_model(true)
-            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        let engine = wasmtime::Engine::new(&config).map_err(EngineError)?;
-        start_clock(&engine)?;
-        Ok(Self { engine, places: Arc::new(Semaphore::new(concurrency_max)) })
+        let mut engines = Vec::new();
+        for (place_bytes, guard_bytes) in
+            [(MEMORY_BYTES_MAX, GUARD_BYTES), (MEMORY_BYTES_BY_DEFAULT, GUARD_BYTES_BY_DEFAULT)]
+        {
+            let strategy = InstanceAllocationStrategy::Pooling(pool(concurrency_max, place_bytes));
+            if let Ok(engine) = wasmtime::Engine::new(&config(strategy, place_bytes, guard_bytes)) {
+                engines.push((place_bytes, engine));
+                break;
+            }
+        }
+        let place_bytes = engines.first().map(|(bytes, _)| *bytes);
+        if place_bytes != Some(MEMORY_BYTES_MAX) {
+            let strategy = InstanceAllocationStrategy::OnDemand;
+            let config = config(strategy, MEMORY_BYTES_BY_DEFAULT, GUARD_BYTES_BY_DEFAULT);
+            engines.push((MEMORY_BYTES_MAX, wasmtime::Engine::new(&config).map_err(EngineError)?));
+        }
+        start_clock(engines.iter().map(|(_, engine)| engine.weak()).collect())?;
+        let spare = spare_memories(concurrency_max);
+        let bytes = (concurrency_max + spare) as u64 * (MEMORY_BYTES_MAX + GUARD_BYTES) as u64;
+        let refusal = Refusal { calls: concurrency_max, bytes, has_places: place_bytes.is_some() };
+        Ok(Self {
+            engines,
+            places: Arc::new(Semaphore::new(concurrency_max)),
+            memories: Arc::new(Semaphore::new(spare)),
+            refusal: Some(refusal).filter(|_| place_bytes != Some(MEMORY_BYTES_MAX)),
+        })
     }
 
-    /// A place for one call, waited for.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed, so there is always a permit in the end.
-        self.places.clone().acquire_owned().await.ok()
+    /// What makes calls slower than they could be, if anything does.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal
     }
 
-    pub(super) fn inner(&self) -> &wasmtime::Engine {
-        &self.engine
+    /// The engine for components whose calls may have so much memory.
+    pub(super) fn for_memory(&self, bytes_max: usize) -> &wasmtime::Engine {
+        let last = self.engines.len() - 1;
+        let large_enough = self.engines.iter().position(|(bytes, _)| *bytes >= bytes_max);
+        &self.engines[large_enough.unwrap_or(last)].1
+    }
+
+    /// A place for one call of a component with so many memories, waited for.
+    pub(super) async fn place(&self, memories: u32) -> Place {
+        // The semaphores are never closed, so there is always a permit in the end. All take them in this order.
+        let place = self.places.clone().acquire_owned().await.ok();
+        let memories = match memories.saturating_sub(1) {
+            0 => None,
+            beyond_one => self.memories.clone().acquire_many_owned(beyond_one).await.ok(),
+        };
+        Place { _place: place, _memories: memories }
     }
 }
 
+/// `memory_bytes` of address space are kept for each memory.
+fn config(strategy: InstanceAllocationStrategy, memory_bytes: usize, guard_bytes: usize) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES_MAX)
+        .wasm_component_model(true)
+        .memory_reservation(memory_bytes as u64)
+        .memory_reservation_for_growth(memory_bytes as u64)
+        .memory_guard_size(guard_bytes as u64)
+        // In a place it can't.
+        .memory_may_move(matches!(strategy, InstanceAllocationStrategy::OnDemand))
+        .allocation_strategy(strategy);
+    config
+}
+
+fn pool(concurrency_max: usize, place_bytes: usize) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    // One more than there are places: an instance can still be on its way out while the next one comes in.
+    let count = |count: usize| u32::try_from(count.saturating_add(1)).unwrap_or(u32::MAX);
+    let calls = count(concurrency_max);
+    pool.total_component_instances(calls)
+        .total_core_instances(calls.saturating_mul(CORE_INSTANCES_MAX))
+        .total_memories(count(concurrency_max + spare_memories(concurrency_max)))
+        .max_memory_size(place_bytes)
+        .total_tables(calls.saturating_mul(TABLES_MAX))
+        .total_stacks(calls)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        // One module may have all that a component may have.
+        .max_memories_per_module(MEMORIES_MAX)
+        .max_tables_per_module(TABLES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(128 * 1024);
+    pool
+}
+
+/// At least enough for one call of the most.
+fn spare_memories(concurrency_max: usize) -> usize {
+    (concurrency_max / 4).max(MEMORIES_MAX as usize - 1)
+}
+
 /// A thread of its own, not a task: it must tick even while every worker runs a component.
-fn start_clock(engine: &wasmtime::Engine) -> Result<(), EngineError> {
-    let engine = engine.weak();
+fn start_clock(engines: Vec<wasmtime::EngineWeak>) -> Result<(), EngineError> {
     std::thread::Builder::new()
         .name("epoch".to_owned())
         .spawn(move || {
             loop {
                 std::thread::sleep(EPOCH);
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
+                let mut ended = true;
+                for engine in engines.iter().filter_map(wasmtime::EngineWeak::upgrade) {
+                    engine.increment_epoch();
+                    ended = false;
+                }
+                if ended {
+                    return;
+                }
             }
         })
         .map(drop)

@@ -1,9 +1,12 @@
 //! Why a component can't be used.
 
-use policy::{MissingGrant, PACKAGE};
+use policy::MissingGrant;
 use rules::ActionnerName;
 
+use super::contract::Misfit;
 use super::description::DescriptionError;
+use super::features::CodeError;
+use super::file::FileError;
 use super::instance::CallError;
 
 /// Why a component can't be used.
@@ -17,21 +20,45 @@ pub enum LoadError {
         /// The limit.
         bytes_max: usize,
     },
-    /// The engine does not understand it.
-    #[error("this is not a WebAssembly component: {0}")]
-    NotAComponent(String),
-    /// The usual mistake: what the compiler made, before it became a component.
-    #[error("this is a core WebAssembly module; make it a component first, e.g. with `wasm-tools component new`")]
-    Module,
-    /// It asks for what no host of this version offers.
-    #[error("the component imports {imports}, which this host does not offer; it offers the interfaces of {PACKAGE} and an empty WASI only", imports = .0.join(", "))]
-    UnknownImports(Vec<String>),
-    /// It does not speak the contract of this version.
-    #[error("the component does not fit the interfaces of {PACKAGE}: {0}")]
-    Misfit(String),
+    /// It is another file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not valid, or uses what the engine does not run.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// It does not speak the contract of this version, or asks for what no host of it offers.
+    #[error("the component does not fit this host: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Misfit(Vec<Misfit>),
+    /// It needs more than a place has.
+    #[error("the component is too large for this host: {0}")]
+    TooMuch(String),
+    /// It begins with more memory than it may have.
+    #[error(
+        "the component begins with {} MiB of memory, and the policy allows {} MiB: write `limits: {{memory: {}Mi}}` into the entry that names its digest, {digest}",
+        .bytes.div_ceil(1 << 20), .bytes_max >> 20, .bytes.div_ceil(1 << 20).next_power_of_two()
+    )]
+    Memory {
+        /// What it begins with.
+        bytes: u64,
+        /// What it may have.
+        bytes_max: usize,
+        /// Its digest.
+        digest: String,
+    },
+    /// It imports what is not in the host's WASI, mostly.
+    #[error("the component can't be linked: {0}")]
+    Link(String),
+    /// The host itself failed.
+    #[error("the component can't be compiled: {0}")]
+    Compile(String),
     /// It failed while it described itself.
-    #[error("the component can't describe itself: {0}")]
-    Describe(#[from] CallError),
+    #[error("the component can't describe itself: {error}{}", advice(.error, .digest))]
+    Describe {
+        /// Why.
+        error: CallError,
+        /// Its digest.
+        digest: String,
+    },
     /// What it says of itself is wrong.
     #[error("the component describes itself wrongly: {0}")]
     Description(#[from] DescriptionError),
@@ -88,11 +115,32 @@ pub enum LoadError {
         digest: String,
     },
     /// It imports more than the policy grants.
-    #[error("'{name}' imports more than the policy grants it:{}", missing.iter().map(|grant| format!("\n  {grant}")).collect::<String>())]
+    #[error(
+        "'{name}' imports more than the policy grants it:{}{}",
+        missing.iter().map(|grant| format!("\n  {grant}")).collect::<String>(),
+        if *.is_of_program { "" } else { TRIMMED }
+    )]
     MissingGrants {
         /// Its name.
         name: ActionnerName,
         /// What it lacks.
         missing: Vec<MissingGrant>,
+        /// Whether it is one of the program's own, which import what they use.
+        is_of_program: bool,
     },
+}
+
+/// What those can do whose toolchain imports all functions of an interface.
+const TRIMMED: &str = "\n  Where the toolchain imports whole interfaces: build it against a copy of `wit/` that has only the functions that it \
+                       calls; or write `ungranted: deny` into its entry, and it is loaded with these always denied";
+
+/// What an entry of the policy would have to say so that it can.
+fn advice(error: &CallError, digest: &str) -> String {
+    let limit = match error {
+        CallError::Cpu(used) => format!("cpu: {}s", (used.as_secs() * 4).max(5)),
+        CallError::Memory(bytes) => format!("memory: {}Mi", (bytes >> 20) * 4),
+        CallError::Deadline(used) => format!("deadline: {}s", (used.as_secs() * 2).max(60)),
+        _ => return String::new(),
+    };
+    format!("; more is allowed by `limits: {{{limit}}}` in the entry that names its digest, {digest}")
 }

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use policy::Limits;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
 
-use super::engine::Engine;
 use super::state::{State, TooMuchMemory};
 use crate::capability::{Call, Exhausted, ExportsPre, HostTime, action};
 
@@ -51,6 +51,9 @@ pub enum CallError {
     /// It passed more to the host at once than is copied.
     #[error("the actionner passed more than {HOST_CALL_BYTES_MAX} bytes to the host in one call")]
     HostCallBytes,
+    /// It ended itself by WASI's `exit`, as programs do and actionners must not.
+    #[error("the actionner ended by `exit({0})` before it had answered; `run` answers by returning")]
+    Exit(i32),
     /// It trapped: a mistake in the component.
     #[error("the actionner trapped: {0}")]
     Trap(String),
@@ -88,13 +91,8 @@ struct CpuTime {
 struct TooMuchCpu;
 
 /// Respond to an event.
-pub(super) async fn run(
-    engine: &Engine,
-    pre: &ExportsPre<State>,
-    invocation: &Invocation,
-    call: Call,
-) -> Result<CallOutput, CallError> {
-    let (mut store, bounds) = enter(engine, call);
+pub(super) async fn run(pre: &ExportsPre<State>, invocation: &Invocation, call: Call) -> Result<CallOutput, CallError> {
+    let (mut store, bounds) = enter(pre.engine(), call);
     let run = async {
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
@@ -104,8 +102,10 @@ pub(super) async fn run(
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
-pub(super) async fn describe(engine: &Engine, pre: &ExportsPre<State>, call: Call) -> Result<String, CallError> {
-    let (mut store, bounds) = enter(engine, call);
+pub(super) async fn describe(pre: &ExportsPre<State>, mut call: Call) -> Result<String, CallError> {
+    // It was compiled first, which is not its own time.
+    call.restart();
+    let (mut store, bounds) = enter(pre.engine(), call);
     let describe = async {
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_describe(&mut store).await
@@ -117,7 +117,7 @@ fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
     let limits = call.grants().limits.clone();
     let cpu = CpuTime { host: call.host_time().clone(), ..CpuTime::default() };
     let bounds = Bounds { cpu: Arc::new(Mutex::new(cpu)), deadline: call.deadline(), limits };
-    let mut store = Store::new(engine.inner(), State::new(call, bounds.limits.memory_bytes_max));
+    let mut store = Store::new(engine, State::new(call, bounds.limits.memory_bytes_max));
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
     store.set_max_component_handles(HANDLES_MAX);
@@ -151,6 +151,9 @@ impl Bounds {
         }
         if let Some(Exhausted { host_calls_max }) = error.downcast_ref() {
             return CallError::HostCalls(*host_calls_max);
+        }
+        if let Some(I32Exit(code)) = error.downcast_ref() {
+            return CallError::Exit(*code);
         }
         // The backtrace of a trap is of use to the author only, and long.
         match error.downcast_ref::<Trap>() {

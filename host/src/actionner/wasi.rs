@@ -7,7 +7,8 @@
 use bytes::Bytes;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult, add_to_linker_async};
+use wasmtime_wasi::p2::bindings::LinkOptions;
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult, add_to_linker_with_options_async};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::capability::GuestLog;
@@ -50,9 +51,11 @@ impl Wasi {
     }
 }
 
-/// Offer it to a component.
+/// Offer it to a component: all of 0.2, with what later versions of that have added.
 pub(super) fn link<T: WasiView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    add_to_linker_async(linker)
+    let mut options = LinkOptions::default();
+    options.network_error_code(true);
+    add_to_linker_with_options_async(linker, &options)
 }
 
 /// Where a guest's standard output or error goes.

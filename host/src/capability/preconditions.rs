@@ -62,7 +62,6 @@ pub(super) fn require(
 mod tests {
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
     fn check(uid: Option<&str>, kind: PatchKind, resource: &str, mut body: Value, expected: Result<Value, &str>) {
         let preconditions = Preconditions { uid: uid.map(str::to_owned), resource_version: Some("7".to_owned()) };
         let address = Address::new("", "v1", resource, Some("shop"), Some("web-0")).unwrap();

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::files::Files;
 use super::print::print;
 use crate::actionner::{Description, Inspection, Origin, OutputUse, SCHEMA};
-use crate::generation::Problem;
+use crate::generation::{Problem, component_file};
 use crate::telemetry::logs::Level;
 use policy::{Entry, Import, Policy, rbac};
 use rules::Parameter;
@@ -60,11 +60,11 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
         Command::Inspect { file } => {
             let origin = Origin::File(file.clone());
             let unreadable = |error| context.fail("actionners", &format!("open {}: {error}", file.display()));
-            let bytes = std::fs::read(file).map_err(unreadable)?;
+            let bytes = component_file::read(file).map_err(unreadable)?;
             match loader.inspect_one(&policy, origin.clone(), bytes.into(), None).await {
                 Ok(inspection) => {
                     warn(&context, std::slice::from_ref(&inspection));
-                    print(&inspected(&inspection));
+                    print(&inspected(&inspection, &policy));
                     Vec::new()
                 }
                 Err(error) => vec![Problem::Component { origin, error }],
@@ -99,11 +99,12 @@ fn listed(inspection: &Inspection, policy: &Policy) -> String {
         ("allow_output", (description.output == OutputUse::Optional).into()),
         ("require_output", (description.output == OutputUse::Required).into()),
         ("imports", imports(&inspection.imports)),
+        ("ungranted", ungranted(inspection, policy)),
     ];
     format!("--- {} ---\n\n{}", description.name, yaml(&item))
 }
 
-fn inspected(inspection: &Inspection) -> String {
+fn inspected(inspection: &Inspection, policy: &Policy) -> String {
     let description = &inspection.description;
     let item = [
         ("name", description.name.as_str().into()),
@@ -111,6 +112,7 @@ fn inspected(inspection: &Inspection) -> String {
         ("description", description.summary.as_str().into()),
         ("digest", inspection.digest.as_str().into()),
         ("imports", imports(&inspection.imports)),
+        ("ungranted", ungranted(inspection, policy)),
         ("required_output_fields", required_fields(description)),
         ("reads", description.reads.as_ref().map_or_else(|| "all".into(), |fields| json!(fields))),
         ("repeatable", description.repeatable.into()),
@@ -157,10 +159,21 @@ fn imports(imports: &[Import]) -> Value {
     imports.iter().map(Import::to_string).collect()
 }
 
-/// The items in their own order; below them, the serializer's.
+/// What of the imports the policy's entry does not grant; null where there is none, or no entry.
+fn ungranted(inspection: &Inspection, policy: &Policy) -> Value {
+    let name = &inspection.description.name;
+    let Entry::Granted(grants) = policy.entry(name) else { return Value::Null };
+    let missing = policy.missing_grants(name, &inspection.imports);
+    // Either it is refused for them, or they are denied.
+    let refused = missing.into_iter().map(|missing| missing.import);
+    let ungranted: Vec<Import> = refused.chain(grants.ungranted(&inspection.imports)).collect();
+    if ungranted.is_empty() { Value::Null } else { imports(&ungranted) }
+}
+
+/// The items in their own order, but for what there is not; below them, the serializer's.
 fn yaml(items: &[(&str, Value)]) -> String {
     let mut text = String::new();
-    for (key, value) in items {
+    for (key, value) in items.iter().filter(|(_, value)| !value.is_null()) {
         let item = serde_json::Map::from_iter([((*key).to_owned(), value.clone())]);
         // A JSON value with text keys always has a form in YAML.
         text += &serde_saphyr::to_string(&item).unwrap_or_default();

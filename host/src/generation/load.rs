@@ -8,6 +8,7 @@ use std::sync::Arc;
 use policy::{Entry, Facts, Grants, OperatorPolicy, Policy, PolicyError};
 use rules::{Action, ActionnerName, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 
+use super::component_file;
 use super::inline::inline;
 use super::loaded::{Generation, Loaded};
 use super::needs::clients;
@@ -232,10 +233,10 @@ impl Loader {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
             Err(error) => return (files, vec![Problem::Read { path: directory.clone(), error }]),
         };
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+        paths.retain(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm")));
         paths.sort();
         for path in paths {
-            match std::fs::read(&path) {
+            match component_file::read(&path) {
                 Ok(bytes) => files.push((path, bytes)),
                 Err(error) => problems.push(Problem::Read { path, error }),
             }
@@ -345,3 +346,6 @@ fn catalogue(inspections: &[Inspection]) -> Catalogue {
 fn read(path: &Path) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(path).map_err(|error| vec![Problem::Read { path: path.to_owned(), error }])
 }
+
+#[cfg(test)]
+mod tests;

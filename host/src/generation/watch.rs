@@ -14,6 +14,7 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::component_file;
 use super::load::Loader;
 use super::loaded::Generation;
 use super::problem::Problem;
@@ -164,7 +165,7 @@ fn fingerprint(paths: &[PathBuf]) -> String {
     }
     files.sort();
     let digests = files.iter().map(|file| {
-        let held = std::fs::read(file).map_or_else(|error| error.kind().to_string(), |bytes| digest(&bytes));
+        let held = component_file::read(file).map_or_else(|error| error.to_string(), |bytes| digest(&bytes));
         format!("{} {held}\n", file.display())
     });
     digest(digests.collect::<String>().as_bytes())
