@@ -1,7 +1,7 @@
 //! The engines that all components share: their settings, their clock and their places.
 //!
-//! A place is address space that is kept for one call, so that a call need not ask the system for it. Where a memory can
-//! have as much of it as any address of a component can reach, its code needs no checks of bounds. Not every machine
+//! A place is address space that is kept for one call, so that a call need not ask the system for it. Where a memory
+//! has as much of it as any address of a component can reach, its code needs no checks of bounds. Not every machine
 //! gives so much; on others places are as large as what the default policy allows, or there are none.
 
 use std::sync::Arc;
