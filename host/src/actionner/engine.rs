@@ -14,9 +14,9 @@ const STACK_BYTES_MAX: usize = 512 * 1024;
 
 /// A component made of Rust has one core instance and one memory; those of other languages
 /// bring a few adapters along.
-const CORE_INSTANCES_PER_CALL: u32 = 8;
+const CORE_INSTANCES_PER_CALL: u32 = 64;
 const MEMORIES_PER_CALL: u32 = 4;
-const TABLES_PER_CALL: u32 = 8;
+const TABLES_PER_CALL: u32 = 16;
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
 
 /// The engine, shared by all components.
