@@ -20,6 +20,7 @@ use rules::Event;
 
 use crate::data::loader;
 use crate::hostile::event;
+use crate::languages;
 use markdown::{Block, Document, root};
 
 /// What the README may have for whoever opens it first.
@@ -213,6 +214,7 @@ async fn the_actionner_for_authors_is_one_that_is_built_and_run() {
         fenced("rust", code),
         fenced("json", &read("parameters.json")),
         fenced("rust", &format!("#[cfg(test)]{tests}")),
+        languages::table(),
         fenced("text", &entry),
     ]);
 }

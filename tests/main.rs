@@ -14,6 +14,7 @@ mod http;
 mod objects;
 
 mod hostile;
+mod languages;
 mod loading;
 mod memory;
 mod reload;
