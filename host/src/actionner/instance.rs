@@ -104,7 +104,9 @@ pub(super) async fn run(
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
-pub(super) async fn describe(engine: &Engine, pre: &ExportsPre<State>, call: Call) -> Result<String, CallError> {
+pub(super) async fn describe(engine: &Engine, pre: &ExportsPre<State>, mut call: Call) -> Result<String, CallError> {
+    // It was compiled first, which is not its own time.
+    call.restart();
     let (mut store, bounds) = enter(engine, call);
     let describe = async {
         let exports = pre.instantiate_async(&mut store).await?;
