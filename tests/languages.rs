@@ -242,22 +242,3 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
-
-/// Types and functions word for word; only comments, and what is not used, are left out.
-#[test]
-fn the_trimmed_contract_is_a_part_of_the_whole() {
-    let whole = |name: &str| -> String {
-        let text = fs::read_to_string(folder("guests").join(format!("../../wit/{name}.wit"))).unwrap();
-        text.lines().filter(|line| !line.trim_start().starts_with("///")).map(|line| format!("{line}\n")).collect()
-    };
-    let trimmed = fs::read_to_string(folder("guests/languages/wit").join("actionner.wit")).unwrap();
-    let package = |text: &str| text.lines().find(|line| line.starts_with("package ")).unwrap().to_owned();
-    assert_eq!(package(&trimmed), package(&whole("world")));
-    for interface in trimmed.split("\ninterface ").skip(1) {
-        let (name, items) = interface.split_once(" {\n").unwrap();
-        let whole = whole(name);
-        for item in items.trim_end().trim_end_matches('}').split("\n\n").filter(|item| !item.starts_with("  use ")) {
-            assert!(whole.contains(item.trim_end()), "{name}.wit has not:\n{item}");
-        }
-    }
-}

@@ -17,9 +17,11 @@ mod hostile;
 mod languages;
 mod loading;
 mod memory;
+mod published;
 mod reload;
 
 mod arrows;
+mod contract;
 mod data;
 mod documents;
 

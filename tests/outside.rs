@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::hostile::event;
+use crate::published;
 use crate::running::{Host, config, text, told};
 
 pub(crate) const ACCESS_KEY: &str = "AKIDOFTHETEST";
@@ -29,10 +30,11 @@ const SECRET_KEY: &str = "the-secret-of-the-test";
 const REGION: &str = "eu-west-1";
 
 /// Components that a case can name in its policy, as `DIGEST_OF_EXAMPLE_HTTP` for one.
-const COMPONENTS: [(&str, &[u8]); 3] = [
+const COMPONENTS: [(&str, &[u8]); 4] = [
     ("EXAMPLE_HTTP", include_bytes!(concat!(env!("OUT_DIR"), "/example-http.wasm"))),
     ("EXAMPLE_OBJECTS", include_bytes!(concat!(env!("OUT_DIR"), "/example-objects.wasm"))),
     ("PROBE_FUNCTIONS", include_bytes!(concat!(env!("OUT_DIR"), "/probe-functions.wasm"))),
+    ("PUBLISHED_1_0_0", published::V1_0_0),
 ];
 
 /// The servers, until it is dropped.
