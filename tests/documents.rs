@@ -20,6 +20,7 @@ use rules::Event;
 
 use crate::data::loader;
 use crate::hostile::event;
+use crate::languages;
 use markdown::{Block, Document};
 
 pub(crate) use markdown::root;
@@ -215,6 +216,7 @@ async fn the_actionner_for_authors_is_one_that_is_built_and_run() {
         fenced("rust", code),
         fenced("json", &read("parameters.json")),
         fenced("rust", &format!("#[cfg(test)]{tests}")),
+        languages::table(),
         fenced("text", &entry),
     ]);
 }

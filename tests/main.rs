@@ -16,11 +16,14 @@ mod objects;
 
 mod ends;
 mod hostile;
+mod languages;
 mod loading;
 mod memory;
+mod published;
 mod reload;
 
 mod arrows;
+mod contract;
 mod data;
 mod documents;
 mod package;

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::hostile::event;
+use crate::published;
 use crate::running::{Host, config, text, told};
 
 pub(crate) const ACCESS_KEY: &str = "AKIDOFTHETEST";
@@ -29,7 +30,7 @@ const SECRET_KEY: &str = "the-secret-of-the-test";
 const REGION: &str = "eu-west-1";
 
 /// Components that a case can name in its policy, as `DIGEST_OF_EXAMPLE_HTTP` for one.
-const COMPONENTS: [(&str, &[u8]); 10] = [
+const COMPONENTS: [(&str, &[u8]); 11] = [
     ("EXAMPLE_ACCOUNT", include_bytes!(concat!(env!("OUT_DIR"), "/example-account.wasm"))),
     ("EXAMPLE_DEBUG", include_bytes!(concat!(env!("OUT_DIR"), "/example-debug.wasm"))),
     ("EXAMPLE_HTTP", include_bytes!(concat!(env!("OUT_DIR"), "/example-http.wasm"))),
@@ -40,6 +41,7 @@ const COMPONENTS: [(&str, &[u8]); 10] = [
     ("EXAMPLE_TAINT", include_bytes!(concat!(env!("OUT_DIR"), "/example-taint.wasm"))),
     ("EXAMPLE_TICKET", include_bytes!(concat!(env!("OUT_DIR"), "/example-ticket.wasm"))),
     ("PROBE_FUNCTIONS", include_bytes!(concat!(env!("OUT_DIR"), "/probe-functions.wasm"))),
+    ("PUBLISHED_1_0_0", published::V1_0_0),
 ];
 
 /// The servers, until it is dropped.
