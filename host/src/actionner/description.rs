@@ -137,7 +137,7 @@ impl Description {
         if !wrong.is_empty() {
             return Err(DescriptionError::Keys(wrong));
         }
-        let warnings = unknown_keys(&value);
+        let mut warnings = unknown_keys(&value);
         let Written {
             name,
             version,
@@ -159,8 +159,14 @@ impl Description {
         rules::check_schema(&parameters).map_err(|errors| {
             DescriptionError::Keys(errors.iter().map(|error| format!("`parameters_schema`: {error}")).collect())
         })?;
-        let needs = needs.map(|needs| needs.iter().enumerate().map(need).collect()).transpose();
-        let needs = needs.map_err(DescriptionError::Keys)?;
+        let needs: Option<Result<Vec<Need>, Vec<String>>> =
+            needs.map(|needs| needs.iter().enumerate().map(need).collect());
+        // A later policy has words that this host does not know, and needs narrow no more than what is shown.
+        let needs = needs.transpose().unwrap_or_else(|unknown| {
+            let ignored = |reason| format!("{reason}; `needs` is passed over, as if it may need all that is granted");
+            warnings.extend(unknown.into_iter().map(ignored));
+            None
+        });
         let description = Self {
             name,
             version,
@@ -310,10 +316,18 @@ mod tests {
         assert_eq!(count(json!({"level": "node"})), Some(2));
         let (description, _) = Description::parse(&least().to_string()).unwrap();
         assert!(description.needs(&json!({})).is_none());
-        let error = Description::parse(&with("needs", json!([{"grants": {"kubernets": []}}])).to_string()).unwrap_err();
-        assert!(error.to_string().starts_with("`needs.0.grants`: "), "{error}");
-        let error = Description::parse(&with("needs", json!([{"when": {"type": 7}, "grants": {}}])).to_string());
-        assert!(error.unwrap_err().to_string().starts_with("`needs.0.when` is not a JSON Schema: "));
+    }
+
+    #[test]
+    fn needs_that_are_not_understood_narrow_nothing() {
+        #[expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
+        fn check(needs: Value, begins: &str) {
+            let (description, warnings) = Description::parse(&with("needs", needs).to_string()).unwrap();
+            assert!(description.needs(&json!({})).is_none());
+            assert!(warnings.len() == 1 && warnings[0].starts_with(begins), "{warnings:?}");
+        }
+        check(json!([{"grants": {"kubernets": []}}]), "`needs.0.grants`: ");
+        check(json!([{"when": {"type": 7}, "grants": {}}]), "`needs.0.when` is not a JSON Schema: ");
     }
 
     #[test]
