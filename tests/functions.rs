@@ -36,7 +36,7 @@ async fn lambda_answers_as_it_does() {
     check(json!({"name": "missing"}), expect!["failure: can't call 'missing': it doesn't exist"]).await;
     check(
         json!({"name": "busy"}),
-        expect!["failure: can't call 'busy': AWS Lambda is busy or failed: TooManyRequestsException"],
+        expect!["failure: can't call 'busy': AWS Lambda is busy: TooManyRequestsException"],
     )
     .await;
     check(

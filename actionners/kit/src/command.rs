@@ -123,12 +123,14 @@ fn conclude(pod: Pod<'_>, endings: &[(&str, Result<Exit, Error>)], dry_run: bool
     }
     let (failed, all) = (failures.len(), endings.len());
     let message = format!("the command failed in {failed} of {all} containers of {pod}\n{message}");
-    // Tried again, it would run a second time where it has run already.
-    let nothing_has_run = failed == all && failures.iter().all(|kind| *kind != FailureKind::Other);
-    Err(pod.concerned(match failures[0] {
-        kind if nothing_has_run => Failure { kind, ..Failure::other(message) },
-        _ => Failure::other(message),
-    }))
+    // Tried again, it would run a second time where it has run already, or may have.
+    let has_not_run = |kind: &FailureKind| matches!(kind, FailureKind::Rejected | FailureKind::Unavailable);
+    let kind = match failures[0] {
+        kind if failed == all && failures.iter().all(has_not_run) => kind,
+        _ if failures.contains(&FailureKind::Unknown) => FailureKind::Unknown,
+        _ => FailureKind::Other,
+    };
+    Err(pod.concerned(Failure { kind, ..Failure::other(message) }))
 }
 
 /// What a command printed, in one container.

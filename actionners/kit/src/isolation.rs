@@ -197,9 +197,7 @@ fn apply_onto(object: &Object, body: &Value, version: &str) -> Result<Written, E
     options.preconditions.resource_version = Some(version.to_owned());
     match kubernetes::apply(object, body, &options) {
         // An API server of Calico's own does not create what has a version.
-        Err(Error::Invalid(_) | Error::Unavailable(_)) if version == NO_VERSION => {
-            kubernetes::apply(object, body, &ApplyOptions::default())
-        }
+        Err(Error::Invalid(_)) if version == NO_VERSION => kubernetes::apply(object, body, &ApplyOptions::default()),
         result => result,
     }
 }

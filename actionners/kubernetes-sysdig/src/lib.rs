@@ -126,7 +126,14 @@ impl Job<'_> {
         ) {
             // An attempt before this one has made it, and could not delete it.
             Ok(_) | Err(Error::Conflict(_)) => Ok(()),
-            Err(error) => Err(Failure::from_error(format_args!("can't create {self}"), &error)),
+            Err(error) => {
+                if matches!(error, Error::Unknown(_)) {
+                    // It may be there, with what it can do to the node. That it can't be deleted either is said by
+                    // the audit record; it ends by itself in the end.
+                    let _ = self.delete();
+                }
+                Err(Failure::from_error(format_args!("can't create {self}"), &error))
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! alone, and an entry that does not carry it is compiled anew. The cache is a convenience:
 //! where it can't be used, components are compiled at each start.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
@@ -51,13 +52,11 @@ impl Cache {
 
     /// The component of this digest as compiled by an engine like `engine`, if it is here.
     pub(super) fn get(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        let entry = fs::read(self.path(engine, digest)).ok()?;
-        let (mac, code) = entry.split_at_checked(MAC_BYTES)?;
-        hmac::verify(&self.key, &self.signed(digest, code), mac).ok()?;
+        let code = self.read(&self.path(engine, digest))?;
         #[expect(unsafe_code, reason = "the MAC proves that this host compiled the code itself")]
-        // SAFETY: `deserialize` asks for bytes that `serialize` made. Only `put` knows the
-        // key, and it signs nothing else.
-        let component = unsafe { Component::deserialize(engine, code) };
+        // SAFETY: `deserialize` asks for bytes that `serialize` made. Only `put` signs a name of
+        // this kind, and it signs nothing else.
+        let component = unsafe { Component::deserialize(engine, &code) };
         component.ok()
     }
 
@@ -65,34 +64,33 @@ impl Cache {
     /// it will be compiled again.
     pub(super) fn put(&self, engine: &Engine, digest: &str, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
-        self.write(&self.path(engine, digest), digest, &code)
+        self.write(&self.path(engine, digest), &code)
     }
 
     /// What the component of this digest has said of itself, if it is here.
     pub(super) fn description(&self, digest: &str) -> Option<String> {
-        let entry = fs::read(self.description_path(digest)).ok()?;
-        let (mac, text) = entry.split_at_checked(MAC_BYTES)?;
-        hmac::verify(&self.key, &self.signed(digest, text), mac).ok()?;
-        String::from_utf8(text.to_vec()).ok()
+        String::from_utf8(self.read(&self.description_path(digest))?).ok()
     }
 
     /// Keep what a component has said of itself.
     pub(super) fn put_description(&self, digest: &str, text: &str) -> io::Result<()> {
-        self.write(&self.description_path(digest), digest, text.as_bytes())
+        self.write(&self.description_path(digest), text.as_bytes())
     }
 
-    fn write(&self, path: &Path, digest: &str, content: &[u8]) -> io::Result<()> {
-        let mac = hmac::sign(&self.key, &self.signed(digest, content));
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let mut entry = fs::read(path).ok()?;
+        let content = entry.split_off(MAC_BYTES.min(entry.len()));
+        hmac::verify(&self.key, &signed(path, &content), &entry).ok()?;
+        Some(content)
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mac = hmac::sign(&self.key, &signed(path, content));
         let unfinished = path.with_extension(format!("{}.new", std::process::id()));
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(mac.as_ref())?;
         file.write_all(content)?;
         fs::rename(unfinished, path)
-    }
-
-    /// The digest is signed along, so that one entry can't be put in the place of another.
-    fn signed(&self, digest: &str, code: &[u8]) -> Vec<u8> {
-        [digest.as_bytes(), code].concat()
     }
 
     fn description_path(&self, digest: &str) -> PathBuf {
@@ -106,6 +104,13 @@ impl Cache {
         let digest = digest.trim_start_matches("sha256:");
         self.directory.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
     }
+}
+
+/// The name is signed along: digest, engine and kind, so that no entry can be put in the place of another, and a
+/// description, which is a guest's words, never in that of code.
+fn signed(path: &Path, content: &[u8]) -> Vec<u8> {
+    let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+    [name, b"\0", content].concat()
 }
 
 fn read_or_make_key(path: &Path) -> io::Result<Vec<u8>> {

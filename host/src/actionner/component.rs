@@ -92,6 +92,7 @@ impl Inspection {
         }
         let mut code = Code { bytes, compiled: None };
         let known = described.map(str::to_owned).or_else(|| cache?.description(&digest));
+        let mut is_new = false;
         let text = match known {
             Some(text) => text,
             None => {
@@ -101,14 +102,15 @@ impl Inspection {
                 let described = instance::describe(&pre, call).await;
                 let text = described.map_err(|error| LoadError::Describe { error, digest: digest.clone() })?;
                 code.compiled = Some(component);
-                if let Some(cache) = cache {
-                    // As for compiled components, the next start has to ask again.
-                    let _ = cache.put_description(&digest, &text);
-                }
+                is_new = true;
                 text
             }
         };
         let (description, warnings) = Description::parse(&text)?;
+        if let Some(cache) = cache.filter(|_| is_new) {
+            // As for compiled components, the next start has to ask again.
+            let _ = cache.put_description(&digest, &text);
+        }
         Ok(Self { description, warnings, imports, digest, origin, code })
     }
 

@@ -18,6 +18,14 @@ use super::bindings::falco_talon::actionner::functions::{Answer, Host, Invocatio
 use super::call::{Call, Closed};
 use crate::clients::{Aws, Google, RequestError, causes, is_not_connected, with_causes};
 
+/// What AWS Lambda says where it can't get what the function needs to begin.
+const NOT_BEGUN: [&str; 4] = [
+    "EC2ThrottledException",
+    "ENILimitReachedException",
+    "SubnetIPAddressLimitReachedException",
+    "ResourceNotReadyException",
+];
+
 /// As long as an alias can be.
 const QUALIFIER_BYTES_MAX: usize = 128;
 
@@ -162,7 +170,12 @@ fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> RequestErro
         404 => RequestError::NotFound,
         409 => RequestError::Conflict(says("finds it changed")),
         401 | 403 => RequestError::Other(says("forbids it to the host")),
-        429 | 500.. => RequestError::Unavailable(says("is busy or failed")),
+        429 => RequestError::Unavailable(says("is busy")),
+        500.. if NOT_BEGUN.contains(&error.code().unwrap_or_default()) => {
+            RequestError::Unavailable(says("could not begin"))
+        }
+        // It, or what is before it, may have failed after the function ran.
+        500.. => RequestError::Unknown(says("failed")),
         _ => RequestError::Invalid(says("refuses the request")),
     }
 }

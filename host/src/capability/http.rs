@@ -43,7 +43,8 @@ impl Call {
     ) -> Result<Response, CapabilityError> {
         let bytes_max = self.grants.limits.response_bytes_max;
         if body.len() > bytes_max {
-            return Err(RequestError::TooLarge { bytes_max: bytes_max as u64 }.into());
+            let reason = format!("the body is longer than the policy's limit of {bytes_max} bytes");
+            return Err(RequestError::Invalid(reason).into());
         }
         if self.dry_run && asked.method().is_write() {
             return Ok(Response { status: ACCEPTED, headers: Vec::new(), body: Vec::new() });

@@ -18,7 +18,7 @@ use wasmtime::component::Resource;
 use super::bindings::falco_talon::actionner::kubernetes_exec::{Container, ExecOptions, Exit, Host};
 use super::call::{Call, Closed};
 use super::spool::{Handle, Spool};
-use crate::clients::{Effect, Refusal, RequestError, convert_client_error, convert_status};
+use crate::clients::{Effect, Refusal, RequestError, Said, convert_client_error, convert_status};
 
 /// How much of a stream is read at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -85,7 +85,7 @@ impl Call {
             Some(handle) => Stdout::Artifact(&mut self.spool, handle),
             None => Stdout::Held,
         };
-        let run = async { Ok(attend(start(client, command).await?, &command.options.stdin, stdout, bytes_max).await?) };
+        let run = async { attend(start(client, command).await?, &command.options.stdin, stdout, bytes_max).await };
         let late = || RequestError::Unknown("the command did not end in time, and may go on".to_owned());
         timeout_at(end, host_time.work(run)).await.map_err(|_| late())?
     }
@@ -99,7 +99,11 @@ async fn start(client: kube::Client, command: &Command<'_>) -> Result<AttachedPr
     let pods: Api<Pod> = Api::namespaced(client, namespace);
     pods.exec(pod, command.command, &parameters).await.map_err(|error| match error {
         kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
-            convert_status(status, b"", Effect::Write)
+            match convert_status(status, b"", Effect::Write) {
+                // The command was looked at before, so that it is the container that the pod does not have.
+                Refusal { error: RequestError::Invalid(_), .. } => RequestError::NotFound.into(),
+                refusal => refusal,
+            }
         }
         error => convert_client_error(&error, Effect::Write).into(),
     })
@@ -111,7 +115,7 @@ async fn attend(
     stdin: &[u8],
     stdout: Stdout<'_>,
     bytes_max: usize,
-) -> Result<Exit, RequestError> {
+) -> Result<Exit, Refusal> {
     let left = AtomicUsize::new(bytes_max);
     let (input, output, errors) = (process.stdin(), process.stdout(), process.stderr());
     let status = process.take_status();
@@ -177,7 +181,7 @@ async fn pour(mut stream: impl AsyncRead + Unpin, spool: &mut Spool, handle: Han
 }
 
 /// What the API server says at the end: success, the exit code, or why the command did not run.
-fn exit_code(status: Option<Status>) -> Result<i32, RequestError> {
+fn exit_code(status: Option<Status>) -> Result<i32, Refusal> {
     let lost = || RequestError::Unknown("the connection ended before the command did".to_owned());
     let status = status.ok_or_else(lost)?;
     if status.status.as_deref() == Some("Success") {
@@ -187,11 +191,41 @@ fn exit_code(status: Option<Status>) -> Result<i32, RequestError> {
     let code = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"));
     let code = code.and_then(|cause| cause.message.as_deref()?.parse().ok());
     code.ok_or_else(|| {
-        let message = status.message.unwrap_or_else(|| "the command can't be run".to_owned());
-        if message.contains("not found") && message.contains("container") && !message.contains("executable") {
-            RequestError::NotFound
-        } else {
-            RequestError::Invalid(message)
-        }
+        let words = status.message.unwrap_or_default();
+        let error = why_not_run(&words);
+        // They name addresses of the cluster.
+        Refusal { error, said: Some(Said { words, is_about_the_object: false }) }
     })
+}
+
+/// Only where it is known that the command did not begin, it is said so.
+fn why_not_run(words: &str) -> RequestError {
+    let says = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
+    if says(&["executable file not found", "no such file or directory", "permission denied"]) {
+        RequestError::Invalid("the container has no such program, or it can't be run".to_owned())
+    } else if says(&["container not found", "is not valid for pod", "not found in pod"]) {
+        RequestError::NotFound
+    } else if says(&["error dialing backend", "unable to upgrade connection"]) {
+        RequestError::Unavailable("the node of the pod can't be reached".to_owned())
+    } else {
+        RequestError::Unknown("the command ended without an exit code".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_begun_is_distinguished() {
+        fn check(words: &str, expected: &str) {
+            assert_eq!(format!("{:?}", why_not_run(words)).split('(').next(), Some(expected), "{words}");
+        }
+        check("error executing command in container: exec: \"x\": executable file not found in $PATH", "Invalid");
+        check("error executing command in container: fork/exec /x: no such file or directory", "Invalid");
+        check("container not found (\"web\")", "NotFound");
+        check("error dialing backend: dial tcp 10.0.3.7:10250: connect: connection refused", "Unavailable");
+        check("Internal error occurred: error reading from error stream: next reader: EOF", "Unknown");
+        check("", "Unknown");
+    }
 }

@@ -192,7 +192,7 @@ impl Call {
             let sent = async {
                 // Never closed.
                 let _permit = at_once.acquire().await;
-                self.write(request).await
+                self.kubernetes()?.write(request, end).await
             };
             match sent.await {
                 Err(Refusal { error: RequestError::Unavailable(_), .. }) if Instant::now() + BUDGET_PAUSE < end => {

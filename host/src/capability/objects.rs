@@ -14,7 +14,7 @@ use super::bindings::falco_talon::actionner::objects::Host;
 use super::call::{Call, Closed};
 use super::media_type::check_media_type;
 use crate::body::{self, BodyError};
-use crate::clients::{Aws, RequestError, with_causes};
+use crate::clients::{Aws, RequestError, is_not_connected, with_causes};
 use crate::telemetry::audit::Entry;
 
 /// Where an object is.
@@ -53,7 +53,13 @@ impl Host for Call {
             let attributes = Attributes::from_iter([(Attribute::ContentType, media_type)]);
             let options = PutOptions { attributes, ..PutOptions::default() };
             let stored = bucket.put_opts(&path, PutPayload::from(content), options).await;
-            stored.map(drop).map_err(|error| self.failed(CAPABILITY, error))
+            stored.map(drop).map_err(|error| {
+                let is_sent = !is_not_connected(&error);
+                match self.failed(CAPABILITY, error) {
+                    RequestError::Unavailable(text) if is_sent => RequestError::Unknown(text),
+                    error => error,
+                }
+            })
         };
         let late = || RequestError::Unknown("the storage did not answer in time".to_owned());
         let result = timeout_at(self.deadline, put).await.unwrap_or_else(|_| Err(late()));

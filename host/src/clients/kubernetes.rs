@@ -34,6 +34,9 @@ const WRITTEN_BYTES_MAX: usize = 8 << 20;
 /// A `Status` object, in which errors are reported.
 const STATUS_BYTES_MAX: usize = 1 << 20;
 
+/// Longer than any call waits, so that what a server asks for can be added to a time.
+const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
+
 /// How often a request is sent again that the API server turned away unread.
 const TURNED_AWAY_MAX: u32 = 3;
 
@@ -158,7 +161,11 @@ impl Kubernetes {
 
         let response = self.open(request, deadline).await?;
         let created = response.status() == StatusCode::CREATED;
-        let body = self.read(response, deadline, WRITTEN_BYTES_MAX, request.effect()).await?;
+        let body = self.read(response, deadline, WRITTEN_BYTES_MAX, request.effect()).await;
+        let body = body.map_err(|error| match error {
+            RequestError::TooLarge { .. } => RequestError::Unknown("the API server's answer is too large".to_owned()),
+            error => error,
+        })?;
         let Object { metadata: identity } = serde_json::from_slice(&body)
             .map_err(|_| RequestError::Unknown("the API server's answer is not JSON".to_owned()))?;
         Ok(Written { identity, created })
@@ -223,7 +230,8 @@ impl Kubernetes {
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let value = response.headers().get(RETRY_AFTER)?;
-    value.to_str().ok()?.parse().ok().map(Duration::from_secs)
+    let seconds: u64 = value.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
 }
 
 impl Answer {

@@ -190,6 +190,7 @@ mod tests {
             [
                 format!("{path}.ephemeralContainers[*].image: \"r/a\""),
                 format!("{path}.ephemeralContainers[*].securityContext.capabilities.add: \"X\""),
+                format!("{path}.ephemeralContainers[*].securityContext.capabilities.drop: \"Y\""),
                 format!("{path}.hostPID: true"),
                 format!("{path}.volumes[*].hostPath.path: \"/\""),
                 format!("{path}.volumes[*].hostPath.type: \"Directory\""),

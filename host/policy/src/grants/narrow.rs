@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn fields_are_the_narrower_of_both_and_power_stays_written_out() {
         let granted = "kubernetes:
-  - {verbs: [patch], resources: [pods], fields: [metadata.labels, spec, spec.hostPID, {path: spec.replicas, values: [0, 1]}]}
+  - {verbs: [patch], resources: [pods], fields: [metadata.labels, spec.template, spec.hostPID, {path: spec.replicas, values: [0, 1]}]}
 ";
         let patch =
             |fields: Value| json!([{"kubernetes": [{"verbs": ["patch"], "resources": ["pods"], "fields": fields}]}]);
@@ -228,7 +228,7 @@ mod tests {
             patch(json!(["metadata.labels.a", {"path": "spec.replicas", "values": [0, 2]}])),
             &expect![[r#"
                 kubernetes:
-                  - {verbs: [patch], resources: [pods], scope: event-target, fields: [metadata.labels.a, {path: spec.replicas, values: [0, 2]}, {path: spec.replicas, values: [0]}]}
+                  - {verbs: [patch], resources: [pods], scope: event-target, fields: [metadata.labels.a, {path: spec.replicas, values: [0]}]}
             "#]],
         );
         check(granted, patch(json!(["spec.hostIPC", "spec.containers[*].image"])), &expect![[r#""#]]);
@@ -236,9 +236,9 @@ mod tests {
             granted,
             patch(json!(["spec"])),
             &expect![[r#"
-            kubernetes:
-              - {verbs: [patch], resources: [pods], scope: event-target, fields: [spec, {path: spec.replicas, values: [0, 1]}]}
-        "#]],
+                kubernetes:
+                  - {verbs: [patch], resources: [pods], scope: event-target, fields: [spec.template, {path: spec.replicas, values: [0, 1]}]}
+            "#]],
         );
         check(
             granted,

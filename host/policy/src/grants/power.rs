@@ -7,7 +7,9 @@
 use super::field::Segment;
 
 /// Names of fields that are, or hold, such power.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 27] = [
+    // To remove it is to lift what it holds back.
+    "securityContext",
     "privileged",
     "allowPrivilegeEscalation",
     "procMount",
@@ -26,12 +28,20 @@ const NAMES: [&str; 19] = [
     "serviceAccount",
     "serviceAccountToken",
     "automountServiceAccountToken",
+    "shareProcessNamespace",
+    "flexVolume",
+    // What other accounts are known by.
+    "secretName",
+    "secretKeyRef",
+    "secretRef",
     // Code that runs with what the rest of the pod has.
     "image",
+    "command",
+    "args",
 ];
 
 /// Those whose name means it in one place only.
-const IN_PARENTS: [(&str, &str); 2] = [("capabilities", "add"), ("local", "path")];
+const IN_PARENTS: [(&str, &str); 3] = [("capabilities", "add"), ("capabilities", "drop"), ("local", "path")];
 
 /// Maps whose keys are chosen by whoever writes them: `image` in one of them is a label.
 const FREE_MAPS: [&str; 5] = ["labels", "annotations", "matchLabels", "nodeSelector", "selector"];
@@ -91,11 +101,12 @@ mod tests {
     fn a_path_is_written_out_up_to_its_last_step_of_power() {
         check("spec", 0);
         check("spec.template.spec", 0);
-        check("spec.containers[*].securityContext", 0);
+        check("spec.containers[*].securityContext", 4);
+        check("spec.containers[*].securityContext.runAsNonRoot", 4);
         check("spec.hostPID", 2);
         check("spec.containers[*].image", 4);
         check("spec.ephemeralContainers[*].securityContext.capabilities.add", 6);
-        check("spec.ephemeralContainers[*].securityContext.capabilities.drop", 0);
+        check("spec.ephemeralContainers[*].securityContext.capabilities.drop", 6);
         check("spec.jobTemplate.spec.template.spec.volumes[*].hostPath.path", 8);
         check("template.spec.serviceAccountName", 3);
         check("spec.image.privileged", 3);

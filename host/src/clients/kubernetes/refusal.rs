@@ -60,22 +60,31 @@ pub(crate) fn convert_status(status: StatusCode, body: &[u8], effect: Effect) ->
         StatusCode::GATEWAY_TIMEOUT | StatusCode::BAD_GATEWAY => {
             effect.lost("the API server, or what is before it, gave up")
         }
-        // The storage behind it does not say whether it has written.
-        StatusCode::INTERNAL_SERVER_ERROR if says("etcdserver") => effect.lost("the API server's storage failed"),
+        // Of an object to be created, which the API server takes for its own fault, too.
+        StatusCode::INTERNAL_SERVER_ERROR if says("resourceVersion should not be set") => {
+            RequestError::Invalid("an object to be created has no resource version".to_owned())
+        }
+        // Asked before anything is written.
+        StatusCode::INTERNAL_SERVER_ERROR if says("failed calling webhook") => {
+            RequestError::Unavailable("a webhook of the API server can't be reached".to_owned())
+        }
         StatusCode::TOO_MANY_REQUESTS if has_reason(&body, "DisruptionBudget") => {
             RequestError::Unavailable("the pod's disruption budget forbids it for now".to_owned())
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => busy(),
-        StatusCode::SERVICE_UNAVAILABLE => busy(),
+        // From whoever is before it, there is no `Status`, and the request may have got through.
+        StatusCode::SERVICE_UNAVAILABLE if body["kind"] == "Status" => busy(),
+        // What failed may be what comes after the write: the storage's answer, for one.
         status if status.is_server_error() => {
-            RequestError::Unavailable(format!("the API server failed with the status {}", status.as_u16()))
+            effect.lost(&format!("the API server failed with the status {}", status.as_u16()))
         }
         status if status.is_client_error() => RequestError::Invalid(refused_fields(&body, status)),
         _ => RequestError::Other(format!("the API server answers with the status {}", status.as_u16())),
     };
-    let is_about_the_object = status.is_client_error()
-        && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-        || matches!(error, RequestError::Invalid(_));
+    let names_account = says("system:serviceaccount:") || says("admission webhook");
+    let is_about_the_object = !names_account
+        && (status.is_client_error() && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || matches!(error, RequestError::Invalid(_)));
     Refusal { error, said: words.map(|words| Said { words, is_about_the_object }) }
 }
 
@@ -148,7 +157,7 @@ mod tests {
 
     #[test]
     fn each_status_has_words_of_the_hosts_own() {
-        let message = json!({"message": format!("User \"{ACCOUNT}\" did it")});
+        let message = json!({"message": "what it says"});
         let check = |status, expected: &str, about| check(status, &message, Effect::Write, expected, about);
         check(404, "NotFound", true);
         check(409, r#"Conflict("the object exists already, or has changed since")"#, true);
@@ -157,9 +166,17 @@ mod tests {
         check(403, r#"Other("the API server forbids it to the host")"#, false);
         check(400, r#"Invalid("the API server refuses the request with the status 400")"#, true);
         check(429, r#"Unavailable("the API server is busy")"#, true);
-        check(500, r#"Unavailable("the API server failed with the status 500")"#, false);
-        check(503, r#"Unavailable("the API server is busy")"#, false);
+        check(500, r#"Unknown("the API server failed with the status 500")"#, false);
+        check(503, r#"Unknown("the API server failed with the status 503")"#, false);
         check(302, r#"Other("the API server answers with the status 302")"#, false);
+    }
+
+    #[test]
+    fn words_about_an_account_are_for_the_log_alone() {
+        for words in [format!("User \"{ACCOUNT}\" may not"), "admission webhook \"a.example\" denied it".to_owned()] {
+            let refused = r#"Invalid("the API server refuses the request with the status 422")"#;
+            check(422, &json!({ "message": words }), Effect::Write, refused, false);
+        }
     }
 
     #[test]
@@ -191,9 +208,14 @@ mod tests {
         let gave_up = "the API server, or what is before it, gave up";
         check(504, &none, Effect::Write, &format!("Unknown({gave_up:?})"), false);
         check(504, &none, Effect::None, &format!("Unavailable({gave_up:?})"), false);
-        let storage = json!({"message": "etcdserver: request timed out"});
-        check(500, &storage, Effect::Write, r#"Unknown("the API server's storage failed")"#, false);
-        check(500, &storage, Effect::None, r#"Unavailable("the API server's storage failed")"#, false);
+        let failed = "the API server failed with the status 500";
+        check(500, &none, Effect::Write, &format!("Unknown({failed:?})"), false);
+        check(500, &none, Effect::None, &format!("Unavailable({failed:?})"), false);
+        let busy = r#"Unavailable("the API server is busy")"#;
+        check(503, &json!({"kind": "Status", "message": "no"}), Effect::Write, busy, false);
+        let webhook = json!({"message": "Internal error occurred: failed calling webhook \"a.example\": refused"});
+        let unreachable = r#"Unavailable("a webhook of the API server can't be reached")"#;
+        check(500, &webhook, Effect::Write, unreachable, false);
         assert_eq!(format!("{:?}", Effect::Write.late()), r#"Unknown("no answer came in time")"#);
         assert_eq!(format!("{:?}", Effect::None.late()), "Timeout");
     }

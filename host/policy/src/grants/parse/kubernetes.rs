@@ -41,6 +41,19 @@ pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> 
 
 /// A combination of keys that could never allow anything, or seems to say more than it does,
 /// is a mistake of the writer, and better said than kept.
+/// What a wider path allows whatever its value is, no narrower one can take back.
+fn check_values_count(fields: &[FieldGrant]) -> Result<(), String> {
+    for narrow in fields.iter().filter(|field| !field.values.is_empty()) {
+        if let Some(wide) = fields.iter().find(|wide| wide.values.is_empty() && wide.reaches(&narrow.path)) {
+            return Err(format!(
+                "the `values` of `{}` have no effect beside `{}`, which allows any there: narrow that, or put it into a grant of its own",
+                narrow.path, wide.path
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn check_keys_agree(grant: &KubernetesGrant) -> Result<(), String> {
     if let Some(verb) = grant.verbs.iter().find(|verb| !verb.has_fields())
         && !grant.fields.is_empty()
@@ -63,6 +76,7 @@ fn check_keys_agree(grant: &KubernetesGrant) -> Result<(), String> {
             "`fields` is missing: `{verb}` may touch only the fields that a grant names, such as `fields: [metadata.labels]`"
         ));
     }
+    check_values_count(&grant.fields)?;
     let is_exec = |resource: &ResourceName| resource.subresource.as_deref() == Some("exec");
     if let Some(verb) = grant.verbs.iter().find(|verb| **verb != Verb::Create)
         && grant.resources.iter().any(is_exec)
