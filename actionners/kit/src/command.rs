@@ -313,5 +313,8 @@ mod tests {
         check(&[("a", exit(0, "", "")), ("b", unavailable())], FailureKind::Other);
         check(&[("a", unavailable()), ("b", exit(1, "", ""))], FailureKind::Other);
         check(&[("a", Err(Error::Timeout)), ("b", unavailable())], FailureKind::Other);
+        let unknown = || Err(Error::Unknown("no answer in time".to_owned()));
+        check(&[("a", unavailable()), ("b", unknown())], FailureKind::Unknown);
+        check(&[("a", unknown()), ("b", exit(0, "", ""))], FailureKind::Unknown);
     }
 }
