@@ -34,11 +34,8 @@ async fn lambda_answers_as_it_does() {
     )
     .await;
     check(json!({"name": "missing"}), expect!["failure: can't call 'missing': it doesn't exist"]).await;
-    check(
-        json!({"name": "busy"}),
-        expect!["failure: can't call 'busy': AWS Lambda is busy: TooManyRequestsException"],
-    )
-    .await;
+    check(json!({"name": "busy"}), expect!["failure: can't call 'busy': AWS Lambda is busy: TooManyRequestsException"])
+        .await;
     check(
         json!({"name": "forbidden"}),
         expect!["failure: can't call 'forbidden': AWS Lambda forbids it to the host: AccessDeniedException"],

@@ -320,7 +320,6 @@ mod tests {
 
     #[test]
     fn needs_that_are_not_understood_narrow_nothing() {
-        #[expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
         fn check(needs: Value, begins: &str) {
             let (description, warnings) = Description::parse(&with("needs", needs).to_string()).unwrap();
             assert!(description.needs(&json!({})).is_none());

@@ -157,13 +157,13 @@ impl Call {
         for request in requests {
             match decide(request, &self.grants, &self.facts) {
                 Decision::Allowed { grant } => entry = entry.allowed(grant),
-                Decision::Denied(denial) => denials.push(denial.to_string()),
+                Decision::Denied(denial) => denials.push(denial),
             }
         }
         if denials.is_empty() {
             return Ok(entry);
         }
-        self.close(entry, Err(CapabilityError::Denied(denials.join("\n"))))
+        self.close(entry, Err(CapabilityError::Denied(denials)))
     }
 
     /// Write how a host call ended, and count the time that it took.
@@ -175,7 +175,7 @@ impl Call {
         let result = result.map_err(Into::into);
         match &result {
             // What was not begun took no time.
-            Err(CapabilityError::Denied(denial)) => self.report_denial(entry.capability(), denial),
+            Err(denied @ CapabilityError::Denied(_)) => self.report_denial(entry.capability(), &denied.to_string()),
             _ => self.reporting.metrics.host_call_took(entry.capability(), entry.elapsed()),
         }
         match result {

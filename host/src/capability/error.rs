@@ -1,13 +1,15 @@
 //! Why a capability did not do what it was asked.
 
+use policy::Denial;
+
 use crate::clients::RequestError;
 
 /// Why a capability did not do what it was asked; the closed WIT variant is made of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CapabilityError {
-    /// The policy does not allow it.
-    #[error("{0}")]
-    Denied(String),
+    /// The policy does not allow it, for these reasons.
+    #[error("{}", .0.iter().map(Denial::to_string).collect::<Vec<_>>().join("\n"))]
+    Denied(Vec<Denial>),
     /// It was tried, and did not succeed.
     #[error(transparent)]
     Request(#[from] RequestError),

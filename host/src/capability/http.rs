@@ -65,7 +65,7 @@ impl Call {
             Ok(Err(error)) => {
                 if let Some(Refused(place)) = causes(&error).find_map(|cause| cause.downcast_ref::<Refused>()) {
                     let denial = Denial::of_place(&self.grants, asked, *place);
-                    return Err(CapabilityError::Denied(denial.to_string()));
+                    return Err(CapabilityError::Denied(vec![denial]));
                 }
                 let error = error.without_url();
                 self.explain(entry.capability(), &with_causes(&error));

@@ -1,6 +1,6 @@
 //! The interfaces of the contract, linked to what serves them.
 
-use policy::Interface;
+use policy::{Denial, Interface};
 use wasmtime::component::{HasData, Linker};
 
 use super::bindings::falco_talon::actionner as wit;
@@ -55,7 +55,9 @@ pub(super) fn answered<T>(result: Result<T, Closed>) -> Result<Result<T, wit::ty
 fn answer(error: CapabilityError) -> wit::types::Error {
     use wit::types::Error;
     match error {
-        CapabilityError::Denied(text) => Error::Denied(text),
+        CapabilityError::Denied(denials) => {
+            Error::Denied(denials.iter().map(Denial::for_guest).collect::<Vec<_>>().join("\n"))
+        }
         CapabilityError::Request(error) => match error {
             RequestError::NotFound => Error::NotFound,
             RequestError::Conflict(text) => Error::Conflict(text),

@@ -31,7 +31,8 @@ pub enum Decision {
 
 /// A refusal: who asked for what, what is allowed, and the line that would allow it.
 ///
-/// Its text is fit for a log and for the guest, and says nothing about whether the target exists.
+/// Its text is fit for a log, and says nothing about whether the target exists; what the guest hears of it is
+/// [`Self::for_guest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// Who asked.
@@ -241,6 +242,14 @@ impl fmt::Display for DenialReason {
                 })
             }
         }
+    }
+}
+
+impl Denial {
+    /// What the actionner itself hears. All that it knows of a bucket is its label, so that the line, which says where
+    /// that is, is for the log alone.
+    pub fn for_guest(&self) -> String {
+        if self.key == "objects" { Denial { line: None, ..self.clone() }.to_string() } else { self.to_string() }
     }
 }
 
