@@ -14,13 +14,13 @@ const PATH_BYTES_MAX: usize = 512;
 const STEPS_MAX: usize = 32;
 
 /// A condition, parsed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Condition {
     steps: Vec<Step>,
-    expected: Expected,
+    expected: Expectation,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Step {
     /// The value of a key.
     Key(String),
@@ -28,14 +28,6 @@ enum Step {
     Items,
     /// Each item of a list in which a key has a value.
     ItemsWith(String, String),
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Expected {
-    Exists,
-    Absent,
-    Equals(String),
-    Differs(String),
 }
 
 /// Why a wait can't begin.
@@ -60,15 +52,7 @@ pub(super) fn parse(written: Vec<Written>) -> Result<Vec<Condition>, ConditionEr
     if written.is_empty() || written.len() > CONDITIONS_MAX {
         return Err(ConditionError::Count(written.len()));
     }
-    let parse = |Written { path, expected }| {
-        let expected = match expected {
-            Expectation::Exists => Expected::Exists,
-            Expectation::Absent => Expected::Absent,
-            Expectation::Equals(value) => Expected::Equals(value),
-            Expectation::Differs(value) => Expected::Differs(value),
-        };
-        Ok(Condition { steps: steps(&path)?, expected })
-    };
+    let parse = |Written { path, expected }| Ok(Condition { steps: steps(&path)?, expected });
     written.into_iter().map(parse).collect()
 }
 
@@ -85,10 +69,10 @@ impl Condition {
         }
         let mut values = places.into_iter().filter(|value| !value.is_null());
         match &self.expected {
-            Expected::Exists => values.next().is_some(),
-            Expected::Absent => values.next().is_none(),
-            Expected::Equals(text) => values.any(|value| is_written(value, text)),
-            Expected::Differs(text) => {
+            Expectation::Exists => values.next().is_some(),
+            Expectation::Absent => values.next().is_none(),
+            Expectation::Equals(text) => values.any(|value| is_written(value, text)),
+            Expectation::Differs(text) => {
                 let mut values = values.peekable();
                 values.peek().is_none() || values.any(|value| !is_written(value, text))
             }
@@ -236,9 +220,9 @@ mod tests {
         check(&["a"; STEPS_MAX].join("."), true);
         check(&["a"; STEPS_MAX + 1].join("."), false);
         check(&"a".repeat(PATH_BYTES_MAX + 1), false);
-        assert_eq!(parse(Vec::new()), Err(ConditionError::Count(0)));
+        assert_eq!(parse(Vec::new()).unwrap_err(), ConditionError::Count(0));
         let condition = || Written { path: "a".to_owned(), expected: Expectation::Exists };
         let many = std::iter::repeat_with(condition).take(CONDITIONS_MAX + 1).collect();
-        assert_eq!(parse(many), Err(ConditionError::Count(CONDITIONS_MAX + 1)));
+        assert_eq!(parse(many).unwrap_err(), ConditionError::Count(CONDITIONS_MAX + 1));
     }
 }

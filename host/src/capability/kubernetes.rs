@@ -6,8 +6,9 @@ use policy::{Address, AddressError, Decision, KubernetesRequest, Verb, decide};
 use tokio::time::Instant;
 
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
-use super::call::Call;
+use super::call::{Call, Closed};
 use crate::clients::{Answer, ApiRequest, Kubernetes, Refusal, RequestError, Said, Written};
+use crate::telemetry::audit::Entry;
 
 /// Left of a call's deadline when a wait ends, so that the actionner can say what it waited for.
 const TO_REPORT: Duration = Duration::from_millis(250);
@@ -27,6 +28,21 @@ impl Call {
     /// Write within the call's deadline.
     pub(super) async fn write(&self, request: &ApiRequest) -> Result<Written, Refusal> {
         self.kubernetes()?.write(request, self.deadline).await
+    }
+
+    /// The end of a request about the object at `address`, in which a refusal says what the actionner may hear.
+    ///
+    /// # Errors
+    ///
+    /// The error of `result`.
+    pub(super) fn close_about<T>(
+        &self,
+        entry: Entry,
+        address: &Address<'_>,
+        result: Result<T, Refusal>,
+    ) -> Result<T, Closed> {
+        let result = result.map_err(|refusal| self.refused(entry.capability(), address, refusal));
+        self.close(entry, result)
     }
 
     /// What an actionner hears of a refusal, of a request about the object at `address`.

@@ -69,8 +69,7 @@ impl Call {
         }
         let entry = self.gate(capability, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
         let ended = self.run(command, into).await;
-        let ended = ended.map_err(|refusal| self.refused(capability, &address, refusal));
-        self.close(entry, ended)
+        self.close_about(entry, &address, ended)
     }
 
     async fn run(&mut self, command: &Command<'_>, into: Option<Handle>) -> Result<Exit, Refusal> {

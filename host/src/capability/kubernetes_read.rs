@@ -34,8 +34,7 @@ impl Host for Call {
         let address = object_address(&object).map_err(|error| self.invalid("kubernetes-read.get", error))?;
         let entry = self.gate("kubernetes-read.get", &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let read = self.read(&ApiRequest::get(address.path())).await;
-        let read = read.map_err(|refusal| self.refused(entry.capability(), &address, refusal));
-        let answer = self.close(entry, read)?;
+        let answer = self.close_about(entry, &address, read)?;
         self.learn(&answer.object);
         Ok(answer.into_text())
     }
@@ -54,8 +53,7 @@ impl Host for Call {
                 ("continue", continue_.as_deref().unwrap_or_default()),
             ]);
         let read = self.read(&ApiRequest::get(path)).await;
-        let read = read.map_err(|refusal| self.refused(entry.capability(), &address, refusal));
-        let answer = self.close(entry, read)?;
+        let answer = self.close_about(entry, &address, read)?;
         if let (Some(_), Some(pods)) = (node, answer.object["items"].as_array()) {
             self.facts.targets.learn_pods_of_node(pods);
         }
@@ -81,8 +79,8 @@ impl Host for Call {
             let bytes = kubernetes.read(response, self.deadline, bytes_max, request.effect()).await?;
             Ok::<_, Refusal>(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let read = read.await.map_err(|refusal| self.refused(entry.capability(), &address, refusal));
-        self.close(entry, read)
+        let read = read.await;
+        self.close_about(entry, &address, read)
     }
 
     async fn logs_into(
@@ -95,8 +93,7 @@ impl Host for Call {
         let (entry, address, request) = self.allow_logs("kubernetes-read.logs-into", &namespace, &pod, &options)?;
         let host_time = self.host_time.clone();
         let poured = host_time.work(self.pour_logs(&request, Handle::from(&artifact))).await;
-        let poured = poured.map_err(|refusal| self.refused(entry.capability(), &address, refusal));
-        self.close(entry, poured)
+        self.close_about(entry, &address, poured)
     }
 
     async fn wait(&mut self, object: Object, any_of: Vec<Condition>, timeout_ms: u32) -> Result<String, Closed> {
@@ -105,8 +102,7 @@ impl Host for Call {
         let conditions = condition::parse(any_of).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let waited = self.wait_for(&ApiRequest::get(address.path()), &conditions, timeout_ms).await;
-        let waited = waited.map_err(|refusal| self.refused(CAPABILITY, &address, refusal));
-        let answer = self.close(entry, waited)?;
+        let answer = self.close_about(entry, &address, waited)?;
         self.learn(&answer.object);
         Ok(answer.into_text())
     }

@@ -109,8 +109,7 @@ impl Host for Call {
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Delete, &address, &[]).into()])?;
         let request = self.request(Method::DELETE, address.path(), JSON, &self.delete_options(&options));
         let sent = self.write(&request).await;
-        let sent = sent.map_err(|refusal| self.refused(CAPABILITY, &address, refusal));
-        self.close(entry, sent).map(drop)
+        self.close_about(entry, &address, sent).map(drop)
     }
 
     async fn evict(
@@ -129,8 +128,7 @@ impl Host for Call {
             match allowed {
                 Ok((entry, address, request)) => {
                     let evicted = self.evict_within(&at_once, &request, end).await;
-                    let evicted = evicted.map_err(|refusal| self.refused(EVICT, &address, refusal));
-                    answered(self.close(entry, evicted))
+                    answered(self.close_about(entry, &address, evicted))
                 }
                 Err(error) => Ok(Err(error)),
             }
@@ -150,8 +148,7 @@ impl Call {
         preconditions: &Preconditions,
         sent: Result<clients::Written, Refusal>,
     ) -> Result<Written, Closed> {
-        let sent = sent.map_err(|refusal| self.refused(entry.capability(), address, refusal));
-        let clients::Written { identity, created } = self.close(entry, sent)?;
+        let clients::Written { identity, created } = self.close_about(entry, address, sent)?;
         let clients::Identity { name, uid, resource_version } = identity;
         let before = preconditions.resource_version.as_ref().or_else(|| self.versions.get(&uid));
         let is_same = before == Some(&resource_version);

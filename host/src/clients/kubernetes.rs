@@ -18,7 +18,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::{ClientError, Refusal, RequestError};
 use crate::body;
-use refusal::effect_of;
 
 pub(crate) use refusal::{Effect, convert_client_error, convert_status};
 
@@ -100,7 +99,7 @@ impl ApiRequest {
 
     /// What it means that no answer comes.
     pub(crate) fn effect(&self) -> Effect {
-        effect_of(&self.method, self.rehearsed)
+        if self.rehearsed || self.method == Method::GET { Effect::None } else { Effect::Write }
     }
 }
 

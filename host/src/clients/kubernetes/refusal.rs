@@ -4,7 +4,7 @@
 //! in objects, so each error has words of the host's own; what the API server said is kept beside them, and who may
 //! read it is decided elsewhere.
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
 use crate::clients::error::{Refusal, RequestError, Said};
@@ -131,11 +131,6 @@ pub(crate) fn convert_client_error(error: &kube::Error, effect: Effect) -> Reque
         return RequestError::Unavailable("the API server can't be reached".to_owned());
     }
     effect.lost("the connection to the API server broke")
-}
-
-/// Whether a request of this kind changes something.
-pub(super) fn effect_of(method: &Method, rehearsed: bool) -> Effect {
-    if rehearsed || *method == Method::GET { Effect::None } else { Effect::Write }
 }
 
 #[cfg(test)]
