@@ -61,7 +61,7 @@ async fn overtaken(
     format!("{}: {}{}", text(line, "status"), text(line, "error"), text(line, "output"))
 }
 
-fn api(simulation: &Simulation, group: &str, kind: &str) -> Api<DynamicObject> {
+pub(crate) fn api(simulation: &Simulation, group: &str, kind: &str) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
     match kind {
         "Node" => Api::all_with(simulation.client(), &resource),
@@ -112,7 +112,7 @@ async fn another_workload_of_the_same_name_is_not_scaled() {
         sets.create(&PostParams::default(), &set).await.unwrap();
     };
     let ended = overtaken(&guest, &json!({}), &simulation, other).await;
-    expect!["failure: can't scale the StatefulSet 'web' in the namespace 'shop': conflict: the object exists already, or has changed since"].assert_eq(&ended);
+    expect!["failure: can't scale the StatefulSet 'web' in the namespace 'shop': conflict: another object has its name since"].assert_eq(&ended);
     let set = simulation.get("apps/v1", "StatefulSet", Some("shop"), "web").unwrap();
     assert_eq!(set["spec"]["replicas"], 1);
 }

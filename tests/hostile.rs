@@ -213,11 +213,101 @@ async fn one_that_hides_paths_in_names() {
     );
 }
 
+/// What an apply leaves out is removed, and so it needs the grant that writing it would need.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_removes_what_it_may_not_write() {
+    let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+    let respond = async |pod: &str, fields: &str| {
+        let entry = format!(
+            "    kubernetes:
+      - verbs: [create, patch]
+        resources: [networking.k8s.io/networkpolicies]
+        scope: event-namespace
+        fields: [{fields}]
+"
+        );
+        let folder = folder("hostile:apply", guest!("apply"), &entry);
+        let host = Host::start(config(folder.path()), simulation.client()).await;
+        let host = host.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
+        host.post(event("bad", pod)).await;
+        let lines = host.stop().await;
+        let end = lines.iter().find(|line| line["message"] == "action").unwrap();
+        let policy = simulation.get("networking.k8s.io/v1", "NetworkPolicy", Some("shop"), "falco-talon-test").unwrap();
+        let has_spec = policy["spec"]["podSelector"]["matchLabels"]["app"] == "web";
+        (format!("{}: {}{}", text(end, "status"), text(end, "error"), text(end, "output")), has_spec)
+    };
+    assert_eq!(respond("web-0", "metadata.labels, spec").await, ("success: applied".to_owned(), true));
+    let (end, has_spec) = respond("web-1", "metadata.labels").await;
+    expect![[r#"
+        failure: can't apply: denied by the policy: `hostile:apply` may not patch networking.k8s.io/networkpolicies shop/falco-talon-test: its grants allow the fields `metadata.labels`, and it touches `spec.podSelector`, `spec.policyTypes`; to allow it, add under `kubernetes:` of `hostile:apply` in the policy:
+          - {verbs: [patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-test], fields: [spec.podSelector, spec.policyTypes]}"#]]
+    .assert_eq(&end);
+    assert!(has_spec);
+    assert_eq!(respond("web-1", "metadata.labels, spec").await, ("success: applied".to_owned(), false));
+}
+
+/// An owner reference is what whoever made the pod wrote.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_follows_what_a_pod_says_of_itself() {
+    async fn check(owners: Value, expected: &str) {
+        let workload = |kind: &str, uid: &str, app: &str| {
+            json!({
+                "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "web", "namespace": "shop", "uid": uid},
+                "spec": {"selector": {"matchLabels": {"app": app}}, "template": {"metadata": {"labels": {"app": app}},
+                         "spec": {"containers": [{"name": "web", "image": "nginx"}]}}},
+            })
+        };
+        let pod = |name: &str, owners: &Value| {
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": "shop", "labels": {"app": "web"}, "ownerReferences": owners},
+                "spec": {"nodeName": "node-1", "containers": [{"name": "web", "image": "nginx"}]},
+            })
+        };
+        let node = |name: &str| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}});
+        let objects = [
+            workload("Deployment", "web", "web"),
+            workload("StatefulSet", "payments", "payments"),
+            node("node-1"),
+            node("control-plane"),
+            pod("web-0", &owners),
+            pod("web-1", &json!([])),
+        ];
+        let simulation = Simulation::new(objects.to_vec()).unwrap();
+        let entry = "    kubernetes:
+      - {verbs: [get], resources: [pods, nodes, apps/deployments, apps/statefulsets]}
+      - {verbs: [patch], resources: [nodes, apps/deployments, apps/statefulsets], fields: [metadata.labels]}
+";
+        let lines = run("hostile:owners", guest!("owners"), entry, &simulation).await;
+        let end = lines.iter().find(|line| text(line, "rule") == "Bad" && line["message"] == "action").unwrap();
+        assert_eq!(text(end, "output"), expected, "{owners}");
+    }
+    let owner = |kind: &str, name: &str, uid: &str| {
+        let api_version = if kind == "Node" { "v1" } else { "apps/v1" };
+        json!({"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": true})
+    };
+    let without = |mut owner: Value| {
+        owner["controller"] = json!(false);
+        owner
+    };
+    check(json!([owner("Deployment", "web", "web")]), "Deployment web: read, written").await;
+    check(json!([without(owner("Deployment", "web", "web"))]), "Deployment web: denied, denied").await;
+    check(json!([owner("Deployment", "web", "made-up")]), "Deployment web: read, denied").await;
+    check(json!([owner("Deployment", "missing", "made-up")]), "Deployment missing: not found, denied").await;
+    check(json!([owner("StatefulSet", "web", "payments")]), "StatefulSet web: read, denied").await;
+    check(json!([owner("Node", "control-plane", "control-plane")]), "Node control-plane: denied, denied").await;
+    // The node of the pod is one of the event's, however many others it names.
+    let crowd = (0..63).map(|n| without(owner("ReplicaSet", &format!("r{n}"), "made-up")));
+    let node = without(owner("Node", "node-1", "node-1"));
+    let ends = (0..63).map(|n| format!("ReplicaSet r{n}: denied, denied; ")).collect::<String>();
+    check(crowd.chain([node]).collect(), &format!("{ends}Node node-1: read, written")).await;
+}
+
 /// Nothing of its own is needed for that: the API server never answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_sleeps_in_a_host_call() {
     let simulation = Simulation::from_yaml(CLUSTER).unwrap();
-    simulation.fail(Matcher::any().path("/api/v1/namespaces/shop/pods/web-0"), [Failure::Silence]);
+    simulation.fail(Matcher::any().method("DELETE"), [Failure::Silence]);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules("kubernetes:terminate")).unwrap();
     let entry = "actionners:\n  kubernetes:terminate:\n    kubernetes:\n      - {verbs: [get], resources: [pods]}\n      \
@@ -237,7 +327,7 @@ async fn one_that_sleeps_in_a_host_call() {
     host.stop().await;
     let audit = fs::read_to_string(folder.path().join("audit.log")).unwrap();
     let lines: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let line = lines.iter().find(|line| text(line, "request").contains("web-0")).unwrap();
+    let line = lines.iter().find(|line| text(line, "request") == "delete pods shop/web-0").unwrap();
     assert_eq!(text(line, "status"), "unknown", "{line}");
     let line = lines.iter().find(|line| text(line, "request").contains("web-1")).unwrap();
     assert_eq!(text(line, "status"), "success", "{line}");

@@ -21,6 +21,7 @@ mod loading;
 mod memory;
 mod published;
 mod reload;
+mod replaced;
 
 mod arrows;
 mod contract;

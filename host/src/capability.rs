@@ -17,6 +17,7 @@ mod bindings;
 mod condition;
 mod kubernetes;
 mod preconditions;
+mod seen;
 
 mod artifacts;
 mod clock;

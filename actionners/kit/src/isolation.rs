@@ -8,15 +8,14 @@ mod remote;
 mod selection;
 
 use falco_talon_sdk::kubernetes::{self, ApplyOptions, Error, Object, PatchType, Written};
-use falco_talon_sdk::{Failure, Outcome, Owner, Pod, Report};
+use falco_talon_sdk::{Failure, Outcome, Owner, Pod, Report, Workload};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::workload;
 
 pub use check::{check_cidrs, check_namespaces};
 pub use remote::{REMOTE_FIELDS, REMOTE_READS, remote_cidr};
 pub use selection::Selection;
+use selection::Unselectable;
 
 /// The label that Kubernetes itself puts on every namespace.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -78,14 +77,14 @@ impl PolicyKind {
         let object = pod.read()?;
         let selection = match level {
             Level::Pod => Selection::of_pod(pod, &object),
-            Level::Workload => {
-                let owner = Owner::of(&object).map(|owner| selection::address(pod, &owner)).transpose();
-                let workload = match owner.map_err(|it| it.failure(pod, self.in_namespace))? {
-                    Some(address) => Some(workload::read(pod, &address)?),
-                    None => None,
-                };
-                Selection::of_workload(&object, workload.as_ref())
-            }
+            Level::Workload => match Owner::controlling(&object) {
+                Some(owner) if !selection::is_known(&owner) => Err(Unselectable::NoWorkload),
+                _ => match Workload::of(pod, &object)? {
+                    Some(Workload { owner, object: workload, .. }) => Selection::of_workload(&object, owner, &workload),
+                    // Nothing has it, whatever it says. Its labels are those of others where it likes.
+                    None => Selection::of_pod(pod, &object),
+                },
+            },
         };
         selection.map_err(|it| it.failure(pod, self.in_namespace))
     }

@@ -9,9 +9,8 @@
 // Names of what is made.
 pub mod names;
 
-// What pods belong to, and which of them are spared for it.
+// Which pods are spared for what they belong to.
 pub mod replicas;
-pub mod workload;
 
 // How an object is marked, and pods are cut off from the network.
 pub mod isolation;

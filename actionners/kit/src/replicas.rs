@@ -23,56 +23,56 @@ pub struct Sparing {
     pub min_healthy: Option<MinHealthy>,
 }
 
-/// What the owner of a pod means for it. The reasons go on where a pod is named: "belongs to a
-/// DaemonSet".
+/// What is known of a pod before any owner is read. The reasons go on where a pod is named: "belongs to a DaemonSet".
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
     /// Nothing spares it.
     Take,
     /// Spare it, and say why.
     Spare(&'static str),
-    /// Read the workload, and spare the pod for that reason if too few of its replicas are
-    /// healthy.
-    Count {
-        /// The address of the workload.
-        workload: Object,
-        /// How many must be healthy.
-        min_healthy: MinHealthy,
-        /// Why the pod is spared then.
-        reason: &'static str,
-    },
+    /// It depends on the workload at this address. If that is [confirmed](Owner::is_confirmed_by) to be the pod's owner,
+    /// [`Sparing::reason`] says what it means, and otherwise [`Sparing::standalone`].
+    Read(Object),
 }
 
 impl Sparing {
-    /// Whether it depends on the owner at all: if not, none needs to be read.
-    #[must_use]
-    pub fn depends_on_owner(&self) -> bool {
-        *self != Self::default()
-    }
-
-    /// What `owner` means for a pod in `namespace`.
+    /// Whether a pod in `namespace` is spared, that says it is controlled by `owner`.
+    ///
+    /// Anyone who may make a pod may write that, so that none is spared for it before the owner was read.
     #[must_use]
     pub fn judge(&self, namespace: &str, owner: Option<&Owner>) -> Verdict {
         let Some(owner) = owner else {
-            return if self.standalone_pods { Verdict::Spare("is a standalone pod") } else { Verdict::Take };
+            return self.standalone().map_or(Verdict::Take, Verdict::Spare);
         };
         let is = |kind| owner.is("apps", kind);
-        if is("DaemonSet") && self.daemonsets {
-            return Verdict::Spare("belongs to a DaemonSet");
+        let matters = (is("DaemonSet") && self.daemonsets)
+            || (is("StatefulSet") && self.statefulsets)
+            || ((is("ReplicaSet") || is("StatefulSet")) && self.min_healthy.is_some());
+        owner.object(namespace).filter(|_| matters).map_or(Verdict::Take, Verdict::Read)
+    }
+
+    /// Why a pod is spared that nothing controls, if it is.
+    #[must_use]
+    pub fn standalone(&self) -> Option<&'static str> {
+        self.standalone_pods.then_some("is a standalone pod")
+    }
+
+    /// Why a pod is spared that `owner` controls, if it is. `workload` is the owner as it was read, and `taken` of its
+    /// ready pods are not counted any more.
+    #[must_use]
+    pub fn reason(&self, owner: &Owner, workload: &Value, taken: u64) -> Option<&'static str> {
+        let is = |kind| owner.is("apps", kind);
+        if is("DaemonSet") {
+            return self.daemonsets.then_some("belongs to a DaemonSet");
         }
         if is("StatefulSet") && self.statefulsets {
-            return Verdict::Spare("belongs to a StatefulSet");
+            return Some("belongs to a StatefulSet");
         }
-        let reason = if is("ReplicaSet") {
-            "belongs to a ReplicaSet without enough healthy replicas"
-        } else if is("StatefulSet") {
-            "belongs to a StatefulSet without enough healthy replicas"
-        } else {
-            return Verdict::Take;
-        };
-        match (self.min_healthy, owner.object(namespace)) {
-            (Some(min_healthy), Some(workload)) => Verdict::Count { workload, min_healthy, reason },
-            _ => Verdict::Take,
+        let is_healthy = self.min_healthy.is_none_or(|min_healthy| min_healthy.holds(workload, taken));
+        match (is_healthy, is("ReplicaSet"), is("StatefulSet")) {
+            (false, true, _) => Some("belongs to a ReplicaSet without enough healthy replicas"),
+            (false, _, true) => Some("belongs to a StatefulSet without enough healthy replicas"),
+            _ => None,
         }
     }
 }
@@ -147,43 +147,53 @@ mod tests {
         }
     }
 
+    const NOTHING: Sparing =
+        Sparing { daemonsets: false, statefulsets: false, standalone_pods: false, min_healthy: None };
+    const DAEMONSETS: Sparing = Sparing { daemonsets: true, ..NOTHING };
+    const STATEFULSETS: Sparing = Sparing { statefulsets: true, ..NOTHING };
+    const STANDALONE_PODS: Sparing = Sparing { standalone_pods: true, ..NOTHING };
+    const TWO_HEALTHY: Sparing = Sparing { min_healthy: Some(MinHealthy::Number(2)), ..NOTHING };
+
     #[test]
-    fn the_owner_decides() {
+    fn an_owner_is_read_before_it_spares() {
         fn check(owner: Option<&Owner>, sparing: Sparing, expected: &Verdict) {
             assert_eq!(&sparing.judge("n", owner), expected);
         }
-        let nothing = Sparing::default();
-        let daemonsets = Sparing { daemonsets: true, ..nothing };
-        let statefulsets = Sparing { statefulsets: true, ..nothing };
-        let standalone_pods = Sparing { standalone_pods: true, ..nothing };
-        let one_healthy = Sparing { min_healthy: Some(MinHealthy::Number(1)), ..nothing };
+        let read = |resource| Verdict::Read(Object::namespaced("apps/v1", resource, "n", "web"));
         let daemon_set = owner("apps/v1", "DaemonSet");
         let stateful_set = owner("apps/v1", "StatefulSet");
+        let replica_set = owner("apps/v1", "ReplicaSet");
         let job = owner("batch/v1", "Job");
         let custom = owner("acme.example/v1", "DaemonSet");
-        check(Some(&daemon_set), daemonsets, &Verdict::Spare("belongs to a DaemonSet"));
-        check(Some(&daemon_set), statefulsets, &Verdict::Take);
-        check(Some(&daemon_set), one_healthy, &Verdict::Take);
-        check(Some(&stateful_set), statefulsets, &Verdict::Spare("belongs to a StatefulSet"));
-        check(Some(&stateful_set), daemonsets, &Verdict::Take);
-        check(None, standalone_pods, &Verdict::Spare("is a standalone pod"));
-        check(None, daemonsets, &Verdict::Take);
-        check(None, one_healthy, &Verdict::Take);
-        check(Some(&job), standalone_pods, &Verdict::Take);
-        check(Some(&custom), daemonsets, &Verdict::Take);
+        check(Some(&daemon_set), DAEMONSETS, &read("daemonsets"));
+        check(Some(&daemon_set), STATEFULSETS, &Verdict::Take);
+        check(Some(&daemon_set), TWO_HEALTHY, &Verdict::Take);
+        check(Some(&stateful_set), STATEFULSETS, &read("statefulsets"));
+        check(Some(&stateful_set), TWO_HEALTHY, &read("statefulsets"));
+        check(Some(&stateful_set), DAEMONSETS, &Verdict::Take);
+        check(Some(&replica_set), TWO_HEALTHY, &read("replicasets"));
+        check(Some(&replica_set), STATEFULSETS, &Verdict::Take);
+        check(Some(&job), STANDALONE_PODS, &Verdict::Take);
+        check(Some(&custom), DAEMONSETS, &Verdict::Take);
+        check(None, STANDALONE_PODS, &Verdict::Spare("is a standalone pod"));
+        check(None, DAEMONSETS, &Verdict::Take);
+        check(None, TWO_HEALTHY, &Verdict::Take);
     }
 
     #[test]
-    fn the_replicas_of_the_owner_are_counted() {
-        fn check(kind: &str, resource: &str, reason: &'static str) {
-            let min_healthy = MinHealthy::Percentage(50);
-            let sparing = Sparing { min_healthy: Some(min_healthy), ..Sparing::default() };
-            let workload = Object::namespaced("apps/v1", resource, "n", "web");
-            let expected = Verdict::Count { workload, min_healthy, reason };
-            assert_eq!(sparing.judge("n", Some(&owner("apps/v1", kind))), expected);
+    fn the_owner_decides() {
+        fn check(kind: &str, sparing: Sparing, ready: u32, expected: Option<&str>) {
+            let workload = json!({"spec": {"replicas": 3}, "status": {"readyReplicas": ready}});
+            assert_eq!(sparing.reason(&owner("apps/v1", kind), &workload, 1), expected, "{kind} {sparing:?}");
         }
-        check("ReplicaSet", "replicasets", "belongs to a ReplicaSet without enough healthy replicas");
-        check("StatefulSet", "statefulsets", "belongs to a StatefulSet without enough healthy replicas");
+        check("DaemonSet", DAEMONSETS, 3, Some("belongs to a DaemonSet"));
+        check("DaemonSet", TWO_HEALTHY, 0, None);
+        check("StatefulSet", STATEFULSETS, 3, Some("belongs to a StatefulSet"));
+        check("StatefulSet", TWO_HEALTHY, 3, None);
+        check("StatefulSet", TWO_HEALTHY, 2, Some("belongs to a StatefulSet without enough healthy replicas"));
+        check("ReplicaSet", TWO_HEALTHY, 3, None);
+        check("ReplicaSet", TWO_HEALTHY, 2, Some("belongs to a ReplicaSet without enough healthy replicas"));
+        check("ReplicaSet", NOTHING, 0, None);
     }
 
     #[test]

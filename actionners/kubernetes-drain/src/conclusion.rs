@@ -61,7 +61,14 @@ impl Conclusion {
     }
 
     /// Takes down the answer to an eviction, and returns whether the pod is on its way out.
-    pub(crate) fn evicted(&mut self, candidate: &Candidate, result: Result<(), Error>) -> bool {
+    ///
+    /// Whether it is of a DaemonSet is asked only where that matters.
+    pub(crate) fn evicted(
+        &mut self,
+        candidate: &Candidate,
+        result: Result<(), Error>,
+        is_of_daemonset: impl FnOnce() -> bool,
+    ) -> bool {
         let why = match result {
             // Gone is gone.
             Ok(()) | Err(Error::NotFound) => {
@@ -69,7 +76,7 @@ impl Conclusion {
                 return true;
             }
             // It would be made anew on this node at once, so that the node is no less drained.
-            Err(Error::Denied(text)) if candidate.is_of_daemonset() => {
+            Err(Error::Denied(text)) if is_of_daemonset() => {
                 Why::Ignored(reason("belongs to a DaemonSet and could not be evicted", &Error::Denied(text)))
             }
             Err(error) => Why::Eviction(reason("could not be evicted", &error)),
@@ -155,9 +162,8 @@ mod tests {
 
     const NODE: Node<'_> = Node { name: "node-1" };
 
-    fn candidate(name: &str, owner: &str) -> Candidate {
-        let owner = json!({"apiVersion": "apps/v1", "kind": owner, "name": "web", "uid": "1", "controller": true});
-        let pod = json!({"metadata": {"namespace": "shop", "name": name, "ownerReferences": [owner]}});
+    fn candidate(name: &str) -> Candidate {
+        let pod = json!({"metadata": {"namespace": "shop", "name": name}});
         candidates(&[pod], Pod { namespace: "shop", name }).remove(0)
     }
 
@@ -179,9 +185,9 @@ mod tests {
     fn a_drain_without_errors_is_done() {
         let stay = Stay { pod: "the pod 'a'".to_owned(), why: Why::Ignored("belongs to a DaemonSet".to_owned()) };
         let mut conclusion = Conclusion::new(vec![stay]);
-        assert!(conclusion.evicted(&candidate("b", "ReplicaSet"), Ok(())));
-        assert!(conclusion.evicted(&candidate("c", "ReplicaSet"), Err(Error::NotFound)));
-        conclusion.waited(&[&candidate("b", "ReplicaSet")], Ok(vec![true]));
+        assert!(conclusion.evicted(&candidate("b"), Ok(()), || false));
+        assert!(conclusion.evicted(&candidate("c"), Err(Error::NotFound), || false));
+        conclusion.waited(&[&candidate("b")], Ok(vec![true]));
         let expected = "the node 'node-1' has been drained: 2 evicted pods, 1 ignored pods; \
                         the pod 'a' belongs to a DaemonSet";
         assert_eq!(message(&conclusion, false), Ok(expected.to_owned()));
@@ -192,9 +198,9 @@ mod tests {
         let ignored = stay(Why::Ignored("belongs to a DaemonSet".to_owned()));
         let other = stay(Why::Other("stays since the replicasets 'web' can't be read: busy".to_owned()));
         let mut conclusion = Conclusion::new(vec![ignored, other]);
-        assert!(!conclusion.evicted(&candidate("b", "ReplicaSet"), Err(Error::Unavailable("a budget".to_owned()))));
-        assert!(conclusion.evicted(&candidate("c", "ReplicaSet"), Ok(())));
-        conclusion.waited(&[&candidate("c", "ReplicaSet")], Ok(vec![false]));
+        assert!(!conclusion.evicted(&candidate("b"), Err(Error::Unavailable("a budget".to_owned())), || false));
+        assert!(conclusion.evicted(&candidate("c"), Ok(()), || false));
+        conclusion.waited(&[&candidate("c")], Ok(vec![false]));
         conclusion
     }
 
@@ -213,24 +219,24 @@ mod tests {
 
     #[test]
     fn a_denial_is_told_by_its_first_line() {
-        fn check(owner: &str, expected: &Result<&str, &str>) {
+        fn check(is_of_daemonset: bool, expected: &Result<&str, &str>) {
             let mut conclusion = Conclusion::new(Vec::new());
             let denied = Error::Denied("`kube-system` is protected;\nadd this line".to_owned());
-            assert!(!conclusion.evicted(&candidate("a", owner), Err(denied)));
+            assert!(!conclusion.evicted(&candidate("a"), Err(denied), || is_of_daemonset));
             let message = message(&conclusion, false);
             let (Ok(text) | Err(text)) = &message;
             let (_, told) = text.split_once("; the pod 'a' in the namespace 'shop' ").unwrap();
             assert_eq!(&message.as_ref().map(|_| told).map_err(|_| told), expected);
         }
         let denied = "could not be evicted: denied by the policy: `kube-system` is protected;";
-        check("ReplicaSet", &Err(denied));
+        check(false, &Err(denied));
         // Nothing would be won by its eviction.
-        check("DaemonSet", &Ok(&format!("belongs to a DaemonSet and {denied}")));
+        check(true, &Ok(&format!("belongs to a DaemonSet and {denied}")));
     }
 
     #[test]
     fn a_wait_that_fails_is_told_of_each_pod() {
-        let pods = [candidate("a", "ReplicaSet"), candidate("b", "ReplicaSet")];
+        let pods = [candidate("a"), candidate("b")];
         let mut conclusion = Conclusion::new(Vec::new());
         conclusion.waited(&pods.each_ref(), Err(Error::Unavailable("busy".to_owned())));
         let text = message(&conclusion, false).unwrap_err();
@@ -243,7 +249,7 @@ mod tests {
         let long = Error::Other("é".repeat(1_000));
         let mut conclusion = Conclusion::new(Vec::new());
         for index in 0..25 {
-            conclusion.evicted(&candidate(&format!("web-{index}"), "ReplicaSet"), Err(long.clone()));
+            conclusion.evicted(&candidate(&format!("web-{index}")), Err(long.clone()), || false);
         }
         let text = message(&conclusion, false).unwrap_err();
         assert!(text.contains("25 eviction errors"), "{text}");

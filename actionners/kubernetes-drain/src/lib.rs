@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use conclusion::Conclusion;
-use selection::{Candidate, Selection, candidates};
+use selection::{Candidate, Selection, Workloads, candidates};
 
 /// How long refused evictions are tried again where the rule waits for pods to go afterwards,
 /// for which some of the deadline must be left. Elsewhere all of it is used.
@@ -78,10 +78,11 @@ impl Actionner for Drain {
             node.concerned(Failure::from_error(doing, &error))
         })?;
         let host_namespace = context.text("falco-talon.namespace");
-        let selection =
-            Selection::of(candidates(&pods, pod), parameters.sparing(), host_namespace, &mut kubernetes::get);
+        let mut read = kubernetes::get;
+        let mut workloads = Workloads::new(&mut read);
+        let selection = Selection::of(candidates(&pods, pod), parameters.sparing(), host_namespace, &mut workloads);
         let mut conclusion = Conclusion::new(selection.stay);
-        let evicted = evict(selection.evict, parameters, &mut conclusion);
+        let evicted = evict(selection.evict, parameters, &mut workloads, &mut conclusion);
         // In a dry run they don't go.
         if context.text("falco-talon.rule.dry_run") != Some("true") {
             wait(&evicted, parameters, &mut conclusion);
@@ -115,7 +116,12 @@ fn on_node(node: Node<'_>) -> ListOptions {
 }
 
 /// Evicts the pods side by side; what is returned is on its way out.
-fn evict(pods: Vec<Candidate>, parameters: &Parameters, conclusion: &mut Conclusion) -> Vec<Candidate> {
+fn evict(
+    pods: Vec<Candidate>,
+    parameters: &Parameters,
+    workloads: &mut Workloads<'_>,
+    conclusion: &mut Conclusion,
+) -> Vec<Candidate> {
     if pods.is_empty() {
         return pods;
     }
@@ -131,7 +137,10 @@ fn evict(pods: Vec<Candidate>, parameters: &Parameters, conclusion: &mut Conclus
     // What goes wrong with all of them goes wrong with each.
     let results = results.unwrap_or_else(|error| vec![Err(error); pods.len()]);
     let answers = pods.into_iter().zip(results);
-    answers.filter_map(|(pod, result)| conclusion.evicted(&pod, result).then_some(pod)).collect()
+    let leaves = answers.filter_map(|(pod, result)| {
+        conclusion.evicted(&pod, result, || workloads.is_of_daemonset(&pod)).then_some(pod)
+    });
+    leaves.collect()
 }
 
 fn wait(evicted: &[Candidate], parameters: &Parameters, conclusion: &mut Conclusion) {

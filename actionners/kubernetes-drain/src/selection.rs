@@ -3,10 +3,10 @@
 //! Workloads are read through a function that the caller gives, so that all of this is decided
 //! without a cluster. Does not evict anything.
 
-use falco_talon_kit::replicas::{MinHealthy, Sparing, Verdict};
+use falco_talon_kit::replicas::{Sparing, Verdict};
 use falco_talon_sdk::kubernetes::{Error, Object};
 use falco_talon_sdk::{Owner, Pod};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::conclusion::{Stay, Why, reason};
 
@@ -19,7 +19,9 @@ pub(crate) struct Candidate {
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) uid: Option<String>,
-    pub(crate) owner: Option<Owner>,
+    owner: Option<Owner>,
+    /// As much of it as confirms its owner.
+    labels: Value,
     is_mirror: bool,
     /// It has ended, or is about to: it serves nobody any more.
     is_leaving: bool,
@@ -37,7 +39,8 @@ impl Candidate {
             namespace: text("namespace")?,
             name: text("name")?,
             uid: text("uid"),
-            owner: Owner::of(object),
+            owner: Owner::controlling(object),
+            labels: json!({"metadata": {"labels": metadata["labels"]}}),
             is_mirror: metadata["annotations"].get(MIRROR).is_some(),
             is_leaving: has_ended || metadata["deletionTimestamp"].is_string(),
             is_ready: conditions.iter().any(|it| it["type"] == "Ready" && it["status"] == "True"),
@@ -46,10 +49,6 @@ impl Candidate {
 
     pub(crate) fn pod(&self) -> Pod<'_> {
         Pod { namespace: &self.namespace, name: &self.name }
-    }
-
-    pub(crate) fn is_of_daemonset(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.is("apps", "DaemonSet"))
     }
 }
 
@@ -76,12 +75,11 @@ impl Selection {
         candidates: Vec<Candidate>,
         sparing: Sparing,
         host_namespace: Option<&str>,
-        read: &mut dyn FnMut(&Object) -> Result<Value, Error>,
+        workloads: &mut Workloads<'_>,
     ) -> Self {
-        let mut workloads = Workloads { known: Vec::new(), read };
         let mut selection = Self { evict: Vec::new(), stay: Vec::new() };
         for candidate in candidates {
-            match reason_to_stay(&candidate, sparing, host_namespace, &mut workloads) {
+            match reason_to_stay(&candidate, sparing, host_namespace, workloads) {
                 None => selection.evict.push(candidate),
                 Some(why) => selection.stay.push(Stay { pod: candidate.pod().to_string(), why }),
             }
@@ -103,21 +101,19 @@ fn reason_to_stay(
     if host_namespace == Some(candidate.namespace.as_str()) {
         return Some(Why::Ignored("is in the namespace of Falco Talon itself".to_owned()));
     }
-    match sparing.judge(&candidate.namespace, candidate.owner.as_ref()) {
+    let reason = match sparing.judge(&candidate.namespace, candidate.owner.as_ref()) {
         Verdict::Take => None,
-        Verdict::Spare(reason) => Some(Why::Ignored(reason.to_owned())),
-        // It is none of the healthy ones, and none the fewer are left without it.
-        Verdict::Count { .. } if candidate.is_leaving => None,
-        Verdict::Count { workload, min_healthy, reason } => match workloads.take(workload, min_healthy, candidate) {
-            Ok(true) => None,
-            Ok(false) => Some(Why::Ignored(reason.to_owned())),
-            Err(why) => Some(why),
+        Verdict::Spare(reason) => Some(reason),
+        Verdict::Read(address) => match workloads.reason(address, sparing, candidate) {
+            Ok(reason) => reason,
+            Err(why) => return Some(why),
         },
-    }
+    };
+    reason.map(|reason| Why::Ignored(reason.to_owned()))
 }
 
 /// The workloads that were looked at, each read once and counted down from there.
-struct Workloads<'a> {
+pub(crate) struct Workloads<'a> {
     known: Vec<Workload>,
     read: &'a mut dyn FnMut(&Object) -> Result<Value, Error>,
 }
@@ -129,30 +125,60 @@ struct Workload {
     taken: u64,
 }
 
-impl Workloads<'_> {
-    /// Whether one more pod of a workload may go; if so, it is counted.
-    fn take(&mut self, address: Object, min_healthy: MinHealthy, candidate: &Candidate) -> Result<bool, Why> {
+impl<'a> Workloads<'a> {
+    /// None is known yet.
+    pub(crate) fn new(read: &'a mut dyn FnMut(&Object) -> Result<Value, Error>) -> Self {
+        Self { known: Vec::new(), read }
+    }
+
+    /// Why a pod is spared for its workload, if it is; if not, it is counted as one that goes.
+    fn reason(
+        &mut self,
+        address: Object,
+        sparing: Sparing,
+        candidate: &Candidate,
+    ) -> Result<Option<&'static str>, Why> {
+        let workload = self.at(address);
+        let (object, owner) = match (&workload.object, &candidate.owner) {
+            (Ok(object), Some(owner)) if owner.is_confirmed_by(object, &candidate.labels) => (object, owner),
+            (Ok(_) | Err(Error::NotFound), _) => return Ok(sparing.standalone()),
+            (Err(error), _) => {
+                let Object { resource, name, .. } = &workload.address;
+                let doing = format!("stays since the {resource} '{name}' can't be read");
+                return Err(Why::Other(reason(&doing, error)));
+            }
+        };
+        let counted = Sparing { min_healthy: sparing.min_healthy.filter(|_| !candidate.is_leaving), ..sparing };
+        let reason = counted.reason(owner, object, workload.taken);
+        if reason.is_none() && counted.min_healthy.is_some() && candidate.is_ready {
+            workload.taken += 1;
+        }
+        Ok(reason)
+    }
+
+    /// Whether a DaemonSet would make a pod anew on the same node.
+    pub(crate) fn is_of_daemonset(&mut self, candidate: &Candidate) -> bool {
+        let owner = candidate.owner.as_ref().filter(|owner| owner.is("apps", "DaemonSet"));
+        let Some((owner, address)) = owner.and_then(|owner| Some((owner, owner.object(&candidate.namespace)?))) else {
+            return false;
+        };
+        let object = &self.at(address).object;
+        object.as_ref().is_ok_and(|object| owner.is_confirmed_by(object, &candidate.labels))
+    }
+
+    fn at(&mut self, address: Object) -> &mut Workload {
         let index = self.known.iter().position(|it| it.address == address).unwrap_or_else(|| {
             let object = (self.read)(&address);
             self.known.push(Workload { address, object, taken: 0 });
             self.known.len() - 1
         });
-        let Workload { address, object, taken } = &mut self.known[index];
-        let object = object.as_ref().map_err(|error| {
-            let doing = format!("stays since the {} '{}' can't be read", address.resource, address.name);
-            Why::Other(reason(&doing, error))
-        })?;
-        let holds = min_healthy.holds(object, *taken);
-        if holds && candidate.is_ready {
-            *taken += 1;
-        }
-        Ok(holds)
+        &mut self.known[index]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use falco_talon_kit::replicas::MinHealthy;
 
     use super::*;
 
@@ -163,8 +189,16 @@ mod tests {
             |(kind, name)| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "1", "controller": true}]),
         );
         json!({
-            "metadata": {"namespace": "shop", "name": name, "uid": format!("uid-{name}"), "ownerReferences": owners},
+            "metadata": {"namespace": "shop", "name": name, "uid": format!("uid-{name}"), "labels": {"app": "web"}, "ownerReferences": owners},
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+        })
+    }
+
+    fn workload(replicas: u32, ready: u32) -> Value {
+        json!({
+            "metadata": {"uid": "1"},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}},
+            "status": {"readyReplicas": ready},
         })
     }
 
@@ -181,7 +215,8 @@ mod tests {
             reads += 1;
             workload.clone()
         };
-        let selection = Selection::of(candidates(pods, EVENT), sparing, Some("falco"), &mut read);
+        let mut workloads = Workloads::new(&mut read);
+        let selection = Selection::of(candidates(pods, EVENT), sparing, Some("falco"), &mut workloads);
         assert!(reads <= 1, "a workload is read once");
         let stay = selection.stay.iter().map(|it| it.why.text().to_owned());
         (selection.evict.into_iter().map(|it| it.name).collect(), stay.collect())
@@ -190,7 +225,7 @@ mod tests {
     #[test]
     fn some_pods_stay_where_they_are() {
         fn check(pod: Value, sparing: Sparing, expected: Option<&str>) {
-            let (gone, stay) = select(&[pod], sparing, Err(Error::NotFound));
+            let (gone, stay) = select(&[pod], sparing, Ok(workload(1, 1)));
             assert_eq!(stay, Vec::from_iter(expected));
             assert_eq!(gone.len(), usize::from(expected.is_none()));
         }
@@ -209,6 +244,18 @@ mod tests {
         check(of_statefulset(), daemonsets, None);
         check(of_statefulset(), statefulsets, Some("belongs to a StatefulSet"));
         check(with(pod("web-1", None), "/status/phase", json!("Succeeded")), daemonsets, None);
+        // What a pod says of itself spares it from nothing.
+        let claimed = |pointer, value| with(of_daemonset(), pointer, value);
+        check(claimed("/metadata/ownerReferences/0/uid", json!("2")), daemonsets, None);
+        check(claimed("/metadata/ownerReferences/0/controller", json!(false)), daemonsets, None);
+        check(claimed("/metadata/labels", json!({"app": "other"})), daemonsets, None);
+    }
+
+    #[test]
+    fn an_owner_that_does_not_exist_spares_nothing() {
+        let pods = [pod("web-1", Some(("DaemonSet", "web")))];
+        let (gone, stay) = select(&pods, Sparing { daemonsets: true, ..Sparing::default() }, Err(Error::NotFound));
+        assert_eq!((gone.len(), stay.len()), (1, 0));
     }
 
     fn min_healthy(min_healthy: MinHealthy) -> Sparing {
@@ -220,8 +267,7 @@ mod tests {
         fn check(given: MinHealthy, gone: &[&str]) {
             let of_web = Some(("ReplicaSet", "web"));
             let pods = [pod("web-1", of_web), pod("web-2", of_web), pod("web-3", of_web), pod("alone", None)];
-            let workload = json!({"spec": {"replicas": 4}, "status": {"readyReplicas": 4}});
-            let (found, stay) = select(&pods, min_healthy(given), Ok(workload));
+            let (found, stay) = select(&pods, min_healthy(given), Ok(workload(4, 4)));
             assert_eq!(found, gone);
             let reason = "belongs to a ReplicaSet without enough healthy replicas";
             assert_eq!(stay, vec![reason; pods.len() - gone.len()]);
@@ -243,10 +289,9 @@ mod tests {
         let finished = with(pod("web-3", of_web), "/status/phase", json!("Failed"));
         let leaving = with(pod("web-4", of_web), "/metadata/deletionTimestamp", json!("2025-11-22T13:24:41Z"));
         let pods = [unready, pod("web-2", of_web), finished, leaving, pod("web-5", of_web)];
-        let workload = json!({"spec": {"replicas": 4}, "status": {"readyReplicas": 2}});
-        let (gone, stay) = select(&pods, min_healthy(MinHealthy::Number(1)), Ok(workload.clone()));
+        let (gone, stay) = select(&pods, min_healthy(MinHealthy::Number(1)), Ok(workload(4, 2)));
         assert_eq!((gone.len(), stay.len()), (5, 0));
-        let (gone, stay) = select(&pods, min_healthy(MinHealthy::Number(2)), Ok(workload));
+        let (gone, stay) = select(&pods, min_healthy(MinHealthy::Number(2)), Ok(workload(4, 2)));
         assert_eq!(gone, ["web-2", "web-3", "web-4"]);
         assert_eq!(stay.len(), 2);
     }

@@ -1,13 +1,13 @@
 //! `kubernetes:terminate`: deletes the pod of an event, unless a parameter spares it.
 //!
-//! One call where no parameter depends on the pod's owner. Does not evict, so disruption
-//! budgets do not hold it up.
+//! The pod is read first, so that it is the one that the event saw which goes, and its owner where a
+//! parameter depends on that. Does not evict, so disruption budgets do not hold it up.
 
 use falco_talon_kit::replicas::{MinHealthy, Sparing, Verdict};
-use falco_talon_kit::workload;
-use falco_talon_sdk::kubernetes::{self, DeleteOptions, Preconditions};
+use falco_talon_sdk::kubernetes::{self, DeleteOptions, Error, Preconditions};
 use falco_talon_sdk::{Actionner, Context, Description, Event, Failure, Outcome, Owner, Pod};
 use serde::Deserialize;
+use serde_json::Value;
 
 struct Terminate;
 
@@ -57,22 +57,29 @@ impl Actionner for Terminate {
 
     fn run(event: &Event, parameters: &Parameters, _: &Context) -> Result<Outcome, Failure> {
         let pod = event.pod()?;
-        let sparing = parameters.sparing();
-        if !sparing.depends_on_owner() {
-            return delete(pod, parameters, None);
-        }
         let object = pod.read()?;
-        let reason = match sparing.judge(pod.namespace, Owner::of(&object).as_ref()) {
-            Verdict::Take => None,
-            Verdict::Spare(reason) => Some(reason),
-            Verdict::Count { workload, min_healthy, reason } => {
-                let workload = workload::read(pod, &workload)?;
-                (!min_healthy.holds(&workload, 0)).then_some(reason)
-            }
-        };
-        match reason {
+        match reason_to_spare(pod, &object, parameters.sparing())? {
             Some(reason) => Ok(Outcome::Ignored(pod.report(&format!("{reason} and will be ignored")))),
             None => delete(pod, parameters, object["metadata"]["uid"].as_str()),
+        }
+    }
+}
+
+fn reason_to_spare(pod: Pod<'_>, object: &Value, sparing: Sparing) -> Result<Option<&'static str>, Failure> {
+    let owner = Owner::controlling(object);
+    let address = match sparing.judge(pod.namespace, owner.as_ref()) {
+        Verdict::Take => return Ok(None),
+        Verdict::Spare(reason) => return Ok(Some(reason)),
+        Verdict::Read(address) => address,
+    };
+    match (kubernetes::get(&address), owner) {
+        (Ok(workload), Some(owner)) if owner.is_confirmed_by(&workload, object) => {
+            Ok(sparing.reason(&owner, &workload, 0))
+        }
+        (Ok(_) | Err(Error::NotFound), _) => Ok(sparing.standalone()),
+        (Err(error), _) => {
+            let doing = format!("can't read the {} '{}' of {pod}", address.resource, address.name);
+            Err(pod.concerned(Failure::from_error(doing, &error)))
         }
     }
 }
@@ -93,7 +100,7 @@ fn delete(pod: Pod<'_>, parameters: &Parameters, uid: Option<&str>) -> Result<Ou
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -114,18 +121,5 @@ mod tests {
             min_healthy: Some(MinHealthy::Percentage(33)),
         };
         assert_eq!(parameters(given).sparing(), expected);
-    }
-
-    #[test]
-    fn one_call_suffices_where_the_owner_does_not_matter() {
-        fn check(given: Value, expected: bool) {
-            assert_eq!(parameters(given).sparing().depends_on_owner(), expected);
-        }
-        check(json!({}), false);
-        check(json!({"grace_period_seconds": 0, "ignore_daemonsets": false}), false);
-        check(json!({"ignore_daemonsets": true}), true);
-        check(json!({"ignore_statefulsets": true}), true);
-        check(json!({"ignore_standalone_pods": true}), true);
-        check(json!({"min_healthy_replicas": "0%"}), true);
     }
 }

@@ -31,15 +31,8 @@ const WORKLOADS: [(&str, &str, &str); 7] = [
 ];
 
 impl Owner {
-    /// The owner that controls an object, else its first one; none if it stands alone.
-    #[must_use]
-    pub fn of(object: &Value) -> Option<Self> {
-        let references = object["metadata"]["ownerReferences"].as_array()?;
-        let controller = references.iter().find(|it| it["controller"] == true);
-        Self::from_reference(controller.or_else(|| references.first())?)
-    }
-
-    /// The owner that controls an object, and no other.
+    /// The owner that an object says controls it, and no other. Whoever may write the object may write it, so what
+    /// depends on it has to be [confirmed](Self::is_confirmed_by).
     #[must_use]
     pub fn controlling(object: &Value) -> Option<Self> {
         let references = object["metadata"]["ownerReferences"].as_array()?;
@@ -77,6 +70,14 @@ impl Owner {
         Some(Object::namespaced(&self.api_version, resource, namespace, &self.name))
     }
 
+    /// Whether `workload`, which was read at its [address](Self::object), is this owner of a pod: it has the uid that
+    /// was written down, and selects the pod, where workloads of its kind select any.
+    #[must_use]
+    pub fn is_confirmed_by(&self, workload: &Value, pod: &Value) -> bool {
+        let selects = || selects(&workload["spec"]["selector"], &pod["metadata"]["labels"]);
+        workload["metadata"]["uid"] == self.uid && (self.is("batch", "CronJob") || selects())
+    }
+
     /// The entry to write into `metadata.ownerReferences` of what should go when it goes.
     #[must_use]
     pub fn reference(&self) -> Value {
@@ -93,25 +94,36 @@ impl Owner {
     }
 }
 
+/// Whether a selector, as workloads have it, selects what has these labels. An empty one selects nothing here.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let Some(selector) = selector.as_object().filter(|selector| !selector.is_empty()) else { return false };
+    let has = |(key, value): (&String, &Value)| labels.get(key) == Some(value);
+    let (equal, expressions) = (selector.get("matchLabels"), selector.get("matchExpressions"));
+    if equal.is_none() && expressions.is_none() {
+        // As a ReplicationController has it.
+        return selector.iter().all(has);
+    }
+    let mut expressions = expressions.and_then(Value::as_array).into_iter().flatten();
+    let holds = |expression: &Value| {
+        let value = expression["key"].as_str().and_then(|key| labels.get(key));
+        let is_listed = |value| expression["values"].as_array().is_some_and(|values| values.contains(value));
+        match expression["operator"].as_str() {
+            Some("In") => value.is_some_and(is_listed),
+            Some("NotIn") => !value.is_some_and(is_listed),
+            Some("Exists") => value.is_some(),
+            Some("DoesNotExist") => value.is_none(),
+            _ => false,
+        }
+    };
+    equal.and_then(Value::as_object).into_iter().flatten().all(has) && expressions.all(holds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn reference(kind: &str, controller: bool) -> Value {
         json!({"apiVersion": "apps/v1", "kind": kind, "name": "web", "uid": "1", "controller": controller})
-    }
-
-    #[test]
-    fn the_controller_comes_first() {
-        fn check(references: &Value, expected: Option<&str>) {
-            let owner = Owner::of(&json!({"metadata": {"ownerReferences": references}}));
-            assert_eq!(owner.as_ref().map(|owner| owner.kind.as_str()), expected);
-        }
-        check(&json!([reference("A", false), reference("ReplicaSet", true)]), Some("ReplicaSet"));
-        check(&json!([reference("A", false), reference("B", false)]), Some("A"));
-        check(&json!([]), None);
-        check(&Value::Null, None);
-        check(&json!([{"kind": "ReplicaSet"}]), None);
     }
 
     #[test]
@@ -122,7 +134,34 @@ mod tests {
         }
         check(&json!([reference("A", false), reference("ReplicaSet", true)]), Some("ReplicaSet"));
         check(&json!([reference("A", false)]), None);
+        check(&json!([]), None);
+        check(&json!([{"kind": "ReplicaSet", "controller": true}]), None);
         check(&Value::Null, None);
+    }
+
+    #[test]
+    fn an_owner_is_confirmed_by_its_uid_and_its_selector() {
+        fn check(uid: &str, selector: &Value, expected: bool) {
+            let owner = Owner::controlling(&json!({"metadata": {"ownerReferences": [reference("ReplicaSet", true)]}}));
+            let pod = json!({"metadata": {"labels": {"app": "web", "tier": "front"}}});
+            let workload = json!({"metadata": {"uid": uid}, "spec": {"selector": selector}});
+            assert_eq!(owner.unwrap().is_confirmed_by(&workload, &pod), expected, "{workload}");
+        }
+        let expression = |operator, values| json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "tier", "operator": operator, "values": values}]});
+        check("1", &json!({"matchLabels": {"app": "web"}}), true);
+        check("2", &json!({"matchLabels": {"app": "web"}}), false);
+        check("1", &json!({"matchLabels": {"app": "web", "tier": "back"}}), false);
+        check("1", &json!({"app": "web"}), true);
+        check("1", &json!({"app": "other"}), false);
+        check("1", &expression("In", json!(["front"])), true);
+        check("1", &expression("In", json!(["back"])), false);
+        check("1", &expression("NotIn", json!(["back"])), true);
+        check("1", &expression("NotIn", json!(["front"])), false);
+        check("1", &expression("Exists", Value::Null), true);
+        check("1", &expression("DoesNotExist", Value::Null), false);
+        check("1", &expression("Like", json!(["front"])), false);
+        check("1", &json!({}), false);
+        check("1", &Value::Null, false);
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Workload {
     /// Deployment, and not its ReplicaSet. None where nothing controls the pod, or nothing of Kubernetes itself.
     ///
     /// `object` is the pod as it was read. Anyone who may write an object may write what its owners are, so an owner
-    /// counts only if it has the uid that was written down, and one that does not control counts for nothing.
+    /// counts only where it controls and is [confirmed](Owner::is_confirmed_by).
     pub fn of(pod: Pod<'_>, object: &Value) -> Result<Option<Self>, Failure> {
         Self::above(pod, object, kubernetes::get)
     }
@@ -43,7 +43,7 @@ impl Workload {
             let Some(owner) = Owner::controlling(below) else { break };
             let Some(address) = owner.object(pod.namespace) else { break };
             match read(&address) {
-                Ok(object) if object["metadata"]["uid"] == owner.uid => found = Some(Self { owner, object, address }),
+                Ok(read) if owner.is_confirmed_by(&read, object) => found = Some(Self { owner, object: read, address }),
                 Ok(_) | Err(Error::NotFound) => break,
                 Err(error) => {
                     let Owner { kind, name, .. } = &owner;
@@ -120,7 +120,10 @@ mod tests {
     fn owned(uid: &str, api_version: &str, kind: &str, owner: &str, controller: bool) -> Value {
         let owner =
             json!({"apiVersion": api_version, "kind": kind, "name": owner, "uid": owner, "controller": controller});
-        json!({"metadata": {"uid": uid, "ownerReferences": [owner]}})
+        json!({
+            "metadata": {"uid": uid, "labels": {"app": "web"}, "ownerReferences": [owner]},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}},
+        })
     }
 
     #[test]
@@ -128,7 +131,12 @@ mod tests {
         fn check(pod: &Value, expected: Option<&str>) {
             let read = |object: &Object| match object.name.as_str() {
                 "set" => Ok(owned("set", "apps/v1", "Deployment", "web", true)),
-                "web" | "other" => Ok(json!({"metadata": {"uid": "web"}})),
+                "web" | "other" => {
+                    Ok(json!({"metadata": {"uid": "web"}, "spec": {"selector": {"matchLabels": {"app": "web"}}}}))
+                }
+                "payments" => Ok(
+                    json!({"metadata": {"uid": "payments"}, "spec": {"selector": {"matchLabels": {"app": "payments"}}}}),
+                ),
                 "orphan" => Ok(owned("orphan", "apps/v1", "Deployment", "gone", true)),
                 "database" => Ok(owned("database", "acme.example/v1", "Database", "db", true)),
                 "ring" => Ok(owned("ring", "apps/v1", "ReplicaSet", "ring", true)),
@@ -142,6 +150,8 @@ mod tests {
         check(&owned("ReplicaSet", "set", false), None);
         // Its uid is that of another.
         check(&owned("Deployment", "other", true), None);
+        // It selects others.
+        check(&owned("Deployment", "payments", true), None);
         check(&owned("ReplicaSet", "orphan", true), Some("orphan"));
         check(&owned("StatefulSet", "database", true), Some("database"));
         check(&owned("ReplicaSet", "ring", true), Some("ring"));

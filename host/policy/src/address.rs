@@ -6,11 +6,13 @@
 mod name;
 mod resource;
 
+mod id;
 mod object;
 
 mod place;
 mod web;
 
+pub use id::ObjectId;
 pub use name::AddressError;
 pub(crate) use name::{NAMESPACE_BYTES_MAX, SHOWN_CHARS_MAX, check_name, check_namespace, shown};
 pub use object::Address;

@@ -7,6 +7,7 @@
 
 mod body;
 mod field;
+mod given_up;
 mod touched;
 
 mod targets;
@@ -39,9 +40,10 @@ pub use denial::{Decision, Denial, DenialReason, FieldsNote};
 pub use facts::Facts;
 pub use field::{TouchedField, Written};
 pub use functions::FunctionRequest;
+pub use given_up::given_up_fields;
 pub use http::{HttpRequest, MethodError};
 pub use kubernetes::KubernetesRequest;
 pub use name::NameError;
 pub use objects::ObjectRequest;
-pub use targets::{Target, Targets};
+pub use targets::{Learnt, Replaced, Target, Targets};
 pub use touched::{PatchKind, touched_fields};

@@ -14,11 +14,11 @@ mod grants;
 
 mod decide;
 
-pub use address::{Address, AddressError, Place, ResourceName, WebAddress, WebAddressError};
+pub use address::{Address, AddressError, ObjectId, Place, ResourceName, WebAddress, WebAddressError};
 pub use decide::{
     BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest, KubernetesRequest,
-    MethodError, NameError, ObjectRequest, PatchKind, Request, Target, Targets, TouchedField, Written, check_identity,
-    decide, explain, name_in_body, touched_fields,
+    Learnt, MethodError, NameError, ObjectRequest, PatchKind, Replaced, Request, Target, Targets, TouchedField,
+    Written, check_identity, decide, explain, given_up_fields, name_in_body, touched_fields,
 };
 pub use grants::{
     Addition, Entry, FieldGrant, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant,

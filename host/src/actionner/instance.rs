@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use policy::Limits;
+use policy::{Limits, ObjectId};
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
@@ -65,6 +65,8 @@ pub struct CallOutput {
     pub result: Result<Outcome, Failure>,
     /// What it has collected.
     pub artifacts: Vec<outputs::Artifact>,
+    /// What the event is about, where another object was found to have its name.
+    pub replaced: Option<ObjectId>,
 }
 
 /// Holds a call to its deadline and its CPU budget.
@@ -98,7 +100,8 @@ pub(super) async fn run(pre: &ExportsPre<State>, invocation: &Invocation, call: 
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
     };
     let result = bounds.hold(run).await?;
-    Ok(CallOutput { result, artifacts: store.into_data().call.into_artifacts() })
+    let (artifacts, replaced) = store.into_data().call.into_output();
+    Ok(CallOutput { result, artifacts, replaced })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.

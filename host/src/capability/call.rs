@@ -5,18 +5,18 @@
 //! contract's error can be made of a [`Closed`] alone, so that an interface which forgets its way
 //! out does not compile. Knows neither the contract nor what any capability does.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use outputs::Artifact;
-use policy::{Decision, Facts, Grants, Request, decide};
+use policy::{Decision, Facts, Grants, ObjectId, Request, decide};
 use tokio::time::Instant;
 
 use super::error::{CapabilityError, Exhausted};
 use super::guest_log::GuestLog;
 use super::host_time::HostTime;
+use super::seen::Seen;
 use super::spool::Spool;
 use crate::clients::{Clients, Refusal, RequestError, Said};
 use crate::telemetry::Reporting;
@@ -44,8 +44,10 @@ pub struct Call {
     /// Identifies the event in logs and in the audit record.
     trace_id: String,
     reporting: Reporting,
-    /// The `resourceVersion` of what was read or written last, by its `uid`.
-    pub(super) versions: HashMap<String, String>,
+    /// What was read and written.
+    pub(super) seen: Seen,
+    /// What the event is about, where another object has its name by now.
+    pub(super) replaced: Option<ObjectId>,
     /// How many host calls were made.
     host_calls: u32,
 }
@@ -105,7 +107,8 @@ impl Call {
             log,
             trace_id,
             reporting,
-            versions: HashMap::new(),
+            seen: Seen::default(),
+            replaced: None,
             host_calls: 0,
         }
     }
@@ -141,9 +144,9 @@ impl Call {
         &self.log
     }
 
-    /// What the guest has made, in its order.
-    pub fn into_artifacts(self) -> Vec<Artifact> {
-        self.spool.into_files()
+    /// What the guest has made, in its order, and what the event is about, where that was found to be gone.
+    pub fn into_output(self) -> (Vec<Artifact>, Option<ObjectId>) {
+        (self.spool.into_files(), self.replaced)
     }
 
     /// Count the call, and ask whether the policy allows all that it asks for: `requests`.

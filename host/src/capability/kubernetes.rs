@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use policy::{Address, AddressError, Decision, KubernetesRequest, Verb, decide};
+use policy::{Address, AddressError, Decision, KubernetesRequest, Learnt, ObjectId, Replaced, Verb, decide};
 use tokio::time::Instant;
 
+use super::bindings::falco_talon::actionner::kubernetes_write::Preconditions;
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::call::{Call, Closed};
-use crate::clients::{Answer, ApiRequest, Kubernetes, Refusal, RequestError, Said, Written};
+use super::preconditions::compares_uid;
+use crate::clients::{Answer, ApiRequest, Identity, Kubernetes, Refusal, RequestError, Said, Written};
 use crate::telemetry::audit::Entry;
+
+/// Said of an object that is another than the one that was meant.
+const REPLACED: &str = "another object has its name since";
 
 /// Left of a call's deadline when a wait ends, so that the actionner can say what it waited for.
 const TO_REPORT: Duration = Duration::from_millis(250);
@@ -66,6 +71,69 @@ impl Call {
     pub(super) fn wait_until(&self, timeout_ms: u32) -> Instant {
         let end = self.deadline.checked_sub(TO_REPORT).unwrap_or(self.deadline);
         end.min(Instant::now() + Duration::from_millis(timeout_ms.into()))
+    }
+}
+
+/// Names can pass from one object to another between a read and a write. So each write about an object that was read
+/// says which one it is for.
+impl Call {
+    /// Take in what was read at `address`: which object it is, and which others it names.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not the object that the event is about, but another of its name.
+    pub(super) fn learn(&mut self, address: &Address<'_>, answer: Answer) -> Result<Answer, Refusal> {
+        self.facts.targets.learn(address, &answer.object).map_err(|replaced| self.replaced(replaced))?;
+        if address.subresource().is_none() {
+            let text = |key: &str| answer.object["metadata"][key].as_str().unwrap_or_default().to_owned();
+            let identity = Identity { name: text("name"), uid: text("uid"), resource_version: text("resourceVersion") };
+            self.seen.note(address, identity);
+        }
+        Ok(answer)
+    }
+
+    /// What a write must find at `address`: what the actionner asks for, and the object that was seen there.
+    pub(super) fn still(&self, address: &Address<'_>, preconditions: &Preconditions) -> Preconditions {
+        let Preconditions { uid, resource_version } = preconditions.clone();
+        let seen = || self.seen.uid(address).filter(|_| compares_uid(address)).map(str::to_owned);
+        Preconditions { uid: uid.or_else(seen), resource_version }
+    }
+
+    /// The end of a write that was to find the object with `uid`: where it conflicts, whether that is gone.
+    pub(super) async fn sent_to<T>(
+        &mut self,
+        address: &Address<'_>,
+        uid: Option<&str>,
+        sent: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        match (sent, uid) {
+            (Err(Refusal { error: RequestError::Conflict(_), .. }), Some(uid)) if self.is_gone(address, uid).await => {
+                let is_named =
+                    |id: &ObjectId| self.facts.targets.iter().any(|it| it.learnt == Learnt::Named && it.object == *id);
+                match ObjectId::at(address).filter(is_named) {
+                    Some(object) => Err(self.replaced(Replaced { object, learnt: Learnt::Named })),
+                    None => Err(RequestError::Conflict(REPLACED.to_owned()).into()),
+                }
+            }
+            (sent, _) => sent,
+        }
+    }
+
+    /// Whether the object with `uid` is not at `address` any more; where that can't be known, it is.
+    pub(super) async fn is_gone(&self, address: &Address<'_>, uid: &str) -> bool {
+        match self.read(&ApiRequest::get(address.whole().path())).await {
+            Ok(answer) => answer.object["metadata"]["uid"] != uid,
+            Err(Refusal { error: RequestError::NotFound, .. }) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Note that the event is about an object that is gone, whatever the actionner makes of it.
+    fn replaced(&mut self, replaced: Replaced) -> Refusal {
+        if replaced.learnt == Learnt::Named {
+            self.replaced = Some(replaced.object);
+        }
+        RequestError::Conflict(REPLACED.to_owned()).into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `kubernetes-read`: look at objects of the cluster.
 //!
-//! What was read of a target is learnt: its owners and its node become targets of the same
-//! call, which is how an actionner reaches the node of a pod and nothing else.
+//! What was read of a target is learnt: its node becomes a target of the same call, and its controller once that was
+//! read, too, which is how an actionner reaches the node of a pod and nothing else.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use kube::core::discovery::v2::APIGroupDiscoveryList;
 use policy::{Address, KubernetesRequest, Verb};
-use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 use wasmtime::component::Resource;
 
@@ -34,9 +33,8 @@ impl Host for Call {
         let address = object_address(&object).map_err(|error| self.invalid("kubernetes-read.get", error))?;
         let entry = self.gate("kubernetes-read.get", &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let read = self.read(&ApiRequest::get(address.path())).await;
-        let answer = self.close_about(entry, &address, read)?;
-        self.learn(&answer.object);
-        Ok(answer.into_text())
+        let read = read.and_then(|answer| self.learn(&address, answer));
+        self.close_about(entry, &address, read).map(Answer::into_text)
     }
 
     async fn list(&mut self, collection: Collection, options: ListOptions) -> Result<String, Closed> {
@@ -55,7 +53,11 @@ impl Host for Call {
         let read = self.read(&ApiRequest::get(path)).await;
         let answer = self.close_about(entry, &address, read)?;
         if let (Some(_), Some(pods)) = (node, answer.object["items"].as_array()) {
-            self.facts.targets.learn_pods_of_node(pods);
+            let left_out = self.facts.targets.learn_pods_of_node(pods);
+            if left_out > 0 {
+                let told = format!("{left_out} pods of the node are out of its reach: there are too many of them");
+                self.explain("kubernetes-read.list", &told);
+            }
         }
         Ok(answer.into_text())
     }
@@ -102,9 +104,8 @@ impl Host for Call {
         let conditions = condition::parse(any_of).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let waited = self.wait_for(&ApiRequest::get(address.path()), &conditions, timeout_ms).await;
-        let answer = self.close_about(entry, &address, waited)?;
-        self.learn(&answer.object);
-        Ok(answer.into_text())
+        let waited = waited.and_then(|answer| self.learn(&address, answer));
+        self.close_about(entry, &address, waited).map(Answer::into_text)
     }
 
     async fn wait_deleted(&mut self, departures: Vec<Departure>, timeout_ms: u32) -> Result<Vec<bool>, Closed> {
@@ -143,15 +144,6 @@ impl Call {
         let entry = self.gate(capability, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let path = address.path() + &log_query(options);
         Ok((entry, address, ApiRequest::get(path)))
-    }
-
-    /// What was read of an object: which others it names, and which version of it this was.
-    fn learn(&mut self, object: &Value) {
-        self.facts.targets.learn(object);
-        let metadata = &object["metadata"];
-        if let (Some(uid), Some(version)) = (metadata["uid"].as_str(), metadata["resourceVersion"].as_str()) {
-            self.versions.insert(uid.to_owned(), version.to_owned());
-        }
     }
 
     async fn pour_logs(&mut self, request: &ApiRequest, handle: Handle) -> Result<u64, Refusal> {

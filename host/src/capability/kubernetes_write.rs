@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use http::Method;
 use policy::{
-    Address, AddressError, KubernetesRequest, PatchKind, TouchedField, Verb, check_identity, name_in_body,
-    touched_fields,
+    Address, AddressError, Decision, KubernetesRequest, PatchKind, TouchedField, Verb, check_identity, decide,
+    given_up_fields, name_in_body, touched_fields,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -21,6 +21,7 @@ use super::bindings::falco_talon::actionner::kubernetes_write::{
 };
 use super::bindings::falco_talon::actionner::types::{Collection, Error, Object};
 use super::call::{Call, Closed};
+use super::error::CapabilityError;
 use super::interfaces::answered;
 use super::kubernetes::{collection_address, object_address, query};
 use super::preconditions::require;
@@ -66,12 +67,12 @@ impl Host for Call {
         let write =
             look_through(object_address(&object), kind, &body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let Write { address, fields, mut body, .. } = write;
+        let preconditions = self.still(&address, &preconditions);
         require(&preconditions, kind, &address, &mut body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Patch, &address, &fields).into()])?;
         let path = address.path() + &self.body_query(&[]);
         let request = self.request(Method::PATCH, path, content_type, &body);
-        let sent = self.write(&request).await;
-        self.written(entry, &address, &preconditions, sent)
+        self.change(entry, &address, &preconditions, &request).await
     }
 
     async fn apply(&mut self, object: Object, body: String, options: ApplyOptions) -> Result<Written, Closed> {
@@ -80,15 +81,16 @@ impl Host for Call {
         let write = look_through(object_address(&object), PatchKind::Apply, &body)
             .map_err(|reason| self.invalid(CAPABILITY, reason))?;
         let Write { address, fields, mut body, .. } = write;
+        let preconditions = self.still(&address, &preconditions);
         require(&preconditions, PatchKind::Apply, &address, &mut body)
             .map_err(|reason| self.invalid(CAPABILITY, reason))?;
         // The API server creates what is not there, so both verbs must be granted.
         let asked = [Verb::Create, Verb::Patch].map(|verb| KubernetesRequest::new(verb, &address, &fields).into());
         let entry = self.gate(CAPABILITY, &asked)?;
+        let entry = self.allow_to_give_up(entry, &address, &body).await?;
         let path = address.path() + &self.body_query(&[("force", if force { "true" } else { "false" })]);
         let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &body);
-        let sent = self.write(&request).await;
-        self.written(entry, &address, &preconditions, sent)
+        self.change(entry, &address, &preconditions, &request).await
     }
 
     async fn create(&mut self, collection: Collection, body: String) -> Result<Written, Closed> {
@@ -99,16 +101,21 @@ impl Host for Call {
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &object, &write.fields).into()])?;
         let path = write.address.path() + &self.body_query(&[]);
         let request = self.request(Method::POST, path, JSON, &write.body);
-        let sent = self.write(&request).await;
-        self.written(entry, &object, &Preconditions { uid: None, resource_version: None }, sent)
+        self.change(entry, &object, &Preconditions { uid: None, resource_version: None }, &request).await
     }
 
     async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), Closed> {
         const CAPABILITY: &str = "kubernetes-write.delete";
         let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Delete, &address, &[]).into()])?;
+        let preconditions = self.still(&address, &options.preconditions);
+        let options = DeleteOptions { preconditions, ..options };
         let request = self.request(Method::DELETE, address.path(), JSON, &self.delete_options(&options));
         let sent = self.write(&request).await;
+        let sent = self.sent_to(&address, options.preconditions.uid.as_deref(), sent).await;
+        if sent.is_ok() && !self.dry_run {
+            self.seen.forget(&address);
+        }
         self.close_about(entry, &address, sent).map(drop)
     }
 
@@ -126,8 +133,9 @@ impl Host for Call {
         let at_once = Semaphore::new(EVICTIONS_AT_ONCE_MAX);
         let evictions = allowed.into_iter().map(|allowed| async {
             match allowed {
-                Ok((entry, address, request)) => {
+                Ok((entry, address, uid, request)) => {
                     let evicted = self.evict_within(&at_once, &request, end).await;
+                    let evicted = self.or_gone(&address, uid.as_deref(), evicted).await;
                     answered(self.close_about(entry, &address, evicted))
                 }
                 Err(error) => Ok(Err(error)),
@@ -138,20 +146,42 @@ impl Host for Call {
 }
 
 impl Call {
-    /// The end of a write, and whether it has changed anything.
+    /// Ask for what an apply of `body` removes, since this actionner has applied it before, and does not now.
+    async fn allow_to_give_up(&mut self, entry: Entry, address: &Address<'_>, body: &Value) -> Result<Entry, Closed> {
+        let (manager, subresource) = (self.field_manager(), address.subresource().unwrap_or_default());
+        let held = async {
+            self.kubernetes()?.held_fields(address.whole().path(), subresource, &manager, self.deadline).await
+        };
+        let held = match held.await {
+            Ok(held) => held,
+            Err(refusal) => return self.close_about(entry, address, Err(refusal)),
+        };
+        let fields = given_up_fields(&held, body);
+        let request = KubernetesRequest::new(Verb::Patch, address, &fields);
+        match decide(&request.into(), &self.grants, &self.facts) {
+            Decision::Denied(denial) if !fields.is_empty() => {
+                self.close(entry, Err(CapabilityError::Denied(vec![denial])))
+            }
+            _ => Ok(entry),
+        }
+    }
+
+    /// Send a write that leaves an object behind, and say whether it has changed anything.
     ///
     /// A rehearsal leaves the version as it is, whatever it would have changed.
-    fn written(
+    async fn change(
         &mut self,
         entry: Entry,
         address: &Address<'_>,
         preconditions: &Preconditions,
-        sent: Result<clients::Written, Refusal>,
+        request: &ApiRequest,
     ) -> Result<Written, Closed> {
+        let sent = self.write(request).await;
+        let sent = self.sent_to(address, preconditions.uid.as_deref(), sent).await;
         let clients::Written { identity, created } = self.close_about(entry, address, sent)?;
-        let clients::Identity { name, uid, resource_version } = identity;
-        let before = preconditions.resource_version.as_ref().or_else(|| self.versions.get(&uid));
-        let is_same = before == Some(&resource_version);
+        let clients::Identity { name, uid, resource_version } = identity.clone();
+        let before = preconditions.resource_version.as_deref().or_else(|| self.seen.version(address, &uid));
+        let is_same = before == Some(resource_version.as_str());
         let changed = match (created, self.dry_run) {
             (true, _) => Some(true),
             (false, true) => None,
@@ -159,7 +189,9 @@ impl Call {
             // Another may have changed it since it was read.
             (false, false) => preconditions.resource_version.as_ref().map(|_| true),
         };
-        self.versions.insert(uid.clone(), resource_version.clone());
+        if !(created && self.dry_run) {
+            self.seen.note(address, identity);
+        }
         Ok(Written { name, uid, resource_version, created, changed })
     }
 
@@ -167,12 +199,14 @@ impl Call {
         &mut self,
         eviction: &'a Eviction,
         grace_period_s: Option<u32>,
-    ) -> Result<(Entry, Address<'a>, ApiRequest), Closed> {
+    ) -> Result<(Entry, Address<'a>, Option<String>, ApiRequest), Closed> {
         let Eviction { namespace, pod, preconditions } = eviction;
         let address = Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod))
             .map_err(|error| self.invalid(EVICT, error))?;
         let entry = self.gate(EVICT, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
-        let options = DeleteOptions { grace_period_s, propagation: None, preconditions: preconditions.clone() };
+        let preconditions = self.still(&address.whole(), preconditions);
+        let uid = preconditions.uid.clone();
+        let options = DeleteOptions { grace_period_s, propagation: None, preconditions };
         let body = json!({
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -180,7 +214,22 @@ impl Call {
             "deleteOptions": self.delete_options(&options),
         });
         let request = self.request(Method::POST, address.path() + &self.write_query(&[]), JSON, &body);
-        Ok((entry, address, request))
+        Ok((entry, address, uid, request))
+    }
+
+    /// A pod whose name another has by now is gone.
+    async fn or_gone(
+        &self,
+        address: &Address<'_>,
+        uid: Option<&str>,
+        evicted: Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        match (evicted, uid) {
+            (Err(Refusal { error: RequestError::Conflict(_), .. }), Some(uid)) if self.is_gone(address, uid).await => {
+                Err(RequestError::NotFound.into())
+            }
+            (evicted, _) => evicted,
+        }
     }
 
     /// Ask until the pod's budgets allow it, or `end` is near.
@@ -207,7 +256,7 @@ impl Call {
     }
 
     fn request(&self, method: Method, path: String, content_type: &'static str, body: &Value) -> ApiRequest {
-        ApiRequest { method, path, content_type, body: body.to_string().into(), rehearsed: self.dry_run }
+        ApiRequest::write(method, path, content_type, body, self.dry_run)
     }
 
     /// The query of a write whose body is the actionner's: what the type does not have is refused, and not dropped

@@ -37,10 +37,8 @@ pub(super) fn require(
     if uid.is_none() && resource_version.is_none() {
         return Ok(());
     }
-    if let (Some(_), Some(subresource)) = (uid, address.subresource())
-        && subresource != SCALE
-    {
-        return Err(PreconditionError::Uid(subresource.to_owned()));
+    if uid.is_some() && !compares_uid(address) {
+        return Err(PreconditionError::Uid(address.subresource().unwrap_or_default().to_owned()));
     }
     for (key, value) in [("uid", uid), ("resourceVersion", resource_version)] {
         let Some(value) = value else { continue };
@@ -56,6 +54,11 @@ pub(super) fn require(
         }
     }
     Ok(())
+}
+
+/// Whether the API server compares the uid of a body that is written there.
+pub(super) fn compares_uid(address: &Address<'_>) -> bool {
+    address.subresource().is_none_or(|subresource| subresource == SCALE)
 }
 
 #[cfg(test)]

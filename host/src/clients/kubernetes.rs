@@ -66,6 +66,8 @@ pub(crate) struct ApiRequest {
     pub(crate) body: Bytes,
     /// Whether it changes nothing, whatever its method says.
     pub(crate) rehearsed: bool,
+    /// What of the object is asked for.
+    pub(crate) accept: &'static str,
 }
 
 /// The answer to a read.
@@ -83,7 +85,7 @@ pub(crate) struct Written {
 }
 
 /// Which object it is; the rest of its metadata is not even held.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Identity {
     pub(crate) name: String,
@@ -94,7 +96,18 @@ pub(crate) struct Identity {
 impl ApiRequest {
     /// A request that only reads.
     pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, content_type: JSON, body: Bytes::new(), rehearsed: false }
+        Self { method: Method::GET, path, content_type: JSON, body: Bytes::new(), rehearsed: false, accept: JSON }
+    }
+
+    /// A request that writes, unless it is `rehearsed`.
+    pub(crate) fn write(
+        method: Method,
+        path: String,
+        content_type: &'static str,
+        body: &Value,
+        rehearsed: bool,
+    ) -> Self {
+        Self { method, path, content_type, body: body.to_string().into(), rehearsed, accept: IDENTITY }
     }
 
     /// What it means that no answer comes.
@@ -148,6 +161,31 @@ impl Kubernetes {
     ) -> Result<Answer, Refusal> {
         let response = self.open(request, deadline).await?;
         Ok(answer(&self.read(response, deadline, bytes_max, request.effect()).await?)?)
+    }
+
+    /// The fields that `manager` has applied to the object at `path`, as a `fieldsV1`; null where there is none.
+    pub(crate) async fn held_fields(
+        &self,
+        path: String,
+        subresource: &str,
+        manager: &str,
+        deadline: Instant,
+    ) -> Result<Value, Refusal> {
+        let request = ApiRequest { accept: IDENTITY, ..ApiRequest::get(path) };
+        let response = match self.open(&request, deadline).await {
+            Err(Refusal { error: RequestError::NotFound, .. }) => return Ok(Value::Null),
+            response => response?,
+        };
+        let body = self.read(response, deadline, WRITTEN_BYTES_MAX, request.effect()).await?;
+        let mut object = json(&body)?;
+        let is_held = |entry: &Value| {
+            entry["manager"] == manager
+                && entry["operation"] == "Apply"
+                && entry["subresource"].as_str().unwrap_or_default() == subresource
+        };
+        let entries = object["metadata"]["managedFields"].as_array_mut();
+        let held = entries.and_then(|entries| entries.iter_mut().find(|entry| is_held(entry)));
+        Ok(held.map(|entry| entry["fieldsV1"].take()).unwrap_or_default())
     }
 
     /// Send `request`, which writes, and read which object it was.
@@ -219,7 +257,7 @@ impl Kubernetes {
         let built = http::Request::builder()
             .method(&request.method)
             .uri(&request.path)
-            .header(ACCEPT, if request.method == Method::GET { JSON } else { IDENTITY })
+            .header(ACCEPT, request.accept)
             .header(CONTENT_TYPE, request.content_type)
             .body(Body::from(request.body.clone()))
             .map_err(|error| RequestError::Invalid(error.to_string()))?;
@@ -240,9 +278,12 @@ impl Answer {
     }
 }
 
+fn json(body: &[u8]) -> Result<Value, RequestError> {
+    serde_json::from_slice(body).map_err(|_| RequestError::Other("the API server's answer is not JSON".to_owned()))
+}
+
 fn answer(body: &[u8]) -> Result<Answer, RequestError> {
-    let mut object: Value = serde_json::from_slice(body)
-        .map_err(|_| RequestError::Other("the API server's answer is not JSON".to_owned()))?;
+    let mut object = json(body)?;
     strip_managed_fields(&mut object);
     Ok(Answer { object })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use backon::{ExponentialBuilder, Retryable};
 use outputs::Artifact;
-use policy::Facts;
+use policy::{Facts, ObjectId};
 use rules::{Action, Event, OutputUseSite, Rule};
 use tokio::time::{Instant, sleep};
 
@@ -240,8 +240,12 @@ impl Response {
             self.generation.clients.clone(),
             self.reporting.clone(),
         );
-        let CallOutput { result, artifacts } = actionner.call(invocation, call).await?;
-        Ok((result.map_err(AttemptError::Failed)?, artifacts))
+        let CallOutput { result, artifacts, replaced } = actionner.call(invocation, call).await?;
+        match (result, replaced) {
+            (Ok(outcome), _) => Ok((outcome, artifacts)),
+            (Err(failure), Some(object)) => Ok((no_longer_there(&object, failure), Vec::new())),
+            (Err(failure), None) => Err(AttemptError::Failed(failure)),
+        }
     }
 
     /// Send what an action has collected to where the rule says; whether all of it arrived.
@@ -301,6 +305,19 @@ impl AttemptError {
             Self::Broken(_) => false,
         }
     }
+}
+
+/// The end of an action on what is gone: nothing is left to be done, whatever the actionner calls that.
+fn no_longer_there(object: &ObjectId, failure: Failure) -> Outcome {
+    let ObjectId { namespace, name, resource, group } = object;
+    let what = match namespace {
+        Some(namespace) if group.is_empty() && resource == "pods" => {
+            format!("the pod '{name}' in the namespace '{namespace}'")
+        }
+        _ => object.to_string(),
+    };
+    let Failure { objects, details, .. } = failure;
+    Outcome::Ignored(Report { message: format!("{what} has been replaced since the event"), objects, details })
 }
 
 impl From<CallError> for AttemptError {

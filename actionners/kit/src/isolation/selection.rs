@@ -2,7 +2,6 @@
 //!
 //! Does not know what traffic stays allowed.
 
-use falco_talon_sdk::kubernetes::Object;
 use falco_talon_sdk::{Failure, Owner, Pod};
 use serde_json::{Map, Value, json};
 
@@ -54,10 +53,9 @@ impl Unselectable {
     }
 }
 
-/// The workload that owns a pod, where it is known what it selects.
-pub(super) fn address(pod: Pod<'_>, owner: &Owner) -> Result<Object, Unselectable> {
-    let known = ["ReplicaSet", "StatefulSet", "DaemonSet"].iter().any(|it| owner.is("apps", it));
-    owner.object(pod.namespace).filter(|_| known).ok_or(Unselectable::NoWorkload)
+/// Whether it is known what a workload of this kind selects.
+pub(super) fn is_known(owner: &Owner) -> bool {
+    ["ReplicaSet", "StatefulSet", "DaemonSet"].iter().any(|it| owner.is("apps", it))
 }
 
 impl Selection {
@@ -76,33 +74,21 @@ impl Selection {
         })
     }
 
-    /// All pods of the workload, or those with the labels of the pod where it has none.
+    /// All pods of the workload that `owner` is, as it was read.
     ///
-    /// A ReplicaSet of a Deployment stands for the Deployment, so that the policy outlives the
-    /// next rollout.
-    pub(super) fn of_workload(object: &Value, workload: Option<&Value>) -> Result<Self, Unselectable> {
+    /// A Deployment stands for its ReplicaSets, so that the policy outlives the next rollout.
+    pub(super) fn of_workload(object: &Value, owner: Owner, workload: &Value) -> Result<Self, Unselectable> {
         check_network(object)?;
-        let (labels, owner) = match workload {
-            None => (&object["metadata"]["labels"], Owner::from_object(object, "v1", "Pod")),
-            Some(workload) => {
-                let above = Owner::of(workload).filter(|it| it.is("apps", "Deployment"));
-                (&workload["spec"]["selector"]["matchLabels"], above.or_else(|| Owner::of(object)))
-            }
-        };
-        let mut selecting = Map::new();
-        for (key, value) in labels.as_object().into_iter().flatten() {
-            if !OF_GENERATIONS.contains(&key.as_str()) && key != MARK {
-                selecting.insert(key.clone(), value.clone());
-            }
+        let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
+        let is_lasting = |key: &str| !OF_GENERATIONS.contains(&key) && key != MARK;
+        let labels: Map<_, _> =
+            labels.filter(|(key, _)| is_lasting(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+        if labels.is_empty() {
+            return Err(Unselectable::NoWorkload);
         }
-        match owner {
-            Some(owner) if !selecting.is_empty() => {
-                // No pod's name begins with a dash, so this is never the policy of one pod.
-                let policy = policy_name(&format!("-{}-{}", owner.kind.to_ascii_lowercase(), owner.name));
-                Ok(Self { policy, labels: selecting, owner: Some(owner), mark: None })
-            }
-            _ => Err(Unselectable::NoWorkload),
-        }
+        // No pod's name begins with a dash, so this is never the policy of one pod.
+        let policy = policy_name(&format!("-{}-{}", owner.kind.to_ascii_lowercase(), owner.name));
+        Ok(Self { policy, labels, owner: Some(owner), mark: None })
     }
 }
 
@@ -124,18 +110,17 @@ mod tests {
     const POD: Pod<'_> = Pod { namespace: "n", name: "web-0" };
     const NOT_FOUND: Unselectable = Unselectable::NoWorkload;
 
-    fn owned_by(kind: &str, name: &str) -> Value {
-        let owner = json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "9", "controller": true});
-        json!([owner])
+    fn owner(kind: &str, name: &str) -> Owner {
+        Owner { api_version: "apps/v1".into(), kind: kind.into(), name: name.into(), uid: "9".into() }
     }
 
-    fn pod(labels: &Value, owners: &Value) -> Value {
-        json!({"metadata": {"name": "web-0", "uid": "7", "labels": labels, "ownerReferences": owners}})
+    fn pod(labels: &Value) -> Value {
+        json!({"metadata": {"name": "web-0", "uid": "7", "labels": labels}})
     }
 
     #[test]
     fn one_pod_is_selected_by_its_mark() {
-        let object = pod(&json!({"app": "web"}), &Value::Null);
+        let object = pod(&json!({"app": "web"}));
         let selection = Selection::of_pod(POD, &object).unwrap();
         assert_eq!(selection.policy, "falco-talon-web-0");
         assert_eq!(Value::Object(selection.labels), json!({ MARK: "web-0" }));
@@ -146,7 +131,7 @@ mod tests {
     #[test]
     fn a_marked_pod_is_not_marked_again() {
         fn check(labels: &Value, expected: bool) {
-            let selection = Selection::of_pod(POD, &pod(labels, &Value::Null)).unwrap();
+            let selection = Selection::of_pod(POD, &pod(labels)).unwrap();
             assert_eq!(selection.mark.is_some(), expected);
         }
         check(&json!({ MARK: "web-0" }), false);
@@ -159,17 +144,10 @@ mod tests {
         let alone = Pod { namespace: "n", name: "deployment-web" };
         let object = json!({"metadata": {"name": "deployment-web", "uid": "7"}});
         let of_pod = Selection::of_pod(alone, &object).unwrap();
-        let workload = json!({
-            "metadata": {"ownerReferences": owned_by("Deployment", "web")},
-            "spec": {"selector": {"matchLabels": {"app": "web"}}},
-        });
-        let of_workload = Selection::of_workload(&pod(&Value::Null, &Value::Null), Some(&workload)).unwrap();
+        let workload = json!({"spec": {"selector": {"matchLabels": {"app": "web"}}}});
+        let of_workload = Selection::of_workload(&object, owner("Deployment", "web"), &workload).unwrap();
         assert_eq!(of_pod.policy, "falco-talon-deployment-web");
         assert_eq!(of_workload.policy, "falco-talon--deployment-web");
-        // All labels of a pod are not its mark.
-        let labels = pod(&json!({"app": "web"}), &Value::Null);
-        assert_eq!(Selection::of_pod(POD, &labels).unwrap().policy, "falco-talon-web-0");
-        assert_eq!(Selection::of_workload(&labels, None).unwrap().policy, "falco-talon--pod-web-0");
     }
 
     #[test]
@@ -189,61 +167,32 @@ mod tests {
 
     #[test]
     fn a_workload_is_selected_as_it_selects() {
-        fn check(owners: &Value, workload: Option<&Value>, expected: Result<(&str, Value), Unselectable>) {
-            let object = pod(&json!({"app": "web", "pod-template-hash": "1", MARK: "x"}), owners);
-            let selection = Selection::of_workload(&object, workload);
+        fn check(kind: &str, selector: &Value, expected: Result<(&str, Value), Unselectable>) {
+            let object = pod(&json!({"app": "web", "pod-template-hash": "1", MARK: "x"}));
+            let workload = json!({"spec": {"selector": selector}});
+            let selection = Selection::of_workload(&object, owner(kind, "web"), &workload);
             let found = selection.map(|it| (it.policy, Value::Object(it.labels)));
             assert_eq!(found, expected.map(|(policy, labels)| (policy.to_owned(), labels)));
         }
-        let selecting = |labels: Value, owners: Value| {
-            json!({
-                "metadata": {"ownerReferences": owners},
-                "spec": {"selector": {"matchLabels": labels}},
-            })
-        };
         let app = || json!({"app": "web"});
-        let of_deployment = || owned_by("Deployment", "web");
-        check(
-            &owned_by("StatefulSet", "web"),
-            Some(&selecting(app(), Value::Null)),
-            Ok(("falco-talon--statefulset-web", app())),
-        );
-        check(
-            &owned_by("DaemonSet", "web"),
-            Some(&selecting(json!({"app": "web", "controller-revision-hash": "2"}), Value::Null)),
-            Ok(("falco-talon--daemonset-web", app())),
-        );
-        check(
-            &owned_by("ReplicaSet", "web-1"),
-            Some(&selecting(json!({"app": "web", "pod-template-hash": "1"}), of_deployment())),
-            Ok(("falco-talon--deployment-web", app())),
-        );
-        check(
-            &owned_by("ReplicaSet", "web-1"),
-            Some(&selecting(app(), Value::Null)),
-            Ok(("falco-talon--replicaset-web-1", app())),
-        );
-        check(&Value::Null, None, Ok(("falco-talon--pod-web-0", app())));
+        check("StatefulSet", &json!({"matchLabels": app()}), Ok(("falco-talon--statefulset-web", app())));
+        let of_generation = json!({"matchLabels": {"app": "web", "controller-revision-hash": "2"}});
+        check("DaemonSet", &of_generation, Ok(("falco-talon--daemonset-web", app())));
+        let of_generation = json!({"matchLabels": {"app": "web", "pod-template-hash": "1"}});
+        check("ReplicaSet", &of_generation, Ok(("falco-talon--replicaset-web", app())));
         // Nothing is left to select by, and an empty selector would select the namespace.
-        check(
-            &owned_by("ReplicaSet", "web-1"),
-            Some(&selecting(json!({"pod-template-hash": "1"}), of_deployment())),
-            Err(NOT_FOUND),
-        );
-        check(&owned_by("StatefulSet", "web"), Some(&json!({})), Err(NOT_FOUND));
-    }
-
-    #[test]
-    fn an_unlabeled_standalone_pod_is_no_selection() {
-        let selection = Selection::of_workload(&pod(&Value::Null, &Value::Null), None);
-        assert_eq!(selection, Err(NOT_FOUND));
+        check("ReplicaSet", &json!({"matchLabels": {"pod-template-hash": "1"}}), Err(NOT_FOUND));
+        check("StatefulSet", &Value::Null, Err(NOT_FOUND));
     }
 
     #[test]
     fn the_network_of_a_node_can_not_be_isolated() {
         let object = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"hostNetwork": true}});
         assert_eq!(Selection::of_pod(POD, &object), Err(Unselectable::OnNetworkOfNode));
-        assert_eq!(Selection::of_workload(&object, None), Err(Unselectable::OnNetworkOfNode));
+        assert_eq!(
+            Selection::of_workload(&object, owner("ReplicaSet", "web"), &Value::Null),
+            Err(Unselectable::OnNetworkOfNode)
+        );
     }
 
     #[test]
@@ -268,20 +217,13 @@ mod tests {
 
     #[test]
     fn only_known_workloads_are_read() {
-        fn check(api_version: &str, kind: &str, expected: Option<&str>) {
-            let owner = Owner {
-                api_version: api_version.to_owned(),
-                kind: kind.to_owned(),
-                name: "web".to_owned(),
-                uid: "9".to_owned(),
-            };
-            let found = address(POD, &owner).map(|object| object.resource);
-            assert_eq!(found, expected.map(str::to_owned).ok_or(NOT_FOUND));
+        fn check(api_version: &str, kind: &str, expected: bool) {
+            assert_eq!(is_known(&Owner { api_version: api_version.to_owned(), ..owner(kind, "web") }), expected);
         }
-        check("apps/v1", "ReplicaSet", Some("replicasets"));
-        check("apps/v1", "StatefulSet", Some("statefulsets"));
-        check("apps/v1", "DaemonSet", Some("daemonsets"));
-        check("batch/v1", "Job", None);
-        check("acme.example/v1", "ReplicaSet", None);
+        check("apps/v1", "ReplicaSet", true);
+        check("apps/v1", "StatefulSet", true);
+        check("apps/v1", "DaemonSet", true);
+        check("batch/v1", "Job", false);
+        check("acme.example/v1", "ReplicaSet", false);
     }
 }

@@ -46,6 +46,11 @@ impl<'a> Address<'a> {
         Ok(Address { name: Some(name), ..self })
     }
 
+    /// The address of the object itself, where this is one of a part of it.
+    pub fn whole(self) -> Self {
+        Address { subresource: None, ..self }
+    }
+
     /// `v1` or `apps/v1`, as an object of this address writes it.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }

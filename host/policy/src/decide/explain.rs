@@ -9,7 +9,7 @@ use super::decision::{Request, decide};
 use super::denial::{Decision, DenialReason};
 use super::facts::Facts;
 use super::kubernetes::KubernetesRequest;
-use super::targets::{Target, Targets};
+use super::targets::Targets;
 use crate::address::ResourceName;
 use crate::grants::{Entry, Granted, Grants, KubernetesGrant, Pattern, Scope, flow_list};
 
@@ -85,8 +85,8 @@ fn reach(grants: &Grants, grant: &KubernetesGrant, resource: &ResourceName, fact
     let granted = Granted { kubernetes: vec![grant.clone()], ..Granted::default() };
     let alone = Grants { granted, ..grants.clone() };
     let mut reached = Vec::new();
-    let is_it = |target: &&Target| target.group == resource.group && target.resource == resource.resource;
-    for target in facts.targets.iter().filter(is_it) {
+    let objects = facts.targets.iter().map(|target| &target.object);
+    for object in objects.filter(|object| object.group == resource.group && object.resource == resource.resource) {
         let (mut verbs, mut is_protected) = (Vec::new(), false);
         for verb in &grant.verbs {
             let request = KubernetesRequest {
@@ -94,8 +94,8 @@ fn reach(grants: &Grants, grant: &KubernetesGrant, resource: &ResourceName, fact
                 group: &resource.group,
                 resource: &resource.resource,
                 subresource: resource.subresource.as_deref(),
-                namespace: target.namespace.as_deref(),
-                name: Some(&target.name),
+                namespace: object.namespace.as_deref(),
+                name: Some(&object.name),
                 fields: &[],
                 node: None,
             };
@@ -106,9 +106,9 @@ fn reach(grants: &Grants, grant: &KubernetesGrant, resource: &ResourceName, fact
                 }
             }
         }
-        let place = match &target.namespace {
-            Some(namespace) => format!("{namespace}/{}", target.name),
-            None => target.name.clone(),
+        let place = match &object.namespace {
+            Some(namespace) => format!("{namespace}/{}", object.name),
+            None => object.name.clone(),
         };
         if !verbs.is_empty() {
             reached.push(format!("{} {place}", verbs.join(" and ")));

@@ -153,22 +153,28 @@ pub(super) fn try_grant(
 }
 
 fn is_in_scope(scope: Scope, grants: &Grants, facts: &Facts, request: &KubernetesRequest<'_>) -> bool {
+    let &KubernetesRequest { group, resource, namespace, name, .. } = request;
+    let targets = &facts.targets;
+    // To look at what is claimed is how the claim is verified.
+    let is_look = request.verb == Verb::Get && request.subresource.is_none();
     let is_target = || {
-        request
-            .name
-            .is_some_and(|name| facts.targets.contains(request.group, request.resource, request.namespace, name))
+        name.is_some_and(|name| {
+            targets.contains(group, resource, namespace, name)
+                || (is_look && targets.is_claimed(group, resource, namespace, name))
+        })
     };
     match scope {
         Scope::Any => true,
         Scope::EventTarget => is_target(),
         Scope::EventNode => {
-            let of_node = || request.node.is_some_and(|node| facts.targets.contains("", "nodes", None, node));
-            let on_node = |name| facts.targets.is_on_node(request.group, request.resource, request.namespace, name);
-            is_target() || request.name.map_or_else(of_node, on_node)
+            let of_node = || request.node.is_some_and(|node| targets.contains("", "nodes", None, node));
+            let on_node = |name| {
+                targets.is_on_node(group, resource, namespace, name)
+                    || (is_look && targets.is_claimed_on_node(group, resource, namespace, name))
+            };
+            is_target() || name.map_or_else(of_node, on_node)
         }
         Scope::HostNamespace => is_own_namespace(grants, request),
-        Scope::EventNamespace => {
-            is_target() || request.namespace.is_some_and(|namespace| facts.targets.has_namespace(namespace))
-        }
+        Scope::EventNamespace => is_target() || namespace.is_some_and(|namespace| targets.has_namespace(namespace)),
     }
 }

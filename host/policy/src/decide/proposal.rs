@@ -19,15 +19,21 @@ pub(super) fn least_grant(grants: &Grants, facts: &Facts, request: &KubernetesRe
     if resource.subresource.as_deref() == Some("exec") && request.verb != Verb::Create {
         return None;
     }
-    let is_target =
-        request.name.is_some_and(|name| targets.contains(request.group, request.resource, request.namespace, name));
+    let is_look = request.verb == Verb::Get && request.subresource.is_none();
+    let KubernetesRequest { group, namespace, .. } = *request;
+    let is_target = request.name.is_some_and(|name| {
+        targets.contains(group, request.resource, namespace, name)
+            || (is_look && targets.is_claimed(group, request.resource, namespace, name))
+    });
     let exactly = |name: Option<&str>| -> Vec<Pattern> {
         let name = name.filter(|name| check_name(name).is_ok());
         name.map(|name| Pattern::Exact(name.to_owned())).into_iter().collect()
     };
     let lists_node = request.node.is_some_and(|node| targets.contains("", "nodes", None, node));
-    let is_on_node =
-        request.name.is_some_and(|name| targets.is_on_node(request.group, request.resource, request.namespace, name));
+    let is_on_node = request.name.is_some_and(|name| {
+        targets.is_on_node(group, request.resource, namespace, name)
+            || (is_look && targets.is_claimed_on_node(group, request.resource, namespace, name))
+    });
     let in_event_namespace = request.namespace.is_some_and(|namespace| targets.has_namespace(namespace));
     let (scope, namespaces, names) = if is_own_write(grants, request) {
         (Scope::HostNamespace, Vec::new(), exactly(request.name))

@@ -1,62 +1,69 @@
 //! The objects that an event is about: all that the narrowest scope lets an actionner touch.
 //!
 //! They are the pod and the object of the audit record that the event names, and then what
-//! these name themselves, once they were read for the same event: their owners, and the node
-//! of a pod. Each call starts again from the event. Owner references are written by whoever
-//! may write the object, so that only workloads are believed to be owners: a pod that claims
-//! to be owned by a secret or a role makes no target of it.
+//! these name themselves, once they were read for the same event: the controllers above them, and
+//! the node of a pod. Each call starts again from the event. What an object says of others is only
+//! a claim: a controller is a target once it was read and is what was claimed, and the pod of the
+//! event once it is the one that the event saw.
+
+mod incarnation;
+mod owner;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use rules::{AuditTarget, Event};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::address::{
-    DOTLESS_GROUPS, check_name, check_namespace, check_place, check_resource, known, known_by_kind, known_by_plural,
-    write_address,
+    Address, ObjectId, check_name, check_namespace, check_place, check_resource, known, known_by_plural,
 };
+use incarnation::Incarnation;
+use owner::Claim;
 
-/// An object learns its owners once for each read; more than these are never followed.
-const TARGETS_MAX: usize = 64;
+/// Kubernetes itself makes chains of three: a pod, its job, and the cron job.
+const OWNERS_MAX: usize = 8;
 
-/// Twice the pods that a node is meant for, each with an owner.
+/// Nearly ten times the pods that a node has by default.
 const ON_NODE_MAX: usize = 1_000;
 
-/// The kinds of Kubernetes itself that own pods, directly or through another.
-const OWNERS: [(&str, &str); 8] = [
-    ("", "Node"),
-    ("", "ReplicationController"),
-    ("apps", "DaemonSet"),
-    ("apps", "Deployment"),
-    ("apps", "ReplicaSet"),
-    ("apps", "StatefulSet"),
-    ("batch", "CronJob"),
-    ("batch", "Job"),
-];
-
-/// One object of the cluster.
+/// An object that an event is about. Only a step that verified it makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Empty for the core group.
-    pub group: String,
-    /// Plural.
-    pub resource: String,
-    /// None outside of namespaces.
-    pub namespace: Option<String>,
-    /// The object's name.
-    pub name: String,
+    /// Which object.
+    pub object: ObjectId,
+    /// Its `metadata.uid`, once it was read.
+    pub uid: Option<String>,
+    /// How it is known that the event is about it.
+    pub learnt: Learnt,
+}
+
+/// How it is known that an event is about an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learnt {
+    /// The event names it.
+    Named,
+    /// A pod that the event is about runs on it.
+    NodeOfPod,
+    /// It was read, and controls what the event is about.
+    Controller,
+}
+
+/// An object has the name of a target, and is another: the one that the event is about is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Which object.
+    pub object: ObjectId,
+    /// What the event has to do with it.
+    pub learnt: Learnt,
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_address(formatter, &self.group, &self.resource, None)?;
-        match &self.namespace {
-            Some(namespace) => write!(formatter, " {namespace}/{}", self.name),
-            None => write!(formatter, " {}", self.name),
-        }
+        self.object.fmt(formatter)
     }
 }
 
@@ -64,10 +71,16 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Targets {
     objects: Vec<Target>,
+    /// Which pod of its name the event has seen.
+    incarnation: Incarnation,
+    /// The controllers that targets say they have, and that were not read yet.
+    claims: Vec<Claim>,
     /// Those of the objects that the event itself names.
     namespaces: Vec<String>,
-    /// The pods of a node among the objects, and their owners, once they were listed.
-    on_node: Vec<Target>,
+    /// The pods of a node among the objects, once they were listed.
+    on_node: HashSet<ObjectId>,
+    /// What these say that controls them.
+    claimed_on_node: HashSet<ObjectId>,
     refused: Vec<String>,
 }
 
@@ -78,7 +91,7 @@ impl Targets {
     /// the object of an audit record is that of the request's path; where the record has none,
     /// the object counts only if the resource is one of Kubernetes' own.
     pub fn of(event: &Event) -> Targets {
-        let mut targets = Targets::default();
+        let mut targets = Targets { incarnation: Incarnation::of(event), ..Targets::default() };
         if let Some(pod) = event.pod() {
             targets.add_named("", "pods", Some(pod.namespace), pod.name);
         }
@@ -88,32 +101,47 @@ impl Targets {
         targets
     }
 
-    /// Add what a target names itself: its owners, and the node of a pod.
+    /// Take in an object that was read at `address`: what it is, and what it names itself.
     ///
-    /// `object` is an object as the API server gave it. If it is not a target it teaches
-    /// nothing, or an actionner could walk from any object that it may read to any other.
-    pub fn learn(&mut self, object: &Value) {
-        let Some(identity) = identity(object) else {
-            return;
-        };
-        if !self.objects.contains(&identity) {
-            return;
+    /// If it is not a target it teaches nothing, or an actionner could walk from any object that
+    /// it may read to any other.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not the one that the event is about, but another of its name.
+    pub fn learn(&mut self, address: &Address<'_>, object: &Value) -> Result<(), Replaced> {
+        let Some(id) = ObjectId::at(address).filter(|_| address.subresource().is_none()) else { return Ok(()) };
+        let uid = object["metadata"]["uid"].as_str();
+        let mut labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+        if let Some(known) = self.objects.iter_mut().find(|known| known.object == id) {
+            let is_pod = id.group.is_empty() && id.resource == "pods";
+            let is_other = known.uid.as_deref().is_some_and(|known| uid != Some(known));
+            if is_other || (is_pod && known.learnt == Learnt::Named && !self.incarnation.can_be(object)) {
+                return Err(Replaced { object: id, learnt: known.learnt });
+            }
+            known.uid = uid.map(str::to_owned);
+            if known.learnt != Learnt::Named {
+                return Ok(());
+            }
+            if is_pod && let Some(node) = object["spec"]["nodeName"].as_str() {
+                self.add(ObjectId::new("", "nodes", None, node), None, Learnt::NodeOfPod);
+            }
+        } else {
+            let claim = self.claims.iter().position(|claim| claim.owner == id && claim.is_true_of(object));
+            let Some(claim) = claim.map(|index| self.claims.swap_remove(index)) else { return Ok(()) };
+            labels.clone_from(claim.labels());
+            self.add(id, uid, Learnt::Controller);
         }
-        let owners = object.pointer("/metadata/ownerReferences");
-        for owner in owners.and_then(Value::as_array).into_iter().flatten() {
-            self.extend(owner_target(owner, identity.namespace.as_deref()));
-        }
-        if identity.group.is_empty() && identity.resource == "pods" {
-            let node = object.pointer("/spec/nodeName").and_then(Value::as_str);
-            self.extend(node.map(|name| target("", "nodes", None, name)));
-        }
+        self.claim(object, address.namespace(), &labels);
+        Ok(())
     }
 
-    /// Add the pods of a list that are on a node among the targets, and their owners.
+    /// Take in a list of the pods that are on a node among the targets, and return how many there were no room for.
     ///
-    /// They are reached by grants of that scope alone, and the namespaces that they lie in are
-    /// none of the event's.
-    pub fn learn_pods_of_node(&mut self, pods: &[Value]) {
+    /// They are reached by grants of that scope alone, which let what controls them be read, too. The
+    /// namespaces that they lie in are none of the event's.
+    pub fn learn_pods_of_node(&mut self, pods: &[Value]) -> usize {
+        let mut left_out = 0;
         for pod in pods {
             let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
             let (Some(node), Some(namespace), Some(name)) =
@@ -121,34 +149,39 @@ impl Targets {
             else {
                 continue;
             };
-            if !self.contains("", "nodes", None, node) {
+            if !self.contains("", "nodes", None, node) || check_name(name).is_err() {
                 continue;
             }
-            self.add_on_node(target("", "pods", Some(namespace), name));
-            let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-            for owner in owners.into_iter().flatten() {
-                // A mirror pod is owned by its node, which is a target already.
-                let owner = owner_target(owner, Some(namespace)).filter(|owner| owner.namespace.is_some());
-                owner.into_iter().for_each(|owner| self.add_on_node(owner));
+            let pod_id = ObjectId::new("", "pods", Some(namespace), name);
+            if self.on_node.len() >= ON_NODE_MAX && !self.on_node.contains(&pod_id) {
+                left_out += 1;
+                continue;
             }
+            self.on_node.insert(pod_id);
+            let claim = Claim::of(pod, Some(namespace), &Map::new());
+            self.claimed_on_node.extend(claim.map(|claim| claim.owner));
         }
+        left_out
     }
 
-    fn add_on_node(&mut self, target: Target) {
-        let valid = check_name(&target.name).is_ok() && self.on_node.len() < ON_NODE_MAX;
-        if valid && !self.on_node.contains(&target) {
-            self.on_node.push(target);
-        }
-    }
-
-    /// Whether an object was learnt to be on the node of the event.
+    /// Whether an object is a pod that was listed as one on the node of the event.
     pub fn is_on_node(&self, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
-        is_among(&self.on_node, group, resource, namespace, name)
+        self.on_node.contains(&ObjectId::new(group, resource, namespace, name))
+    }
+
+    /// Whether an object is said to control a pod on the node of the event: enough to read it, and for nothing else.
+    pub fn is_claimed_on_node(&self, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
+        self.claimed_on_node.contains(&ObjectId::new(group, resource, namespace, name))
     }
 
     /// Whether an object is one of the targets.
     pub fn contains(&self, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
-        is_among(&self.objects, group, resource, namespace, name)
+        self.objects.iter().any(|target| target.object.is(group, resource, namespace, name))
+    }
+
+    /// Whether a target says that this object controls it: enough to read it, and for nothing else.
+    pub fn is_claimed(&self, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
+        self.claims.iter().any(|claim| claim.owner.is(group, resource, namespace, name))
     }
 
     /// Whether an object that the event names lies in a namespace.
@@ -209,66 +242,26 @@ impl Targets {
         {
             self.namespaces.push(namespace.to_owned());
         }
-        self.extend(Some(target(group, resource, namespace, name)));
+        self.add(ObjectId::new(group, resource, namespace, name), None, Learnt::Named);
     }
 
-    /// Names of owners and nodes are checked like all others: they may come from an
-    /// aggregated API server, which need not check them.
-    fn extend(&mut self, target: Option<Target>) {
-        let Some(target) = target.filter(|target| check_name(&target.name).is_ok()) else {
-            return;
-        };
-        if self.objects.len() < TARGETS_MAX && !self.objects.contains(&target) {
-            self.objects.push(target);
+    /// Names of nodes are checked like all others: they may come from an aggregated API server,
+    /// which need not check them.
+    fn add(&mut self, object: ObjectId, uid: Option<&str>, learnt: Learnt) {
+        if check_name(&object.name).is_ok() && !self.objects.iter().any(|known| known.object == object) {
+            self.objects.push(Target { object, uid: uid.map(str::to_owned), learnt });
         }
     }
-}
 
-fn is_among(objects: &[Target], group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
-    objects.iter().any(|object| {
-        object.name == name
-            && object.resource == resource
-            && object.group == group
-            && object.namespace.as_deref() == namespace
-    })
-}
-
-fn target(group: &str, resource: &str, namespace: Option<&str>, name: &str) -> Target {
-    Target {
-        group: group.to_owned(),
-        resource: resource.to_owned(),
-        namespace: namespace.map(str::to_owned),
-        name: name.to_owned(),
+    fn claim(&mut self, object: &Value, namespace: Option<&str>, labels: &Map<String, Value>) {
+        let Some(claim) = Claim::of(object, namespace, labels) else { return };
+        self.claims.retain(|earlier| earlier.owner != claim.owner);
+        if self.claims.len() == OWNERS_MAX {
+            // What was said before is not so any more.
+            self.claims.remove(0);
+        }
+        self.claims.push(claim);
     }
-}
-
-/// The address of an object by what it says of itself.
-fn identity(object: &Value) -> Option<Target> {
-    let group = group_of(object.get("apiVersion")?.as_str()?);
-    let kind = object.get("kind")?.as_str()?;
-    let metadata = object.get("metadata")?;
-    let namespace = metadata.get("namespace").and_then(Value::as_str);
-    let resource = match known_by_kind(group, kind) {
-        Some(known) => known.resource.to_owned(),
-        None => plural_of_custom_kind(group, kind)?,
-    };
-    let name = metadata.get("name")?.as_str()?;
-    Some(target(group, &resource, namespace, name))
-}
-
-/// The object that an owner reference names: a workload of Kubernetes itself, or an object of
-/// a custom group in the namespace of what it owns.
-fn owner_target(owner: &Value, namespace: Option<&str>) -> Option<Target> {
-    let group = group_of(owner.get("apiVersion")?.as_str()?);
-    let kind = owner.get("kind")?.as_str()?;
-    let name = owner.get("name")?.as_str()?;
-    if OWNERS.contains(&(group, kind)) {
-        let known = known_by_kind(group, kind)?;
-        let namespace = namespace.filter(|_| known.in_namespace);
-        return (known.in_namespace == namespace.is_some()).then(|| target(group, known.resource, namespace, name));
-    }
-    let resource = plural_of_custom_kind(group, kind)?;
-    Some(target(group, &resource, Some(namespace?), name))
 }
 
 /// `apps` of `/apis/apps/v1/namespaces/…`, empty of `/api/v1/…`.
@@ -280,26 +273,4 @@ fn group_of_uri(uri: &str) -> Option<&str> {
         ("apis", group) => Some(group),
         _ => None,
     }
-}
-
-fn group_of(api_version: &str) -> &str {
-    api_version.split_once('/').map_or("", |(group, _)| group)
-}
-
-/// The plural of a kind that others have added to the cluster, by the rule that its tools
-/// follow. Where a plural is irregular the guess names nothing, and the object is not a target.
-/// Groups of Kubernetes itself are not guessed: what is not in [`OWNERS`] owns no workload.
-fn plural_of_custom_kind(group: &str, kind: &str) -> Option<String> {
-    let is_own = group.is_empty() || DOTLESS_GROUPS.contains(&group) || group.ends_with(".k8s.io");
-    if is_own || kind.is_empty() || !kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let singular = kind.to_ascii_lowercase();
-    let ends_in_vowel_y = ["ay", "ey", "oy", "uy"].iter().any(|end| singular.ends_with(end));
-    let ends_in_hiss = ["s", "x", "z", "ch", "sh"].iter().any(|end| singular.ends_with(end));
-    Some(match singular.strip_suffix('y') {
-        Some(stem) if !ends_in_vowel_y => format!("{stem}ies"),
-        _ if ends_in_hiss => format!("{singular}es"),
-        _ => format!("{singular}s"),
-    })
 }

@@ -4,6 +4,7 @@ use expect_test::Expect;
 use serde_json::json;
 
 use super::*;
+use crate::address::Address;
 use crate::grants::{Entry, Grants, Policy, Verb};
 
 /// The grants of an actionner whose entry has these lines.
@@ -31,9 +32,8 @@ fn grants_in(head: &str, lines: &[&str]) -> Grants {
 /// The targets of an event about the pod `shop/web-0`, which was read: it runs on `worker-1`.
 pub(super) fn targets() -> Targets {
     let mut targets = targets_of(&json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}));
-    targets.learn(&json!({"apiVersion": "v1", "kind": "Pod",
-                          "metadata": {"name": "web-0", "namespace": "shop"},
-                          "spec": {"nodeName": "worker-1"}}));
+    let pod = Address::new("", "v1", "pods", Some("shop"), Some("web-0")).unwrap();
+    targets.learn(&pod, &json!({"metadata": {"uid": "1"}, "spec": {"nodeName": "worker-1"}})).unwrap();
     targets
 }
 

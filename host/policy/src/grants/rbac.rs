@@ -136,6 +136,10 @@ fn rules_of(grant: &KubernetesGrant) -> Vec<(About, &'static str)> {
             if resource.is("", "pods", Some("exec")) {
                 rules.push((about.clone(), Verb::Get.name()));
             }
+            // What an apply gives up is looked up first.
+            if *verb == Verb::Patch && grant.verbs.contains(&Verb::Create) {
+                rules.push((about.clone(), Verb::Get.name()));
+            }
             rules.push((about, verb.name()));
         }
     }

@@ -17,7 +17,7 @@ fn shown(targets: &Targets) -> Vec<String> {
     targets
         .iter()
         .map(|target| {
-            let Target { group, resource, namespace, name } = target;
+            let ObjectId { group, resource, namespace, name } = &target.object;
             format!("{group}/{resource} {}/{name}", namespace.as_deref().unwrap_or(""))
         })
         .collect()
@@ -85,43 +85,71 @@ fn names_that_can_be_no_name_are_refused_and_told() {
     }
 }
 
-fn pod(name: &str, spec: Value, owners: Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "Pod", "spec": spec,
-           "metadata": {"name": name, "namespace": "shop", "ownerReferences": owners}})
+/// Take in what was read of `resource`, as `apps/replicasets`.
+fn learn(targets: &mut Targets, resource: &str, name: &str, object: &Value) -> Result<(), Replaced> {
+    let (group, resource) = resource.rsplit_once('/').unwrap_or(("", resource));
+    targets.learn(&Address::new(group, "v1", resource, Some("shop"), Some(name)).unwrap(), object)
+}
+
+fn about_web_0() -> Targets {
+    targets(&json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}))
+}
+
+fn pod(spec: Value, owners: Value) -> Value {
+    json!({"spec": spec, "metadata": {"uid": "pod", "labels": {"app": "web"}, "ownerReferences": owners}})
 }
 
 fn owner(api_version: &str, kind: &str) -> Value {
-    json!({"apiVersion": api_version, "kind": kind, "name": "owner", "uid": "1"})
+    json!({"apiVersion": api_version, "kind": kind, "name": "owner", "uid": "1", "controller": true})
 }
 
-#[track_caller]
-fn check_learned(object: Value, expected: &[&str]) {
-    let mut targets = targets(&json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}));
-    targets.learn(&object);
-    assert_eq!(shown(&targets)[1..], *expected);
+fn workload(uid: &str, selected: &str, owners: Value) -> Value {
+    json!({"metadata": {"uid": uid, "ownerReferences": owners}, "spec": {"selector": {"matchLabels": {"app": selected}}}})
+}
+
+#[test]
+fn a_pod_names_its_node() {
+    let mut targets = about_web_0();
+    learn(&mut targets, "pods", "web-0", &pod(json!({"nodeName": "worker-1"}), json!([]))).unwrap();
+    assert_eq!(shown(&targets), ["/pods shop/web-0", "/nodes /worker-1"]);
     assert_eq!(targets.namespaces().collect::<Vec<_>>(), ["shop"]);
+    let mut targets = about_web_0();
+    learn(&mut targets, "pods", "web-0", &pod(json!({"nodeName": "../x"}), json!([]))).unwrap();
+    assert_eq!(shown(&targets), ["/pods shop/web-0"]);
 }
 
 #[test]
-fn a_target_names_its_owners_and_its_node() {
-    check_learned(pod("web-0", json!({"nodeName": "worker-1"}), json!([])), &["/nodes /worker-1"]);
-    for (api_version, kind, expected) in [
-        ("apps/v1", "ReplicaSet", "apps/replicasets shop/owner"),
-        ("apps/v1", "StatefulSet", "apps/statefulsets shop/owner"),
-        ("batch/v1", "Job", "batch/jobs shop/owner"),
-        ("v1", "Node", "/nodes /owner"),
-        ("argoproj.io/v1alpha1", "Rollout", "argoproj.io/rollouts shop/owner"),
-        ("acme.example/v1", "Policy", "acme.example/policies shop/owner"),
-        ("acme.example/v1", "Gateway", "acme.example/gateways shop/owner"),
-        ("acme.example/v1", "Box", "acme.example/boxes shop/owner"),
-    ] {
-        check_learned(pod("web-0", json!({}), json!([owner(api_version, kind)])), &[expected]);
+fn a_controller_is_a_target_once_it_was_read() {
+    #[track_caller]
+    fn check(api_version: &str, kind: &str, resource: &str) {
+        let mut targets = about_web_0();
+        learn(&mut targets, "pods", "web-0", &pod(json!({}), json!([owner(api_version, kind)]))).unwrap();
+        let (group, plural) = resource.rsplit_once('/').unwrap_or(("", resource));
+        assert!(targets.is_claimed(group, plural, Some("shop"), "owner"), "{resource}");
+        assert!(!targets.contains(group, plural, Some("shop"), "owner"));
+        learn(&mut targets, resource, "owner", &workload("1", "web", json!([]))).unwrap();
+        assert!(targets.contains(group, plural, Some("shop"), "owner"), "{resource}");
+        assert_eq!(targets.namespaces().collect::<Vec<_>>(), ["shop"]);
     }
+    check("apps/v1", "ReplicaSet", "apps/replicasets");
+    check("apps/v1", "StatefulSet", "apps/statefulsets");
+    check("batch/v1", "Job", "batch/jobs");
+    check("v1", "ReplicationController", "replicationcontrollers");
+    check("argoproj.io/v1alpha1", "Rollout", "argoproj.io/rollouts");
+    check("acme.example/v1", "Policy", "acme.example/policies");
+    check("acme.example/v1", "Gateway", "acme.example/gateways");
+    check("acme.example/v1", "Box", "acme.example/boxes");
 }
 
 #[test]
-fn only_workloads_are_believed_to_be_owners() {
+fn what_can_own_nothing_is_not_even_claimed() {
+    fn check(owner: Value) {
+        let mut targets = about_web_0();
+        learn(&mut targets, "pods", "web-0", &pod(json!({}), json!([owner]))).unwrap();
+        assert_eq!(targets.claims, [], "{owner}");
+    }
     for (api_version, kind) in [
+        ("v1", "Node"),
         ("v1", "Secret"),
         ("v1", "Namespace"),
         ("v1", "Pod"),
@@ -131,29 +159,116 @@ fn only_workloads_are_believed_to_be_owners() {
         ("acme.example/v1", "a/b"),
         ("acme.example/v1", ""),
     ] {
-        check_learned(pod("web-0", json!({}), json!([owner(api_version, kind)])), &[]);
+        check(owner(api_version, kind));
     }
+    let with = |key: &str, value: Value| {
+        let mut owner = owner("apps/v1", "ReplicaSet");
+        owner[key] = value;
+        owner
+    };
+    check(with("controller", json!(false)));
+    check(with("controller", Value::Null));
+    check(with("uid", json!("")));
+    check(with("uid", Value::Null));
+    check(with("name", json!("../x")));
+}
+
+#[test]
+fn a_claim_that_is_not_true_makes_no_target() {
+    fn check(read: Value) {
+        let mut targets = about_web_0();
+        learn(&mut targets, "pods", "web-0", &pod(json!({}), json!([owner("apps/v1", "Deployment")]))).unwrap();
+        learn(&mut targets, "apps/deployments", "owner", &read).unwrap();
+        assert_eq!(shown(&targets), ["/pods shop/web-0"], "{read}");
+    }
+    check(workload("2", "web", json!([])));
+    check(workload("1", "payments", json!([])));
+    check(json!({"metadata": {"uid": "1"}, "spec": {"selector": {}}}));
+    check(json!({"metadata": {"uid": "1"}}));
+    check(json!([]));
 }
 
 #[test]
 fn an_object_that_is_no_target_teaches_nothing() {
-    check_learned(pod("web-1", json!({"nodeName": "w"}), json!([owner("apps/v1", "ReplicaSet")])), &[]);
-    check_learned(json!({"kind": "Pod", "metadata": {"name": "web-0"}}), &[]);
-    check_learned(json!([]), &[]);
+    let mut targets = about_web_0();
+    let object = pod(json!({"nodeName": "w"}), json!([owner("apps/v1", "ReplicaSet")]));
+    learn(&mut targets, "pods", "web-1", &object).unwrap();
+    learn(&mut targets, "pods/status", "web-0", &object).unwrap();
+    learn(&mut targets, "apps/replicasets", "owner", &workload("1", "web", json!([]))).unwrap();
+    learn(&mut targets, "pods", "web-0", &json!([])).unwrap();
+    assert_eq!(shown(&targets), ["/pods shop/web-0"]);
 }
 
 #[test]
-fn owners_are_followed_step_by_step_and_not_without_end() {
-    let mut targets = targets(&json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop"}));
-    let replicaset = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
-        "metadata": {"name": "owner", "namespace": "shop", "ownerReferences": [owner("apps/v1", "Deployment")]}});
-    targets.learn(&replicaset);
-    assert!(!targets.contains("apps", "deployments", Some("shop"), "owner"));
-    targets.learn(&pod("web-0", json!({}), json!([owner("apps/v1", "ReplicaSet")])));
-    targets.learn(&replicaset);
-    assert!(targets.contains("apps", "deployments", Some("shop"), "owner"));
-    let many: Vec<Value> =
-        (0..1_000).map(|n| json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("r{n}")})).collect();
-    targets.learn(&pod("web-0", json!({"nodeName": "../x"}), json!(many)));
-    assert_eq!(targets.iter().count(), TARGETS_MAX);
+fn controllers_are_followed_step_by_step() {
+    let mut targets = about_web_0();
+    let of = |kind: &str, name: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": name, "controller": true}]);
+    let set = workload("set", "web", of("Deployment", "web"));
+    learn(&mut targets, "apps/replicasets", "set", &set).unwrap();
+    assert!(!targets.is_claimed("apps", "deployments", Some("shop"), "web"));
+    learn(&mut targets, "pods", "web-0", &pod(json!({}), of("ReplicaSet", "set"))).unwrap();
+    learn(&mut targets, "apps/replicasets", "set", &set).unwrap();
+    learn(&mut targets, "apps/deployments", "web", &workload("web", "web", of("Deployment", "web"))).unwrap();
+    let expected = ["/pods shop/web-0", "apps/replicasets shop/set", "apps/deployments shop/web"];
+    assert_eq!(shown(&targets), expected);
+    let learnt = targets.iter().map(|target| (target.learnt, target.uid.as_deref()));
+    let expected = [(Learnt::Named, Some("pod")), (Learnt::Controller, Some("set")), (Learnt::Controller, Some("web"))];
+    assert_eq!(learnt.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn owners_crowd_nothing_out() {
+    let mut owners: Vec<Value> = (0..1_000)
+        .map(|n| json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("r{n}"), "uid": "1"}))
+        .collect();
+    owners.push(owner("apps/v1", "ReplicaSet"));
+    let mut targets = about_web_0();
+    learn(&mut targets, "pods", "web-0", &pod(json!({"nodeName": "worker-1"}), json!(owners))).unwrap();
+    assert!(targets.contains("", "nodes", None, "worker-1"));
+    assert!(targets.is_claimed("apps", "replicasets", Some("shop"), "owner"));
+    assert_eq!(targets.claims.len(), 1);
+    // Also where it says something else each time that it is read.
+    for n in 0..100 {
+        let mut owner = owner("apps/v1", "ReplicaSet");
+        owner["name"] = json!(format!("r{n}"));
+        learn(&mut targets, "pods", "web-0", &pod(json!({}), json!([owner]))).unwrap();
+    }
+    assert_eq!(targets.claims.len(), OWNERS_MAX);
+    assert!(targets.is_claimed("apps", "replicasets", Some("shop"), "r99"));
+}
+
+#[test]
+fn pods_of_the_node_are_reached_each_with_its_controller() {
+    let listed = |node: &str, name: &str, owners: Value| json!({"metadata": {"namespace": "other", "name": name, "ownerReferences": owners}, "spec": {"nodeName": node}});
+    let mut targets = about_web_0();
+    learn(&mut targets, "pods", "web-0", &pod(json!({"nodeName": "worker-1"}), json!([]))).unwrap();
+    let mut crowd: Vec<Value> = (0..1_000).map(|_| owner("apps/v1", "DaemonSet")).collect();
+    crowd.iter_mut().for_each(|owner| owner["controller"] = json!(false));
+    let pods = [
+        listed("worker-1", "a", json!(crowd)),
+        listed("worker-1", "b", json!([owner("apps/v1", "DaemonSet")])),
+        listed("worker-2", "c", json!([])),
+        listed("worker-1", "../x", json!([])),
+    ];
+    assert_eq!(targets.learn_pods_of_node(&pods), 0);
+    let reached = ["a", "b", "c"].map(|name| targets.is_on_node("", "pods", Some("other"), name));
+    assert_eq!(reached, [true, true, false]);
+    assert!(targets.is_claimed_on_node("apps", "daemonsets", Some("other"), "owner"));
+    assert!(!targets.is_on_node("apps", "daemonsets", Some("other"), "owner"));
+    let many: Vec<Value> = (0..ON_NODE_MAX).map(|n| listed("worker-1", &format!("p{n}"), json!([]))).collect();
+    assert_eq!(targets.learn_pods_of_node(&many), 2);
+}
+
+#[test]
+fn another_of_the_same_name_is_not_the_target() {
+    let mut targets = about_web_0();
+    let read = |uid: &str| json!({"metadata": {"uid": uid}});
+    learn(&mut targets, "pods", "web-0", &read("1")).unwrap();
+    learn(&mut targets, "pods", "web-0", &read("1")).unwrap();
+    let replaced = learn(&mut targets, "pods", "web-0", &read("2")).unwrap_err();
+    assert_eq!((replaced.object.to_string(), replaced.learnt), ("pods shop/web-0".to_owned(), Learnt::Named));
+    let fields = json!({"k8s.pod.name": "web-0", "k8s.ns.name": "shop", "k8smeta.pod.uid": "1"});
+    let mut targets = self::targets(&fields);
+    assert!(learn(&mut targets, "pods", "web-0", &read("2")).is_err());
+    assert!(learn(&mut targets, "pods", "web-0", &read("1")).is_ok());
 }
