@@ -14,6 +14,9 @@ mod inline;
 mod needs;
 
 mod load;
+
+mod ways;
+
 mod watch;
 
 pub use load::Loader;

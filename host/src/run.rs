@@ -69,8 +69,17 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         logger.line(Level::Warn, "init").error(&refusal).write();
     }
     let loader = Loader::new(&config, cluster, engine, cache(&config, &logger), reporting.clone());
-    let generation = Arc::new(ArcSwap::from_pointee(load(&loader).await?));
-    let watch = if config.watch_rules { Some(Watch::new(&loader, &generation.load()).map_err(machine)?) } else { None };
+    let mut shutdown = Box::pin(shutdown);
+    let begin = async {
+        let watch = if config.watch_rules { Some(Watch::new(&loader).await) } else { None };
+        Ok((watch, load(&loader).await?))
+    };
+    let (watch, generation) = tokio::select! {
+        begun = begin => begun?,
+        // Nothing was accepted yet.
+        () = &mut shutdown => return Ok(()),
+    };
+    let generation = Arc::new(ArcSwap::from_pointee(generation));
     if watch.is_some() {
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }

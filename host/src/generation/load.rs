@@ -229,12 +229,10 @@ impl Loader {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         let Some(directory) = &self.actionners_dir else { return (files, problems) };
-        let mut paths: Vec<PathBuf> = match std::fs::read_dir(directory) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        let paths = match component_file::in_folder(directory) {
+            Ok(paths) => paths,
             Err(error) => return (files, vec![Problem::Read { path: directory.clone(), error }]),
         };
-        paths.retain(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm")));
-        paths.sort();
         for path in paths {
             match component_file::read(&path) {
                 Ok(bytes) => files.push((path, bytes)),
