@@ -50,18 +50,25 @@ struct Eyes {
     /// What the names lead through. The watcher asks it at each event.
     ways: Arc<ArcSwap<Ways>>,
     sender: mpsc::Sender<()>,
+    open: Open,
 }
+
+type Open = fn(Arc<ArcSwap<Ways>>, mpsc::Sender<()>) -> notify::Result<RecommendedWatcher>;
 
 impl Watch {
     /// Remember what the files behind `loader` hold, which is to be loaded after that.
     pub(crate) async fn new(loader: &Loader) -> Self {
+        Self::over(loader.paths(), open).await
+    }
+
+    async fn over(configured: Vec<PathBuf>, open: Open) -> Self {
         // One place is enough: it says that there is something to read, not what.
         let (sender, changes) = mpsc::channel(1);
         let mut watch = Self {
-            configured: loader.paths(),
+            configured,
             scripts: BTreeMap::new(),
             seen: Contents::default(),
-            eyes: Eyes { watcher: None, ways: Arc::default(), sender },
+            eyes: Eyes { watcher: None, ways: Arc::default(), sender, open },
             changes,
             complaint: None,
         };
@@ -145,7 +152,8 @@ impl Watch {
 
 impl Eyes {
     fn take(&mut self) -> Self {
-        Self { watcher: self.watcher.take(), ways: self.ways.clone(), sender: self.sender.clone() }
+        let (ways, sender) = (self.ways.clone(), self.sender.clone());
+        Self { watcher: self.watcher.take(), ways, sender, open: self.open }
     }
 
     /// Watch these ways, and no others.
@@ -157,7 +165,10 @@ impl Eyes {
         let before = self.ways.swap(Arc::new(ways));
         let watcher = match &mut self.watcher {
             Some(watcher) => watcher,
-            None => self.watcher.insert(self.open().map_err(|error| complaint("the files", &error))?),
+            None => {
+                let opened = (self.open)(self.ways.clone(), self.sender.clone());
+                self.watcher.insert(opened.map_err(|error| complaint("the files", &error))?)
+            }
         };
         // A folder that was made anew has the name of the one that was watched, and is another.
         for folder in &before.folders {
@@ -171,17 +182,16 @@ impl Eyes {
         }
         if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
     }
+}
 
-    fn open(&self) -> notify::Result<RecommendedWatcher> {
-        let (ways, sender) = (self.ways.clone(), self.sender.clone());
-        notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // What was only read is the same as before, and an error may stand for anything.
-            if event.map_or(true, |event| !event.kind.is_access() && ways.load().concern(&event)) {
-                // A full channel holds the same message already.
-                let _ = sender.try_send(());
-            }
-        })
-    }
+fn open(ways: Arc<ArcSwap<Ways>>, sender: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+    notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // What was only read is the same as before, and an error may stand for anything.
+        if event.map_or(true, |event| !event.kind.is_access() && ways.load().concern(&event)) {
+            // A full channel holds the same message already.
+            let _ = sender.try_send(());
+        }
+    })
 }
 
 fn complaint(what: &str, error: &notify::Error) -> String {
@@ -216,5 +226,53 @@ async fn reload(loader: &Loader, generation: &ArcSwap<Generation>, changed: &[Pa
 fn report(logger: &Logger, level: Level, problems: &[Problem]) {
     for problem in problems {
         problem.report(logger, level);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use notify::ErrorKind;
+
+    use super::*;
+    use crate::actionner::tests::silent;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_can_be_watched_contents_are_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let (rules, policy) = (folder.path().join("rules.yaml"), folder.path().join("policy.yaml"));
+        fs::write(&rules, "first").unwrap();
+        let names = vec![rules.clone(), policy.clone()];
+        let mut watch = Watch::over(names, |_, _| Err(notify::Error::new(ErrorKind::MaxFilesWatch))).await;
+        let logger = silent().logger;
+        assert_eq!(watch.look(&logger).await.changed_since(&watch.seen), [PathBuf::new(); 0]);
+        assert_eq!(
+            watch.complaint.as_deref(),
+            Some("the files can't be watched (OS file watch limit reached.), so changes are noticed within 30 seconds")
+        );
+        let began = Instant::now();
+        watch.noticed().await;
+        assert_eq!(began.elapsed(), UNASKED);
+        fs::write(&rules, "other").unwrap();
+        assert_eq!(watch.changed(&logger).await, [rules]);
+        fs::write(&policy, "version: 1").unwrap();
+        assert_eq!(watch.changed(&logger).await, [policy]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_that_do_not_end_are_looked_at_all_the_same() {
+        let mut watch = Watch::over(Vec::new(), open).await;
+        let sender = watch.eyes.sender.clone();
+        let began = Instant::now();
+        let storm = tokio::spawn(async move {
+            loop {
+                let _ = sender.send(()).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        watch.noticed().await;
+        assert!(began.elapsed() <= LATEST, "{:?}", began.elapsed());
+        storm.abort();
     }
 }
