@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::testing::Cluster;
 use host::testing::Config;
+use host::testing::{Compiler, serve_one};
 use host::testing::{Format, Logger};
 use host::testing::{Resources, RunError, run};
 use serde_json::Value;
@@ -22,6 +24,9 @@ use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says to a process of this test binary that it is one that compiles.
+const COMPILES: &str = "FALCO_TALON_TEST_COMPILES";
 
 /// A host that runs until it is stopped.
 pub(crate) struct Host {
@@ -74,6 +79,22 @@ fn cache_dir() -> PathBuf {
     directory
 }
 
+/// Stands in for the program, which runs itself to compile components: this test binary.
+pub(crate) fn compiler() -> Compiler {
+    Compiler(|| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["running::compiles", "--exact"]).env(COMPILES, "1");
+        command
+    })
+}
+
+#[test]
+fn compiles() {
+    if std::env::var_os(COMPILES).is_some() {
+        serve_one().unwrap();
+    }
+}
+
 impl Host {
     /// Start a host and wait until it takes events.
     ///
@@ -84,7 +105,8 @@ impl Host {
         let log = Log(Arc::new(watch::Sender::new(Vec::new())));
         let logger = Logger::new(Format::Json, Lines(log.clone())).from_level(config.log_level);
         let (stop, stopped) = oneshot::channel::<()>();
-        let resources = Resources { config, cluster: Cluster::Client(client), listener, logger };
+        let (cluster, compiler) = (Cluster::Client(client), compiler());
+        let resources = Resources { config, cluster, listener, logger, compiler };
         let shutdown = async move { drop(stopped.await) };
         let mut task = tokio::spawn(run(resources, shutdown));
         let up = log.line("http", |line| text(line, "result").starts_with("Falco Talon is up"));

@@ -8,12 +8,14 @@ mod problem;
 
 mod loaded;
 
-pub(crate) mod component_file;
+mod component_file;
 
 mod inline;
 mod needs;
 
 mod load;
+
+mod components;
 
 mod ways;
 

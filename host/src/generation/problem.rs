@@ -42,6 +42,9 @@ pub enum Problem {
         /// What is odd.
         text: String,
     },
+    /// The host itself failed.
+    #[error("the host failed: {0}")]
+    Host(String),
     /// The cluster can't be reached as configured.
     #[error("{0}")]
     Cluster(String),
@@ -80,7 +83,9 @@ impl Problem {
     pub fn report(&self, logger: &Logger, level: Level) {
         let position;
         let line = match self {
-            Self::Read { .. } | Self::Notifier(_) | Self::NoEffect(_) => logger.line(level, "rules").error(self),
+            Self::Read { .. } | Self::Host(_) | Self::Notifier(_) | Self::NoEffect(_) => {
+                logger.line(level, "rules").error(self)
+            }
             Self::Rule(diagnostic) => {
                 position = diagnostic.position.as_ref().map(ToString::to_string).unwrap_or_default();
                 let level = if diagnostic.severity == Severity::Warning { Level::Warn } else { level };

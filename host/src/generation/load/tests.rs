@@ -5,9 +5,11 @@ use std::fs;
 use expect_test::{Expect, expect};
 use tempfile::TempDir;
 
+use super::super::problem::Problem;
 use super::*;
+use crate::actionner::digest;
 use crate::actionner::tests::probe::Probe;
-use crate::actionner::tests::silent;
+use crate::actionner::tests::{engine, silent};
 
 /// A folder of components, by the names of their files.
 fn folder(components: &[(&str, &[u8])]) -> TempDir {
@@ -23,14 +25,14 @@ async fn said(folder: &TempDir, policy: &str) -> String {
     let (config, _) = Config::load(None, &[], |_| None, |_| Ok(String::new())).unwrap();
     let policy_file = folder.path().join("policy.yaml");
     fs::write(&policy_file, policy).unwrap();
-    let engine = Engine::new(1).unwrap();
+    let engine = engine(1);
     let loader = Loader {
         policy_file: Some(policy_file),
         actionners_dir: Some(folder.path().to_owned()),
         ..Loader::new(&config, Cluster::None, engine, None, silent())
     };
     let policy = loader.policy().unwrap_or_else(|problems| panic!("{}", problems[0]));
-    let (inspections, problems) = loader.inspect(&policy, |_| false).await;
+    let (inspections, problems) = loader.inspect(&policy, |name| name.starts_with("probe:")).await;
     let mut lines = Vec::new();
     for inspection in inspections {
         let (name, origin) = (inspection.description.name.clone(), inspection.origin.clone());
@@ -54,7 +56,7 @@ async fn said(folder: &TempDir, policy: &str) -> String {
 }
 
 fn entry(component: &[u8], limits: &str) -> String {
-    format!("actionners:\n  probe:one:\n    digest: {}\n{limits}", actionner::digest(component))
+    format!("actionners:\n  probe:one:\n    digest: {}\n{limits}", digest(component))
 }
 
 #[tokio::test(flavor = "multi_thread")]
