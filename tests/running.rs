@@ -23,7 +23,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Says to a process of this test binary that it is one that compiles.
 const COMPILES: &str = "FALCO_TALON_TEST_COMPILES";
@@ -37,7 +37,7 @@ pub(crate) struct Host {
 }
 
 /// What the host has logged, as JSON objects. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Log(Arc<watch::Sender<Vec<Value>>>);
 
 /// Takes the lines, each of which is written whole.
@@ -102,8 +102,8 @@ impl Host {
     pub(crate) async fn start(config: Config, client: kube::Client) -> Result<Host, Log> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let log = Log(Arc::new(watch::Sender::new(Vec::new())));
-        let logger = Logger::new(Format::Json, Lines(log.clone())).from_level(config.log_level);
+        let log = Log::default();
+        let logger = log.logger().from_level(config.log_level);
         let (stop, stopped) = oneshot::channel::<()>();
         let (cluster, compiler) = (Cluster::Client(client), compiler());
         let resources = Resources { config, cluster, listener, logger, compiler };
@@ -172,6 +172,11 @@ impl Host {
 }
 
 impl Log {
+    /// What writes it.
+    pub(crate) fn logger(&self) -> Logger {
+        Logger::new(Format::Json, Lines(self.clone()))
+    }
+
     /// All lines so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.0.borrow().clone()

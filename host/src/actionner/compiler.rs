@@ -170,3 +170,75 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
     let current = Some(current.map_or(most, |current| current.min(most)));
     Ok(setrlimit(resource, Rlimit { current, maximum })?)
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::actionner::tests::probe::Probe;
+    use crate::actionner::tests::{compiler, engine};
+
+    /// The same process, after the shell has said so.
+    macro_rules! under {
+        ($limit:literal) => {
+            Compiler(|| {
+                let own = (compiler().0)();
+                let mut command = Command::new("sh");
+                command
+                    .args(["-c", concat!($limit, "; exec \"$@\""), "sh"])
+                    .arg(own.get_program())
+                    .args(own.get_args());
+                command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+                command
+            })
+        };
+    }
+
+    /// Many blocks, each of which changes one of many variables.
+    fn costly() -> Vec<u8> {
+        let block = |at: usize| {
+            let [one, other] = [at * 7_919 % 1_000, at * 104_729 % 1_000];
+            format!(
+                "(if (local.get {one}) (then (local.set {other} (i32.add (local.get {other}) (local.get {one})))))\n"
+            )
+        };
+        let blocks: String = (0..20_000).map(block).collect();
+        let module = format!("(func (local {}) {blocks})", "i32 ".repeat(1_000));
+        Probe { module: module.leak(), ..Probe::default() }.component()
+    }
+
+    async fn check(compiler: Compiler, component: &[u8], expected: Expect) {
+        let settings = engine(1).for_memory(0).settings;
+        let compiled = compiler.compile(settings, component).await;
+        let said = compiled.map_or_else(|error| error.to_string(), |code| format!("code: {}", code.len() > 1_000));
+        // An optimised compiler has less time.
+        expected.assert_eq(&said.replace(&format!("{} seconds", CPU_MAX.as_secs()), "SECONDS seconds"));
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_much_is_given_up() {
+        let (costly, small) = (costly(), Probe::default().component());
+        check(compiler(), &small, expect!["code: true"]).await;
+        check(compiler(), &small[..200], expect!["section range 11..525 is out of bounds (bound = 200)"]).await;
+        check(
+            under!("ulimit -S -t 1"),
+            &costly,
+            expect!["it takes more than SECONDS seconds of computing to compile: split its largest functions"],
+        )
+        .await;
+        check(
+            under!("ulimit -S -d 150000"),
+            &costly,
+            expect!["it takes more than 2048 MiB of memory to compile: split its largest functions"],
+        )
+        .await;
+        check(under!("exit 3"), &small, expect!["the process that compiles it ended early: exit status: 3"]).await;
+        check(
+            Compiler(|| Command::new("/nowhere/at/all")),
+            &small,
+            expect!["the process that compiles it ended early: No such file or directory (os error 2)"],
+        )
+        .await;
+    }
+}

@@ -61,7 +61,7 @@ pub struct Engine {
 pub(super) struct Sized {
     /// The largest memory that it gives.
     memory_bytes_max: usize,
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(super) engine: wasmtime::Engine,
 }
 

@@ -38,14 +38,17 @@ pub(crate) fn silent() -> Reporting {
     Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) }
 }
 
-/// With this test binary in the place of the program, which runs itself to compile components.
-pub(crate) fn engine(concurrency_max: usize) -> Engine {
-    let compiler = Compiler(|| {
+/// This test binary in the place of the program, which runs itself to compile components.
+pub(crate) fn compiler() -> Compiler {
+    Compiler(|| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["actionner::tests::compiles", "--exact"]).env(COMPILES, "1");
         command
-    });
-    Engine::new(concurrency_max, compiler).unwrap()
+    })
+}
+
+pub(crate) fn engine(concurrency_max: usize) -> Engine {
+    Engine::new(concurrency_max, compiler()).unwrap()
 }
 
 #[test]
