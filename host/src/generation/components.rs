@@ -66,8 +66,8 @@ impl Loader {
             let names = pinned.get(&digest).cloned().unwrap_or_default();
             let origin = Origin::File(file);
             let candidate = Candidate::new(origin.clone(), bytes.into(), digest);
-            let candidate = candidate.map_err(|error| Problem::Component { origin, error })?;
-            Ok(Component { names, candidate, described: None })
+            let refuse = |error| Problem::Component { origin, error };
+            candidate.map(|candidate| Component { names, candidate, described: None }).map_err(refuse)
         });
         self.ask_one(policy, reading.await.map_err(|error| Problem::Host(error.to_string()))??).await
     }

@@ -119,7 +119,7 @@ impl Readable<'_> {
 }
 
 fn problem(rule: &str, action: &Action, message: String) -> Problem {
-    Problem::Rule(Diagnostic {
+    Problem::from(Diagnostic {
         severity: Severity::Error,
         message,
         position: Some(action.position.clone()),

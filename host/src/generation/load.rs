@@ -93,10 +93,10 @@ impl Loader {
             Ok(checked) => checked,
             Err(diagnostics) => {
                 // A component that was refused explains why its name is unknown.
-                return Err(diagnostics.into_iter().map(Problem::Rule).chain(warnings).collect());
+                return Err(diagnostics.into_iter().map(Problem::from).chain(warnings).collect());
             }
         };
-        warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        warnings.extend(rule_warnings.into_iter().map(Problem::from));
         warnings.extend(policy.warnings().iter().cloned().map(Problem::Policy));
         let files = inline(&mut rules, &inspections, &policy)?;
         warnings.extend(without_effect(&rules, &inspections));
@@ -263,7 +263,7 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Vec<Problem>> {
 }
 
 fn document(sources: Result<Vec<Source>, Vec<Problem>>) -> Result<Document, Vec<Problem>> {
-    Document::parse(&sources?).map_err(|diagnostics| diagnostics.into_iter().map(Problem::Rule).collect())
+    Document::parse(&sources?).map_err(|diagnostics| diagnostics.into_iter().map(Problem::from).collect())
 }
 
 #[cfg(test)]

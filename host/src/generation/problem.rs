@@ -22,7 +22,7 @@ pub enum Problem {
     },
     /// A rule is wrong.
     #[error("{}", .0.message)]
-    Rule(Diagnostic),
+    Rule(Box<Diagnostic>),
     /// The policy is wrong, or odd.
     #[error("{0}")]
     Policy(PolicyError),
@@ -70,6 +70,12 @@ pub enum Problem {
     /// The configuration names a notifier that does not exist.
     #[error("unknown notifier '{0}' in default_notifiers; the notifiers are {list}", list = notifier_names())]
     Notifier(String),
+}
+
+impl From<Diagnostic> for Problem {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Rule(Box::new(diagnostic))
+    }
 }
 
 impl Problem {

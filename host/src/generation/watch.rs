@@ -246,7 +246,7 @@ mod tests {
         let names = vec![rules.clone(), policy.clone()];
         let mut watch = Watch::over(names, |_, _| Err(notify::Error::new(ErrorKind::MaxFilesWatch))).await;
         let logger = silent().logger;
-        assert_eq!(watch.look(&logger).await.changed_since(&watch.seen), [PathBuf::new(); 0]);
+        assert!(watch.look(&logger).await.changed_since(&watch.seen).is_empty());
         assert_eq!(
             watch.complaint.as_deref(),
             Some("the files can't be watched (OS file watch limit reached.), so changes are noticed within 30 seconds")
