@@ -13,7 +13,7 @@ use host::testing::{Loader, Problem};
 use rules::Event;
 use simulation::Simulation;
 
-use crate::running::{Host, config, told};
+use crate::running::{Host, compiler, config, told};
 
 /// All three actionners, for whatever comes.
 const RULES: &str = "
@@ -138,5 +138,5 @@ pub(crate) fn loader(folder: &Path) -> Loader {
     let metrics = Metrics::new("0", 1).unwrap();
     let reporting = Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) };
     let cache = config.cache_dir.as_deref().map(|directory| Cache::open(directory).unwrap());
-    Loader::new(&config, Cluster::None, Engine::new(1).unwrap(), cache, reporting)
+    Loader::new(&config, Cluster::None, Engine::new(1, compiler()).unwrap(), cache, reporting)
 }

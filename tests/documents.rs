@@ -43,8 +43,8 @@ async fn loader_of(folder: &Path, files: &[&str]) -> Loader {
     fs::write(folder.join("actionners/page.wasm"), PAGE).unwrap();
     fs::write(folder.join("rules.yaml"), "[]").unwrap();
     let mut loader = loader(folder);
-    let (inspections, _) = loader.inspect(&loader.policy().unwrap(), |_| false).await;
-    fs::write(folder.join("policy.yaml"), inspections[0].policy_entry()).unwrap();
+    let page = loader.inspect_file(&loader.policy().unwrap(), &folder.join("actionners/page.wasm")).await.unwrap();
+    fs::write(folder.join("policy.yaml"), page.policy_entry()).unwrap();
     loader.policy_file = Some(folder.join("policy.yaml"));
     let paths = (1..).map(|number| folder.join(format!("rules-{number}.yaml")));
     loader.rules_files = paths
@@ -209,9 +209,10 @@ async fn the_actionner_for_authors_is_one_that_is_built_and_run() {
     let (code, tests) = source.split_once("#[cfg(test)]").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let loader = loader_of(folder.path(), &[]).await;
-    let (inspections, _) = loader.inspect(&loader.policy().unwrap(), |_| false).await;
+    let file = folder.path().join("actionners/page.wasm");
+    let page = loader.inspect_file(&loader.policy().unwrap(), &file).await.unwrap();
     // It differs with each compiler.
-    let entry = inspections[0].policy_entry().replace(&inspections[0].digest, "sha256:…");
+    let entry = page.policy_entry().replace(&page.digest, "sha256:…");
     Document::read("actionners/sdk/README.md").hold(&[
         fenced("rust", code),
         fenced("json", &read("parameters.json")),

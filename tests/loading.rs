@@ -3,14 +3,17 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use host::testing::Config;
+use host::testing::{Cluster, Compiler, Config, Resources, run};
 use serde_json::Value;
 use simulation::Simulation;
+use tokio::net::TcpListener;
 
 use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
-use crate::running::{Host, config, text, told};
+use crate::running::{Host, Log, PATIENCE, compiler, config, text, told};
 
 /// The same component with some of its words changed.
 fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
@@ -49,9 +52,12 @@ async fn check_refused(guest: &str, component: &[u8], policy: Option<&str>, expe
     expected.assert_eq(&said(&lines, folder.path()));
 }
 
-/// No rule needs the guest: it is reported, and all else works.
-async fn check_passed_over(component: &[u8], expected: &Expect) {
+/// No rule needs the guest: what shows without running it is reported, and all else works.
+async fn check_passed_over(component: &[u8], policy: Option<&str>, expected: &Expect) {
     let folder = folder("hostile:any", component, "    limits: {cpu: 1s}\n");
+    if let Some(policy) = policy {
+        fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    }
     let only_good = rules("hostile:any").split("- rule: Bad").next().unwrap().to_owned();
     fs::write(folder.path().join("rules.yaml"), only_good).unwrap();
     let host = start(config(folder.path())).await.unwrap_or_else(|lines| panic!("{}", told(&lines)));
@@ -64,11 +70,12 @@ async fn check_passed_over(component: &[u8], expected: &Expect) {
 
 #[tokio::test]
 async fn what_is_no_component_is_named_and_passed_over() {
-    check_passed_over(b"\0asm but not for long", &expect![[r#"
+    check_passed_over(b"\0asm but not for long", None, &expect![[r#"
         warn actionners: the file is WebAssembly of a version of the binary format that this host does not read: build it with a newer toolchain file="actionners/guest.wasm"
     "#]]).await;
     check_passed_over(
         b"",
+        Some("actionners: {}\n"),
         &expect![[r#"
         warn actionners: the file is empty: build or copy the component anew file="actionners/guest.wasm"
     "#]],
@@ -86,13 +93,33 @@ async fn what_is_no_component_is_an_error_where_a_rule_needs_it() {
 
 #[tokio::test]
 async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
-    check_passed_over(guest!("trap"), &expect![[r#"
-        warn actionners: the policy has no entry for 'hostile:trap'; this one would grant what it imports, read it before you add it:
-        actionners:
-          hostile:trap:
-            digest: DIGEST
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
-         file="actionners/guest.wasm"
+    check_passed_over(guest!("trap"), Some("actionners: {}\n"), &expect![[r#"
+        warn actionners: no entry of the policy names this component's digest, DIGEST, so it is not looked into; `falco-talon actionners inspect actionners/guest.wasm` prints what it asks for, and an entry file="actionners/guest.wasm"
+    "#]]).await;
+}
+
+#[tokio::test]
+async fn a_component_that_no_rule_needs_is_held_against_its_entry() {
+    check_passed_over(guest!("trap"), None, &expect![""]).await;
+    check_passed_over(guest!("names"), None, &expect![[r#"
+        warn actionners: 'hostile:any' imports more than the policy grants it:
+          `hostile:any` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
+          kubernetes: [{verbs: [get], resources: [pods], scope: event-target}]
+          `hostile:any` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
+          kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}]
+          Where the toolchain imports whole interfaces: build it against a copy of `wit/` that has only the functions that it calls; or write `ungranted: deny` into its entry, and it is loaded with these always denied file="actionners/guest.wasm"
+    "#]]).await;
+}
+
+/// It takes minutes to compile, and longer than any test.
+#[tokio::test]
+async fn what_is_costly_to_compile_costs_nothing_unless_it_is_wanted() {
+    let bomb = component(&bomb(1_000_000));
+    check_passed_over(&bomb, Some("actionners: {}\n"), &expect![[r#"
+        warn actionners: no entry of the policy names this component's digest, DIGEST, so it is not looked into; `falco-talon actionners inspect actionners/guest.wasm` prints what it asks for, and an entry file="actionners/guest.wasm"
+    "#]]).await;
+    check_passed_over(&bomb, None, &expect![[r#"
+        warn actionners: the component does not fit this host: it does not export `falco-talon:actionner/action@1.0.0`: build it for the world `actionner` of the contract file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -133,47 +160,47 @@ async fn another_component_than_the_policy_names_is_refused() {
     let component = guest!("trap");
     let of_another = policy("hostile:trap", b"another", "    limits: {cpu: 1s}\n");
     check_refused("hostile:trap", component, Some(&of_another), &expect![[r#"
-        error actionners: the policy's entry for 'hostile:trap' is for DIGEST, this component is DIGEST file="actionners/guest.wasm"
+        error rules: unknown actionner action="Do harm" actionner="hostile:trap" position="rules.yaml:9:36" rule="Bad"
+        error actionners: no entry of the policy names this component's digest, DIGEST, so it is not looked into; the digest in the entry for 'hostile:trap' is no file's; `falco-talon actionners inspect actionners/guest.wasm` prints what it asks for, and an entry file="actionners/guest.wasm"
     "#]]).await;
 }
 
 #[tokio::test]
 async fn a_component_without_an_entry_is_refused_and_told_one() {
     check_refused("hostile:names", guest!("names"), Some("actionners: {}\n"), &expect![[r#"
-        error actionners: the policy has no entry for 'hostile:names'; this one would grant what it imports, read it before you add it:
-        actionners:
-          hostile:names:
-            digest: DIGEST
-            kubernetes:   # put in what it really needs
-              - {verbs: [delete], resources: [pods], scope: event-target}
-              - {verbs: [get], resources: [pods], scope: event-target}
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
-         file="actionners/guest.wasm"
+        error rules: unknown actionner action="Do harm" actionner="hostile:names" position="rules.yaml:9:36" rule="Bad"
+        error actionners: no entry of the policy names this component's digest, DIGEST, so it is not looked into; `falco-talon actionners inspect actionners/guest.wasm` prints what it asks for, and an entry file="actionners/guest.wasm"
     "#]]).await;
 }
 
 #[tokio::test]
 async fn a_name_that_rules_could_not_write_is_refused() {
-    check_passed_over(&patched(guest!("trap"), "hostile:trap", "HOSTILE:TRAP"), &expect![[r#"
-        warn actionners: the component describes itself wrongly: `name`: "HOSTILE:TRAP" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
+    let named = |name: &str| patched(guest!("trap"), "hostile:trap", name);
+    check_refused("hostile:any", &named("HOSTILE:TRAP"), None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:any" position="rules.yaml:9:36" rule="Bad"
+        error actionners: the component describes itself wrongly: `name`: "HOSTILE:TRAP" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
     "#]]).await;
-    check_passed_over(&patched(guest!("trap"), "hostile:trap", "hostile\u{1b}[0mX"), &expect![[r#"
-        warn actionners: the component describes itself wrongly: `name`: "hostile\u{1b}[0mX" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
+    check_refused("hostile:any", &named("hostile\u{1b}[0mX"), None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:any" position="rules.yaml:9:36" rule="Bad"
+        error actionners: the component describes itself wrongly: `name`: "hostile\u{1b}[0mX" is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together file="actionners/guest.wasm"
+    "#]]).await;
+    check_refused("hostile:any", guest!("trap"), None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:any" position="rules.yaml:9:36" rule="Bad"
+        error actionners: the policy's entry for 'hostile:any' names this component's digest, and the component calls itself 'hostile:trap' file="actionners/guest.wasm"
     "#]]).await;
 }
 
 #[tokio::test]
 async fn a_schema_that_is_none_is_refused() {
     const SCHEMA: &str = r#"{"type": "object", "additionalProperties": false}"#;
-    check_passed_over(
-        &patched(guest!("trap"), SCHEMA, &SCHEMA.replace("object", "abject")),
-        &expect![[r#"
-            warn actionners: the component describes itself wrongly: `parameters_schema`: /type: "abject" is not a type; did you mean 'object'? file="actionners/guest.wasm"
-        "#]],
-    )
-    .await;
-    check_passed_over(&patched(guest!("trap"), SCHEMA, &SCHEMA.replace('{', "(")), &expect![[r#"
-        warn actionners: the component describes itself wrongly: `parameters_schema`: "(\"type\": \"object\", \"additionalProperties\": false}" is not of type "object" file="actionners/guest.wasm"
+    let with = |schema: &str| patched(guest!("trap"), SCHEMA, schema);
+    check_refused("hostile:trap", &with(&SCHEMA.replace("object", "abject")), None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:trap" position="rules.yaml:9:36" rule="Bad"
+        error actionners: the component describes itself wrongly: `parameters_schema`: /type: "abject" is not a type; did you mean 'object'? file="actionners/guest.wasm"
+    "#]]).await;
+    check_refused("hostile:trap", &with(&SCHEMA.replace('{', "(")), None, &expect![[r#"
+        error rules: unknown actionner action="Do harm" actionner="hostile:trap" position="rules.yaml:9:36" rule="Bad"
+        error actionners: the component describes itself wrongly: `parameters_schema`: "(\"type\": \"object\", \"additionalProperties\": false}" is not of type "object" file="actionners/guest.wasm"
     "#]]).await;
 }
 
@@ -185,6 +212,85 @@ async fn a_name_can_be_taken_once() {
     expect![[r#"
         warn actionners: there is another actionner 'hostile:trap' already; each name can be taken once file="actionners/second.wasm"
     "#]].assert_eq(&said(&host.stop().await, folder.path()));
+}
+
+/// A module of one function of so many bytes, in which each of many blocks changes one of many variables.
+fn bomb(bytes: usize) -> Vec<u8> {
+    const VARIABLES: u32 = 2_000;
+    let mut code = [number(1), number(VARIABLES), vec![0x7f]].concat();
+    let mut at = 0_u32;
+    while code.len() < bytes {
+        let [one, other, third] = [(7_919, 0), (104_729, 13), (31, 7)]
+            .map(|(times, more)| number(at.wrapping_mul(times).wrapping_add(more) % VARIABLES));
+        // if (one) { other = other * third + one }
+        for part in [&[0x20][..], &one, &[0x04, 0x40, 0x20], &other, &[0x20], &third, &[0x6c, 0x20], &one] {
+            code.extend(part);
+        }
+        code.extend([&[0x6a, 0x21][..], &other, &[0x0b]].concat());
+        at += 1;
+    }
+    code.push(0x0b);
+    let body = [number(u32::try_from(code.len()).unwrap()), code].concat();
+    let sections = [(1, vec![1, 0x60, 0, 0]), (3, vec![1, 0]), (10, [vec![1], body].concat())];
+    let sections = sections.map(|(id, bytes)| section(id, &bytes)).concat();
+    [b"\0asm\x01\0\0\0".to_vec(), sections].concat()
+}
+
+/// One of a module alone.
+fn component(module: &[u8]) -> Vec<u8> {
+    [b"\0asm\x0d\0\x01\0".to_vec(), section(1, module)].concat()
+}
+
+fn section(id: u8, bytes: &[u8]) -> Vec<u8> {
+    [vec![id], number(u32::try_from(bytes.len()).unwrap()), bytes.to_vec()].concat()
+}
+
+/// As WebAssembly writes it (LEB128).
+fn number(mut left: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while left >= 0x80 {
+        bytes.push((left & 0x7f) as u8 | 0x80);
+        left >>= 7;
+    }
+    bytes.push(left as u8);
+    bytes
+}
+
+/// A host that is told to stop before it takes events.
+async fn stops_while_it_starts(folder: &Path, compiler: Compiler) {
+    let log = Log::default();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+    let mut config = config(folder);
+    config.cache_dir = None;
+    let (logger, cluster) = (log.logger(), Cluster::Client(simulation.client()));
+    let resources = Resources { config, cluster, listener, logger, compiler };
+    // The runtime of the host goes on meanwhile, or the signal would never be seen.
+    let ended = tokio::time::timeout(PATIENCE, run(resources, tokio::time::sleep(Duration::from_millis(300)))).await;
+    ended.unwrap().unwrap();
+    assert!(log.lines().iter().all(|line| line["message"] != "http"), "{:?}", log.lines());
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_rules_does_not_keep_it_from_stopping() {
+    let folder = folder("hostile:trap", guest!("trap"), "    limits: {cpu: 1s}\n");
+    let rules = folder.path().join("rules.yaml");
+    fs::remove_file(&rules).unwrap();
+    assert!(Command::new("mkfifo").arg(&rules).status().unwrap().success());
+    stops_while_it_starts(folder.path(), compiler()).await;
+    // Whoever reads it reads to the end.
+    drop(fs::OpenOptions::new().write(true).open(&rules).unwrap());
+}
+
+#[tokio::test]
+async fn what_is_still_compiled_does_not_keep_it_from_stopping() {
+    let folder = folder("hostile:trap", guest!("trap"), "    limits: {cpu: 1s}\n");
+    let never = Compiler(|| {
+        let mut command = Command::new("sleep");
+        command.arg("1000");
+        command
+    });
+    stops_while_it_starts(folder.path(), never).await;
 }
 
 /// A host with a cache of its own, started and stopped.

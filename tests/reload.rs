@@ -32,9 +32,15 @@ struct Reloading {
 impl Reloading {
     /// A host with one rule, in a folder that `lay_out` has filled.
     async fn start(lay_out: impl FnOnce(&Path)) -> Reloading {
+        Self::start_at("rules.yaml", lay_out).await
+    }
+
+    /// The same, where the rules lie at another place of the folder.
+    async fn start_at(rules: &str, lay_out: impl FnOnce(&Path)) -> Reloading {
         let folder = tempfile::tempdir().unwrap();
         lay_out(folder.path());
         let mut config = config(folder.path());
+        config.rules_files = vec![folder.path().join(rules)];
         config.watch_rules = true;
         config.deduplication.window = std::time::Duration::ZERO;
         let simulation = Simulation::from_yaml(CLUSTER).unwrap();
@@ -124,5 +130,127 @@ async fn a_missing_file_leaves_the_old_rules_in_force() {
     reloading.host.log.line("rules", |line| text(line, "error") == "invalid rules").await;
     fs::write(&path, rules(2, "second")).unwrap();
     reloading.loaded(2).await;
+    reloading.check_in_force("second").await;
+}
+
+/// `link` leads to a folder, and from now on to another one.
+fn swap(link: &Path, to: &str) {
+    let unfinished = link.with_file_name("unfinished");
+    symlink(to, &unfinished).unwrap();
+    fs::rename(unfinished, link).unwrap();
+}
+
+fn write_in(folder: &Path, rules: &str) {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("rules.yaml"), rules).unwrap();
+}
+
+#[tokio::test]
+async fn a_link_to_a_folder_is_swapped_as_git_sync_does() {
+    let lay_out = |folder: &Path| {
+        write_in(&folder.join("worktrees/1/talon"), &rules(1, "first"));
+        symlink("worktrees/1", folder.join("current")).unwrap();
+    };
+    let reloading = Reloading::start_at("current/talon/rules.yaml", lay_out).await;
+    let folder = reloading.folder.path();
+    for count in 2..=4 {
+        let worktree = format!("worktrees/{count}");
+        write_in(&folder.join(&worktree).join("talon"), &rules(count, "another"));
+        swap(&folder.join("current"), &worktree);
+        fs::remove_dir_all(folder.join(format!("worktrees/{}", count - 1))).unwrap();
+        reloading.loaded(count).await;
+    }
+    // What lies behind the last link is watched as what lay behind the first one was.
+    fs::write(folder.join("worktrees/4/talon/rules.yaml"), rules(5, "last")).unwrap();
+    reloading.loaded(5).await;
+    reloading.check_in_force("last").await;
+}
+
+#[tokio::test]
+async fn a_config_map_has_items_with_folders_in_their_paths() {
+    let lay_out = |folder: &Path| {
+        write_in(&folder.join("..1/talon"), &rules(1, "first"));
+        symlink("..1", folder.join("..data")).unwrap();
+        symlink("..data/talon", folder.join("talon")).unwrap();
+    };
+    let reloading = Reloading::start_at("talon/rules.yaml", lay_out).await;
+    let folder = reloading.folder.path();
+    for count in 2..=3 {
+        let version = format!("..{count}");
+        write_in(&folder.join(&version).join("talon"), &rules(count, "another"));
+        swap(&folder.join("..data"), &version);
+        fs::remove_dir_all(folder.join(format!("..{}", count - 1))).unwrap();
+        reloading.loaded(count).await;
+    }
+    reloading.check_in_force("another").await;
+}
+
+#[tokio::test]
+async fn a_folder_is_made_anew() {
+    let reloading = Reloading::start_at("etc/talon/rules.yaml", |folder| {
+        write_in(&folder.join("etc/talon"), &rules(1, "first"));
+    })
+    .await;
+    let etc = reloading.folder.path().join("etc");
+    fs::remove_dir_all(&etc).unwrap();
+    reloading.host.log.line("rules", |line| text(line, "error") == "invalid rules").await;
+    write_in(&etc.join("talon"), &rules(2, "second"));
+    reloading.loaded(2).await;
+    fs::rename(&etc, reloading.folder.path().join("old")).unwrap();
+    write_in(&etc.join("talon"), &rules(3, "third"));
+    reloading.loaded(3).await;
+    fs::write(etc.join("talon/rules.yaml"), rules(4, "fourth")).unwrap();
+    reloading.loaded(4).await;
+    reloading.check_in_force("fourth").await;
+}
+
+#[tokio::test]
+async fn policy_and_actionners_lie_behind_links_too() {
+    let write = |folder: &Path, namespaces: &str, component: &[u8]| {
+        fs::create_dir_all(folder.join("actionners")).unwrap();
+        fs::write(folder.join("policy.yaml"), format!("protected: {{namespaces: [{namespaces}]}}\n")).unwrap();
+        fs::write(folder.join("actionners/one.wasm"), component).unwrap();
+    };
+    let reloading = Reloading::start(|folder| {
+        write_rules(folder);
+        write(&folder.join("..1"), "a", b"first");
+        symlink("..1", folder.join("..data")).unwrap();
+        symlink("..data/policy.yaml", folder.join("policy.yaml")).unwrap();
+        symlink("..data/actionners", folder.join("actionners")).unwrap();
+    })
+    .await;
+    let folder = reloading.folder.path();
+    let changed = |name: &'static str| {
+        reloading.host.log.line("rules", move |line| {
+            text(line, "result") == "changes detected" && text(line, "files").ends_with(name)
+        })
+    };
+    write(&folder.join("..2"), "b", b"first");
+    swap(&folder.join("..data"), "..2");
+    changed("/policy.yaml").await;
+    write(&folder.join("..3"), "b", b"second");
+    swap(&folder.join("..data"), "..3");
+    changed("/actionners/one.wasm").await;
+    reloading.check_in_force("first").await;
+}
+
+#[tokio::test]
+async fn what_is_not_named_does_not_count() {
+    let reloading = Reloading::start(write_rules).await;
+    let folder = reloading.folder.path().to_owned();
+    let grows = tokio::spawn(async move {
+        let mut log = fs::File::create(folder.join("audit.log")).unwrap();
+        loop {
+            std::io::Write::write_all(&mut log, b"a line\n").unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    });
+    fs::write(reloading.folder.path().join("rules.yaml"), rules(2, "second")).unwrap();
+    reloading.loaded(2).await;
+    grows.abort();
+    let detected = |line: &&serde_json::Value| text(line, "result") == "changes detected";
+    let lines = reloading.host.log.lines();
+    let files: Vec<_> = lines.iter().filter(detected).map(|line| text(line, "files").to_owned()).collect();
+    assert_eq!(files, [reloading.folder.path().join("rules.yaml").display().to_string()]);
     reloading.check_in_force("second").await;
 }

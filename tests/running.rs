@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::testing::Cluster;
 use host::testing::Config;
+use host::testing::{Compiler, serve_one};
 use host::testing::{Format, Logger};
 use host::testing::{Resources, RunError, run};
 use serde_json::Value;
@@ -21,7 +23,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says to a process of this test binary that it is one that compiles.
+const COMPILES: &str = "FALCO_TALON_TEST_COMPILES";
 
 /// A host that runs until it is stopped.
 pub(crate) struct Host {
@@ -32,7 +37,7 @@ pub(crate) struct Host {
 }
 
 /// What the host has logged, as JSON objects. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Log(Arc<watch::Sender<Vec<Value>>>);
 
 /// Takes the lines, each of which is written whole.
@@ -74,6 +79,22 @@ fn cache_dir() -> PathBuf {
     directory
 }
 
+/// Stands in for the program, which runs itself to compile components: this test binary.
+pub(crate) fn compiler() -> Compiler {
+    Compiler(|| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["running::compiles", "--exact"]).env(COMPILES, "1");
+        command
+    })
+}
+
+#[test]
+fn compiles() {
+    if std::env::var_os(COMPILES).is_some() {
+        serve_one().unwrap();
+    }
+}
+
 impl Host {
     /// Start a host and wait until it takes events.
     ///
@@ -81,10 +102,11 @@ impl Host {
     pub(crate) async fn start(config: Config, client: kube::Client) -> Result<Host, Log> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let log = Log(Arc::new(watch::Sender::new(Vec::new())));
-        let logger = Logger::new(Format::Json, Lines(log.clone())).from_level(config.log_level);
+        let log = Log::default();
+        let logger = log.logger().from_level(config.log_level);
         let (stop, stopped) = oneshot::channel::<()>();
-        let resources = Resources { config, cluster: Cluster::Client(client), listener, logger };
+        let (cluster, compiler) = (Cluster::Client(client), compiler());
+        let resources = Resources { config, cluster, listener, logger, compiler };
         let shutdown = async move { drop(stopped.await) };
         let mut task = tokio::spawn(run(resources, shutdown));
         let up = log.line("http", |line| text(line, "result").starts_with("Falco Talon is up"));
@@ -150,6 +172,11 @@ impl Host {
 }
 
 impl Log {
+    /// What writes it.
+    pub(crate) fn logger(&self) -> Logger {
+        Logger::new(Format::Json, Lines(self.clone()))
+    }
+
     /// All lines so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.0.borrow().clone()

@@ -7,6 +7,7 @@
 //! of the policy, whatever the component does. Which event calls what is the pipeline's.
 
 mod cache;
+mod compiler;
 mod component;
 mod contract;
 mod description;
@@ -15,7 +16,9 @@ mod error;
 mod features;
 mod file;
 mod instance;
+mod settings;
 mod state;
+mod waitless;
 mod wasi;
 
 #[cfg(test)]
@@ -24,13 +27,15 @@ pub(crate) mod tests;
 use std::sync::Arc;
 
 use policy::{Entry, Grants, Import, ObjectTarget, Policy};
+use rules::ActionnerName;
 use tokio::sync::Semaphore;
 
 use crate::capability::{Call, ExportsPre};
 
 pub use cache::Cache;
+pub use compiler::{Compiler, serve_one};
 pub use component::digest;
-pub(crate) use component::{BYTES_MAX, Inspection, Origin};
+pub(crate) use component::{BYTES_MAX, Candidate, Inspection, Origin};
 pub(crate) use description::{Description, OutputUse, SCHEMA};
 pub use engine::Engine;
 pub(crate) use error::LoadError;
@@ -66,17 +71,37 @@ impl Actionner {
     ///
     /// Where the policy has no entry for it, forbids it, names another digest, or grants less than it imports.
     pub fn admit(inspection: &Inspection, policy: &Policy) -> Result<Arc<Grants>, LoadError> {
-        let name = inspection.description.name.clone();
+        let Inspection { description, imports, digest, origin, .. } = inspection;
+        Self::admit_as(&description.name, imports, digest, origin, policy)
+    }
+
+    /// The same for a component that has not said yet what it is, and that an entry of the policy takes for `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::admit`].
+    pub fn admit_as(
+        name: &ActionnerName,
+        imports: &[Import],
+        digest: &str,
+        origin: &Origin,
+        policy: &Policy,
+    ) -> Result<Arc<Grants>, LoadError> {
+        let name = name.clone();
         let grants = match policy.entry(&name) {
             Entry::Granted(grants) => grants,
             Entry::Forbidden => return Err(LoadError::Forbidden { name }),
-            Entry::Missing => return Err(LoadError::NoPolicy { suggestion: inspection.policy_entry(), name }),
+            Entry::Missing => return Err(LoadError::NoPolicy { name }),
         };
-        component::check_digest(inspection, &grants)?;
-        let missing = policy.missing_grants(&name, &inspection.imports);
+        // The program's own components are known by being part of it; all others by their digest.
+        let expected = grants.digest.as_deref().or((*origin == Origin::Bundled).then_some(digest));
+        if expected != Some(digest) {
+            let expected = expected.unwrap_or("no digest").to_owned();
+            return Err(LoadError::WrongDigest { name, expected, digest: digest.to_owned() });
+        }
+        let missing = policy.missing_grants(&name, imports);
         if !missing.is_empty() {
-            let is_of_program = inspection.origin == Origin::Bundled;
-            return Err(LoadError::MissingGrants { name, missing, is_of_program });
+            return Err(LoadError::MissingGrants { name, missing, is_of_program: *origin == Origin::Bundled });
         }
         Ok(grants)
     }
@@ -92,7 +117,7 @@ impl Actionner {
         inspection: Inspection,
         grants: Arc<Grants>,
     ) -> Result<Self, LoadError> {
-        let (pre, memories) = inspection.link(engine.for_memory(grants.limits.memory_bytes_max), cache).await?;
+        let (pre, memories) = inspection.link(engine, grants.limits.memory_bytes_max, cache).await?;
         let ungranted = grants.ungranted(&inspection.imports);
         let mut imports = inspection.imports;
         imports.retain(|import| !ungranted.contains(import));

@@ -32,6 +32,8 @@ use clap_complete::Shell;
 
 use files::Files;
 
+use crate::actionner::serve_one;
+
 /// A response engine for Falco, with actionners in a WebAssembly sandbox.
 #[derive(Debug, Parser)]
 #[command(name = "falco-talon", disable_version_flag = true, arg_required_else_help = true)]
@@ -62,6 +64,9 @@ enum Command {
     Config(config::Command),
     /// Show the whole journey of an event, against a simulated cluster
     Demo(demo::Demo),
+    /// Compile a component for the process that started this one
+    #[command(hide = true)]
+    Compile,
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -85,6 +90,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
             Ok(())
         }
         Command::Demo(demo) => demo::run(&demo).await,
+        // Nobody reads what it could say of an error but that it failed.
+        Command::Compile => serve_one().map_err(|_| ExitCode::FAILURE),
         Command::Version => {
             version::run();
             Ok(())

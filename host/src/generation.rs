@@ -8,12 +8,17 @@ mod problem;
 
 mod loaded;
 
-pub(crate) mod component_file;
+mod component_file;
 
 mod inline;
 mod needs;
 
 mod load;
+
+mod components;
+
+mod ways;
+
 mod watch;
 
 pub use load::Loader;

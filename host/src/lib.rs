@@ -48,7 +48,7 @@ pub use cli::{Arguments, run};
 ///
 /// Not an interface: it changes with the host.
 pub mod testing {
-    pub use crate::actionner::{Actionner, Cache, Engine, Invocation, Outcome, digest};
+    pub use crate::actionner::{Actionner, Cache, Compiler, Engine, Invocation, Outcome, digest, serve_one};
     pub use crate::capability::Call;
     pub use crate::cli::{catalogue, config as configuration};
     pub use crate::clients::{Clients, Cluster};

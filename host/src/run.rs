@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
-use crate::actionner::{Cache, Engine};
+use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::generation::{Generation, Loader, Watch};
@@ -32,6 +32,8 @@ pub struct Resources {
     pub listener: TcpListener,
     /// Where the host says what it does.
     pub logger: Logger,
+    /// What compiles components that are not the program's own.
+    pub compiler: Compiler,
 }
 
 /// The host did not start. Its log says what is wrong in detail.
@@ -61,16 +63,25 @@ impl RunError {
 ///
 /// Where it does not start; once it has, it ends well.
 pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
-    let Resources { config, cluster, listener, logger } = resources;
+    let Resources { config, cluster, listener, logger, compiler } = resources;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
     let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
-    let engine = Engine::new(config.concurrency_events_max).map_err(machine)?;
+    let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
     if let Some(refusal) = engine.refusal() {
         logger.line(Level::Warn, "init").error(&refusal).write();
     }
     let loader = Loader::new(&config, cluster, engine, cache(&config, &logger), reporting.clone());
-    let generation = Arc::new(ArcSwap::from_pointee(load(&loader).await?));
-    let watch = if config.watch_rules { Some(Watch::new(&loader, &generation.load()).map_err(machine)?) } else { None };
+    let mut shutdown = Box::pin(shutdown);
+    let begin = async {
+        let watch = if config.watch_rules { Some(Watch::new(&loader).await) } else { None };
+        Ok((watch, load(&loader).await?))
+    };
+    let (watch, generation) = tokio::select! {
+        begun = begin => begun?,
+        // Nothing was accepted yet.
+        () = &mut shutdown => return Ok(()),
+    };
+    let generation = Arc::new(ArcSwap::from_pointee(generation));
     if watch.is_some() {
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }

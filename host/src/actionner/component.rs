@@ -4,16 +4,17 @@
 //! All of this happens before any capability is linked. What a component may do is not
 //! looked at here, except that nothing outside the contract is ever offered to it.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use policy::{Grants, Import, Interface, is_wasi};
+use bytes::Bytes;
+use policy::{Import, Interface, is_wasi};
 use ring::digest::{SHA256, digest as hash};
 use wasmtime::component::{Component, Linker};
 
 use super::cache::Cache;
+use super::compiler::CompileError;
 use super::contract::Misfit;
 use super::description::Description;
 use super::engine::{Engine, MEMORIES_MAX};
@@ -34,7 +35,18 @@ pub enum Origin {
     File(PathBuf),
 }
 
-/// A component that is known, before the policy is asked. It need not be compiled for that.
+/// A component as far as it is known without running it, which costs next to nothing.
+pub struct Candidate {
+    /// What it imports from the contract.
+    pub(crate) imports: Vec<Import>,
+    /// `sha256:` and the digest.
+    pub(crate) digest: String,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+    bytes: Bytes,
+}
+
+/// A component that has said what it is, before the policy is asked. It need not be compiled for that.
 pub struct Inspection {
     /// What it says of itself.
     pub description: Description,
@@ -51,7 +63,9 @@ pub struct Inspection {
 
 /// A component, compiled as soon as that is needed.
 pub(super) struct Code {
-    bytes: Cow<'static, [u8]>,
+    bytes: Bytes,
+    /// Those of others are compiled apart.
+    is_own: bool,
     /// By the engine that it described itself on, which need not be the one that runs it.
     compiled: Option<Component>,
 }
@@ -67,36 +81,50 @@ pub fn digest(bytes: &[u8]) -> String {
     text
 }
 
+impl Candidate {
+    /// Look at a component of this digest.
+    ///
+    /// # Errors
+    ///
+    /// What the file is that is no component, and where a component does not fit the contract.
+    pub fn new(origin: Origin, bytes: Bytes, digest: String) -> Result<Self, LoadError> {
+        Ok(Self { imports: check(&bytes)?, digest, origin, bytes })
+    }
+
+    /// What a file is that is no component, as far as its beginning shows.
+    pub fn refusal(bytes: &[u8]) -> Option<LoadError> {
+        file::check(bytes).err().map(LoadError::from)
+    }
+}
+
 impl Inspection {
-    /// Find out what a component imports, and what it says of itself: from `described` where that is known, else from
-    /// the cache, else by asking it.
+    /// Find out what a component says of itself: from `described` where that is known, else from the cache, else by
+    /// asking it.
     ///
     /// `call` is what its capabilities see meanwhile; its grants must allow nothing, and their limits hold.
     ///
     /// # Errors
     ///
-    /// Where it is not a component of the contract, or says of itself what can't be.
+    /// Where it can't be compiled or asked, or says of itself what can't be.
     pub async fn new(
         engine: &Engine,
         cache: Option<&Cache>,
-        origin: Origin,
-        bytes: Cow<'static, [u8]>,
+        candidate: Candidate,
         described: Option<&str>,
         call: Call,
     ) -> Result<Self, LoadError> {
-        let digest = digest(&bytes);
-        let imports = check(&bytes)?;
+        let Candidate { imports, digest, origin, bytes } = candidate;
         let memory_bytes_max = call.grants().limits.memory_bytes_max;
         if let Some(bytes) = features::memory_at_start(&bytes).filter(|bytes| *bytes > memory_bytes_max as u64) {
             return Err(LoadError::Memory { bytes, bytes_max: memory_bytes_max, digest });
         }
-        let mut code = Code { bytes, compiled: None };
+        let mut code = Code { bytes, is_own: origin == Origin::Bundled, compiled: None };
         let known = described.map(str::to_owned).or_else(|| cache?.description(&digest));
         let mut is_new = false;
         let text = match known {
             Some(text) => text,
             None => {
-                let component = code.compile(engine.for_memory(memory_bytes_max), cache, &digest).await?;
+                let component = code.compile(engine, memory_bytes_max, cache, &digest).await?;
                 let pre = link(&component, &imports)?;
                 let _place = engine.place(memories(&component)?).await;
                 let described = instance::describe(&pre, call).await;
@@ -116,13 +144,14 @@ impl Inspection {
 
     /// Compile it, where it is not yet, and link what it imports, once the policy was found to grant it.
     ///
-    /// `engine` is the one that runs it. Returns how many memories it has, too.
+    /// A call of it may have so much memory. Returns how many memories it has, too.
     pub(super) async fn link(
         &self,
-        engine: &wasmtime::Engine,
+        engine: &Engine,
+        memory_bytes_max: usize,
         cache: Option<&Cache>,
     ) -> Result<(ExportsPre<State>, u32), LoadError> {
-        let component = self.code.compile(engine, cache, &self.digest).await?;
+        let component = self.code.compile(engine, memory_bytes_max, cache, &self.digest).await?;
         Ok((link(&component, &self.imports)?, memories(&component)?))
     }
 
@@ -132,46 +161,39 @@ impl Inspection {
     }
 }
 
-/// The program's own components are known by being part of it; all others by their digest.
-pub(super) fn check_digest(inspection: &Inspection, grants: &Grants) -> Result<(), LoadError> {
-    let (name, digest) = (inspection.description.name.clone(), inspection.digest.clone());
-    match &grants.digest {
-        Some(expected) if *expected != digest => {
-            Err(LoadError::WrongDigest { name, expected: expected.clone(), digest })
-        }
-        None if inspection.origin != Origin::Bundled => Err(LoadError::NoDigest { name, digest }),
-        _ => Ok(()),
-    }
-}
-
 impl Code {
-    /// The component as compiled by `engine`.
-    pub(super) async fn compile(
+    /// The component as compiled for calls that may have so much memory.
+    async fn compile(
         &self,
-        engine: &wasmtime::Engine,
+        engine: &Engine,
+        memory_bytes_max: usize,
         cache: Option<&Cache>,
         digest: &str,
     ) -> Result<Component, LoadError> {
+        let on = engine.for_memory(memory_bytes_max);
         if let Some(component) = &self.compiled
-            && wasmtime::Engine::same(component.engine(), engine)
+            && wasmtime::Engine::same(component.engine(), &on.engine)
         {
             return Ok(component.clone());
         }
-        if let Some(component) = cache.and_then(|cache| cache.get(engine, digest)) {
+        if let Some(component) = cache.and_then(|cache| cache.get(&on.engine, digest)) {
             return Ok(component);
         }
-        let (compiler, bytes) = (engine.clone(), self.bytes.clone());
-        // Compiling takes long, and events go on being handled meanwhile.
-        let compiling = tokio::task::spawn_blocking(move || Component::from_binary(&compiler, &bytes));
-        let compiled = compiling.await.map_err(|error| LoadError::Compile(error.to_string()))?;
-        let component = compiled.map_err(|error| match features::check(&self.bytes, features::OF_ENGINE) {
-            Err(error) => error.into(),
-            // What is left are the limits of a place.
-            Ok(()) => LoadError::TooMuch(one_line(&error.root_cause().to_string())),
+        let compiled = match self.is_own {
+            true => engine.compile_own(on, self.bytes.clone()).await,
+            false => engine.compile_foreign(on, &self.bytes).await,
+        };
+        let component = compiled.map_err(|error| match error {
+            CompileError::Refused(words) => match features::check(&self.bytes, features::OF_ENGINE) {
+                Err(error) => error.into(),
+                // What is left are the limits of a place.
+                Ok(()) => LoadError::TooMuch(one_line(&words)),
+            },
+            other => LoadError::Compile(other),
         })?;
         if let Some(cache) = cache {
             // A full or read-only disk costs the next start some time, and nothing else.
-            let _ = cache.put(engine, digest, &component);
+            let _ = cache.put(&on.engine, digest, &component);
         }
         Ok(component)
     }

@@ -7,14 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use tokio::task::spawn_blocking;
+use wasmtime::component::Component;
+use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::compiler::{CompileError, Compiler};
+use super::settings::Settings;
 
 /// How often a running component is asked whether it may go on.
 const EPOCH: Duration = Duration::from_millis(10);
-
-/// Each level of a call inside a component needs some of this; recursion past it is a trap.
-const STACK_BYTES_MAX: usize = 512 * 1024;
 
 /// What 32 bits can address, and the most that a policy grants.
 const MEMORY_BYTES_MAX: usize = 4 << 30;
@@ -35,16 +38,31 @@ pub(super) const MEMORIES_MAX: u32 = 4;
 pub(super) const TABLES_MAX: u32 = 16;
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
 
+/// Components that are compiled at once, each on some threads.
+const COMPILED_AT_ONCE_MAX: usize = 2;
+
 /// The engines, shared by all components.
 #[derive(Clone)]
 pub struct Engine {
-    /// Each with the largest memory that it gives, smaller ones first. The last one gives all that can be granted.
-    engines: Vec<(usize, wasmtime::Engine)>,
+    /// Smaller ones first. The last one gives all that can be granted.
+    engines: Vec<Sized>,
+    compiler: Compiler,
+    /// To compile something.
+    turns: Arc<Semaphore>,
     /// As many as calls may run at once.
     places: Arc<Semaphore>,
     /// What there is of memories besides one for each place.
     memories: Arc<Semaphore>,
     refusal: Option<Refusal>,
+}
+
+/// One of the engines.
+#[derive(Clone)]
+pub(super) struct Sized {
+    /// The largest memory that it gives.
+    memory_bytes_max: usize,
+    pub(super) settings: Settings,
+    pub(super) engine: wasmtime::Engine,
 }
 
 /// The right to one call, given back when it is dropped.
@@ -72,34 +90,38 @@ pub struct Refusal {
 }
 
 impl Engine {
-    /// Engines that run at most `concurrency_max` calls at once.
+    /// Engines that run at most `concurrency_max` calls at once. `compiler` compiles what is not part of the program.
     ///
     /// # Errors
     ///
     /// Where the machine refuses even the thread of the clock.
-    pub fn new(concurrency_max: usize) -> Result<Self, EngineError> {
+    pub fn new(concurrency_max: usize, compiler: Compiler) -> Result<Self, EngineError> {
         let mut engines = Vec::new();
-        for (place_bytes, guard_bytes) in
+        for (memory_bytes_max, guard_bytes) in
             [(MEMORY_BYTES_MAX, GUARD_BYTES), (MEMORY_BYTES_BY_DEFAULT, GUARD_BYTES_BY_DEFAULT)]
         {
-            let strategy = InstanceAllocationStrategy::Pooling(pool(concurrency_max, place_bytes));
-            if let Ok(engine) = wasmtime::Engine::new(&config(strategy, place_bytes, guard_bytes)) {
-                engines.push((place_bytes, engine));
+            let strategy = InstanceAllocationStrategy::Pooling(pool(concurrency_max, memory_bytes_max));
+            let settings = Settings::new(memory_bytes_max, guard_bytes, false);
+            if let Ok(engine) = wasmtime::Engine::new(&settings.config(strategy)) {
+                engines.push(Sized { memory_bytes_max, settings, engine });
                 break;
             }
         }
-        let place_bytes = engines.first().map(|(bytes, _)| *bytes);
+        let place_bytes = engines.first().map(|engine| engine.memory_bytes_max);
         if place_bytes != Some(MEMORY_BYTES_MAX) {
-            let strategy = InstanceAllocationStrategy::OnDemand;
-            let config = config(strategy, MEMORY_BYTES_BY_DEFAULT, GUARD_BYTES_BY_DEFAULT);
-            engines.push((MEMORY_BYTES_MAX, wasmtime::Engine::new(&config).map_err(EngineError)?));
+            let settings = Settings::new(MEMORY_BYTES_BY_DEFAULT, GUARD_BYTES_BY_DEFAULT, true);
+            let engine = wasmtime::Engine::new(&settings.config(InstanceAllocationStrategy::OnDemand));
+            let engine = engine.map_err(EngineError)?;
+            engines.push(Sized { memory_bytes_max: MEMORY_BYTES_MAX, settings, engine });
         }
-        start_clock(engines.iter().map(|(_, engine)| engine.weak()).collect())?;
+        start_clock(engines.iter().map(|Sized { engine, .. }| engine.weak()).collect())?;
         let spare = spare_memories(concurrency_max);
         let bytes = (concurrency_max + spare) as u64 * (MEMORY_BYTES_MAX + GUARD_BYTES) as u64;
         let refusal = Refusal { calls: concurrency_max, bytes, has_places: place_bytes.is_some() };
         Ok(Self {
             engines,
+            compiler,
+            turns: Arc::new(Semaphore::new(COMPILED_AT_ONCE_MAX)),
             places: Arc::new(Semaphore::new(concurrency_max)),
             memories: Arc::new(Semaphore::new(spare)),
             refusal: Some(refusal).filter(|_| place_bytes != Some(MEMORY_BYTES_MAX)),
@@ -112,10 +134,31 @@ impl Engine {
     }
 
     /// The engine for components whose calls may have so much memory.
-    pub(super) fn for_memory(&self, bytes_max: usize) -> &wasmtime::Engine {
+    pub(super) fn for_memory(&self, bytes_max: usize) -> &Sized {
         let last = self.engines.len() - 1;
-        let large_enough = self.engines.iter().position(|(bytes, _)| *bytes >= bytes_max);
-        &self.engines[large_enough.unwrap_or(last)].1
+        let large_enough = self.engines.iter().position(|engine| engine.memory_bytes_max >= bytes_max);
+        &self.engines[large_enough.unwrap_or(last)]
+    }
+
+    /// Compile a component of the program's own for one of the engines.
+    pub(super) async fn compile_own(&self, on: &Sized, component: Bytes) -> Result<Component, CompileError> {
+        let _turn = self.turns.acquire().await;
+        let engine = on.engine.clone();
+        // Compiling takes long, and events go on being handled meanwhile.
+        let compiled = spawn_blocking(move || Component::from_binary(&engine, &component)).await;
+        let compiled = compiled.map_err(|error| CompileError::Ended(error.to_string()))?;
+        compiled.map_err(|error| CompileError::Refused(error.root_cause().to_string()))
+    }
+
+    /// Compile a component of somebody else for one of the engines, in a process of its own.
+    pub(super) async fn compile_foreign(&self, on: &Sized, component: &[u8]) -> Result<Component, CompileError> {
+        let _turn = self.turns.acquire().await;
+        let code = self.compiler.compile(on.settings, component).await?;
+        #[expect(unsafe_code, reason = "the code comes from this very program through a socket that nobody else has")]
+        // SAFETY: `deserialize` asks for bytes that `serialize` or `precompile_component` made, and it is the latter that
+        // the other process answers with.
+        let component = unsafe { Component::deserialize(&on.engine, &code) };
+        component.map_err(|error| CompileError::Ended(error.root_cause().to_string()))
     }
 
     /// A place for one call of a component with so many memories, waited for.
@@ -128,22 +171,6 @@ impl Engine {
         };
         Place { _place: place, _memories: memories }
     }
-}
-
-/// `memory_bytes` of address space are kept for each memory.
-fn config(strategy: InstanceAllocationStrategy, memory_bytes: usize, guard_bytes: usize) -> Config {
-    let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .max_wasm_stack(STACK_BYTES_MAX)
-        .wasm_component_model(true)
-        .memory_reservation(memory_bytes as u64)
-        .memory_reservation_for_growth(memory_bytes as u64)
-        .memory_guard_size(guard_bytes as u64)
-        // In a place it can't.
-        .memory_may_move(matches!(strategy, InstanceAllocationStrategy::OnDemand))
-        .allocation_strategy(strategy);
-    config
 }
 
 fn pool(concurrency_max: usize, place_bytes: usize) -> PoolingAllocationConfig {

@@ -1,8 +1,11 @@
 //! Why a component can't be used.
 
+use std::path::{Path, PathBuf};
+
 use policy::MissingGrant;
 use rules::ActionnerName;
 
+use super::compiler::CompileError;
 use super::contract::Misfit;
 use super::description::DescriptionError;
 use super::features::CodeError;
@@ -48,9 +51,9 @@ pub enum LoadError {
     /// It imports what is not in the host's WASI, mostly.
     #[error("the component can't be linked: {0}")]
     Link(String),
-    /// The host itself failed.
+    /// It is too costly, or the host itself failed.
     #[error("the component can't be compiled: {0}")]
-    Compile(String),
+    Compile(CompileError),
     /// It failed while it described itself.
     #[error("the component can't describe itself: {error}{}", advice(.error, .digest))]
     Describe {
@@ -68,41 +71,35 @@ pub enum LoadError {
         /// The name.
         name: ActionnerName,
     },
-    /// There are others of that name, and the policy does not pin this one.
-    #[error(
-        "there are several components of the name '{name}', and the one that counts is the one whose digest the policy's entry names; this one's is {digest}"
-    )]
-    SeveralOfOneName {
-        /// The name.
-        name: ActionnerName,
+    /// No entry of the policy names it, so it is left alone.
+    #[error("no entry of the policy names this component's digest, {digest}, so it is not looked into{}{}", of_others(.idle), inspect(.file))]
+    NotPinned {
         /// Its digest.
         digest: String,
+        /// Where it lies.
+        file: PathBuf,
+        /// The actionners whose entries name a digest that no file has.
+        idle: Vec<ActionnerName>,
     },
-    /// The policy has no entry for it.
-    #[error(
-        "the policy has no entry for '{name}'; this one would grant what it imports, read it before you add it:\n{suggestion}"
-    )]
+    /// The policy takes it for another one.
+    #[error("the policy's entry for '{entry}' names this component's digest, and the component calls itself '{name}'")]
+    OtherName {
+        /// Whose entry it is.
+        entry: ActionnerName,
+        /// Its name.
+        name: ActionnerName,
+    },
+    /// The policy says nothing of it.
+    #[error("the policy has no entry for '{name}'")]
     NoPolicy {
         /// Its name.
         name: ActionnerName,
-        /// An entry to paste.
-        suggestion: String,
     },
     /// The policy forbids it.
     #[error("the policy forbids '{name}'")]
     Forbidden {
         /// Its name.
         name: ActionnerName,
-    },
-    /// The policy pins no digest for a component that is not part of the program.
-    #[error(
-        "the policy's entry for '{name}' has no digest, which a component from a file needs; this one's is {digest}"
-    )]
-    NoDigest {
-        /// Its name.
-        name: ActionnerName,
-        /// What it would be.
-        digest: String,
     },
     /// The policy pins another component.
     #[error("the policy's entry for '{name}' is for {expected}, this component is {digest}")]
@@ -133,6 +130,21 @@ pub enum LoadError {
 /// What those can do whose toolchain imports all functions of an interface.
 const TRIMMED: &str = "\n  Where the toolchain imports whole interfaces: build it against a copy of `wit/` that has only the functions that it \
                        calls; or write `ungranted: deny` into its entry, and it is loaded with these always denied";
+
+/// It may be a newer version of one of these.
+fn of_others(idle: &[ActionnerName]) -> String {
+    let names: Vec<String> = idle.iter().map(|name| format!("'{name}'")).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [name] => format!("; the digest in the entry for {name} is no file's"),
+        names => format!("; the digests in the entries for {} are no file's", names.join(", ")),
+    }
+}
+
+/// What shows more.
+fn inspect(file: &Path) -> String {
+    format!("; `falco-talon actionners inspect {}` prints what it asks for, and an entry", file.display())
+}
 
 /// What an entry of the policy would have to say so that it can.
 fn advice(error: &CallError, digest: &str) -> String {

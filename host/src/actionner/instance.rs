@@ -17,6 +17,7 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::state::{State, TooMuchMemory};
+use super::waitless::Waitless;
 use crate::capability::{Call, Exhausted, ExportsPre, HostTime, action};
 
 /// What a guest can make the host copy in one host call: strings and lists of all arguments.
@@ -24,6 +25,9 @@ const HOST_CALL_BYTES_MAX: usize = 1 << 20;
 
 /// None of the interfaces hands out many handles, so a guest that hoards them is wrong.
 const HANDLES_MAX: usize = 1_000;
+
+/// What a description may wait in sum.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What a component is called with.
 pub use action::Invocation;
@@ -45,6 +49,9 @@ pub enum CallError {
     /// The deadline passed. What it had begun may have been carried out.
     #[error("the actionner did not end within its deadline of {} ms; what it had begun may have been carried out", .0.as_millis())]
     Deadline(Duration),
+    /// It waits, where there is nothing to wait for.
+    #[error("the actionner waited for more than {} ms, and what it says of itself depends on nothing", .0.as_millis())]
+    Waited(Duration),
     /// It made more host calls than the policy allows.
     #[error("the actionner made more than the {0} host calls that the policy allows")]
     HostCalls(u32),
@@ -105,6 +112,8 @@ pub(super) async fn run(pre: &ExportsPre<State>, invocation: &Invocation, call: 
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
+///
+/// It may compute for as long as its limits say, and not wait: some toolchains wait for a moment while they begin.
 pub(super) async fn describe(pre: &ExportsPre<State>, mut call: Call) -> Result<String, CallError> {
     // It was compiled first, which is not its own time.
     call.restart();
@@ -113,7 +122,10 @@ pub(super) async fn describe(pre: &ExportsPre<State>, mut call: Call) -> Result<
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_describe(&mut store).await
     };
-    bounds.hold(describe).await
+    match Waitless::new(pin!(bounds.hold(describe)), WAIT_MAX).await {
+        Some(described) => described,
+        None => Err(CallError::Waited(WAIT_MAX)),
+    }
 }
 
 fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {

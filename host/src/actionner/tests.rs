@@ -5,6 +5,7 @@ mod places;
 pub(crate) mod probe;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use actionners::{BUNDLE, Bundled};
@@ -14,7 +15,10 @@ use serde_json::Value;
 use wasmtime::component::Component;
 
 use super::component::{check, link};
-use super::{Actionner, Description, Engine, Inspection, Invocation, LoadError, Origin, instance};
+use super::{
+    Actionner, Candidate, Compiler, Description, Engine, Inspection, Invocation, LoadError, Origin, digest, instance,
+    serve_one,
+};
 use crate::capability::Call;
 use crate::clients::Clients;
 use crate::telemetry::Reporting;
@@ -25,10 +29,33 @@ use crate::telemetry::metrics::Metrics;
 /// What the default policy allows.
 const MEMORY_BYTES_MAX: usize = 64 << 20;
 
+/// Says to a process of this test binary that it is one that compiles.
+const COMPILES: &str = "FALCO_TALON_TEST_COMPILES";
+
 pub(crate) fn silent() -> Reporting {
     let logger = Logger::new(Format::Json, std::io::sink());
     let metrics = Metrics::new("", 1).unwrap();
     Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) }
+}
+
+/// This test binary in the place of the program, which runs itself to compile components.
+pub(crate) fn compiler() -> Compiler {
+    Compiler(|| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["actionner::tests::compiles", "--exact"]).env(COMPILES, "1");
+        command
+    })
+}
+
+pub(crate) fn engine(concurrency_max: usize) -> Engine {
+    Engine::new(concurrency_max, compiler()).unwrap()
+}
+
+#[test]
+fn compiles() {
+    if std::env::var_os(COMPILES).is_some() {
+        serve_one().unwrap();
+    }
 }
 
 /// A call that may use so much memory, and reach nothing.
@@ -43,7 +70,9 @@ fn grants(memory_bytes_max: usize) -> Arc<Grants> {
 
 async fn load(engine: &Engine, component: Vec<u8>, memory_bytes_max: usize) -> Result<Actionner, LoadError> {
     let described = call(memory_bytes_max);
-    let inspection = Inspection::new(engine, None, Origin::Bundled, component.into(), None, described).await?;
+    let digest = digest(&component);
+    let candidate = Candidate::new(Origin::Bundled, component.into(), digest)?;
+    let inspection = Inspection::new(engine, None, candidate, None, described).await?;
     Actionner::load(engine, None, inspection, grants(memory_bytes_max)).await
 }
 
@@ -60,9 +89,9 @@ async fn run(actionner: &Actionner, memory_bytes_max: usize) -> String {
 /// `description.json` of an actionner's folder is what its component answers, so that a start need not ask.
 #[tokio::test(flavor = "multi_thread")]
 async fn bundled_descriptions_are_those_of_the_components() {
-    let engine = Engine::new(1).unwrap();
+    let engine = engine(1);
     for Bundled { name, component, .. } in BUNDLE {
-        let compiled = Component::from_binary(engine.for_memory(0), component).unwrap();
+        let compiled = Component::from_binary(&engine.for_memory(0).engine, component).unwrap();
         let pre = link(&compiled, &check(component).unwrap()).unwrap();
         let text = instance::describe(&pre, call(MEMORY_BYTES_MAX)).await.unwrap();
         let (description, warnings) = Description::parse(&text).unwrap();

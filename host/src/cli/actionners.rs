@@ -10,8 +10,8 @@ use super::catalogue;
 use super::context::Context;
 use super::files::Files;
 use super::print::print;
-use crate::actionner::{Description, Inspection, Origin, OutputUse, SCHEMA};
-use crate::generation::{Problem, component_file};
+use crate::actionner::{Description, Inspection, OutputUse, SCHEMA};
+use crate::generation::Problem;
 use crate::telemetry::logs::Level;
 use policy::{Entry, Import, Policy, rbac};
 use rules::Parameter;
@@ -57,19 +57,14 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
             }
             problems
         }
-        Command::Inspect { file } => {
-            let origin = Origin::File(file.clone());
-            let unreadable = |error| context.fail("actionners", &format!("open {}: {error}", file.display()));
-            let bytes = component_file::read(file).map_err(unreadable)?;
-            match loader.inspect_one(&policy, origin.clone(), bytes.into(), None).await {
-                Ok(inspection) => {
-                    warn(&context, std::slice::from_ref(&inspection));
-                    print(&inspected(&inspection, &policy));
-                    Vec::new()
-                }
-                Err(error) => vec![Problem::Component { origin, error }],
+        Command::Inspect { file } => match loader.inspect_file(&policy, file).await {
+            Ok(inspection) => {
+                warn(&context, std::slice::from_ref(&inspection));
+                print(&inspected(&inspection, &policy));
+                Vec::new()
             }
-        }
+            Err(problem) => vec![problem],
+        },
     };
     context.report(Level::Error, &problems);
     if problems.is_empty() { Ok(()) } else { Err(ExitCode::FAILURE) }

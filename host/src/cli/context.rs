@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use super::files::Files;
-use crate::actionner::{Cache, Engine};
+use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::generation::{Loader, Problem};
@@ -61,7 +61,7 @@ impl Context {
     pub(super) fn loader(&self) -> Result<Loader, ExitCode> {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), 1).map_err(|error| self.fail("init", &error))?;
         let reporting = Reporting { logger: self.logger.clone(), metrics, audit: Audit::to_log(self.logger.clone()) };
-        let engine = Engine::new(1).map_err(|error| self.fail("init", &error))?;
+        let engine = Engine::new(1, Compiler::own()).map_err(|error| self.fail("init", &error))?;
         // Without a cache each command compiles anew, which takes a moment and nothing else.
         let cache = self.config.cache_dir.as_deref().and_then(|directory| Cache::open(directory).ok());
         Ok(Loader::new(&self.config, Cluster::None, engine, cache, reporting))

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::print::print;
+use crate::actionner::Compiler;
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::run::{Resources, run as run_host};
@@ -75,7 +76,8 @@ async fn show(keep: bool) -> Result<(), DemoError> {
     let (logger, flush) = Logger::stdout(config.log_format);
     library::subscribe(&logger);
     let (stop, stopped) = oneshot::channel::<()>();
-    let resources = Resources { config, cluster: Cluster::Client(simulation.client()), listener, logger };
+    let (cluster, compiler) = (Cluster::Client(simulation.client()), Compiler::own());
+    let resources = Resources { config, cluster, listener, logger, compiler };
     let shutdown = async move {
         // A sender that is gone says the same as a message.
         let _ = stopped.await;

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::context::Context;
 use super::files::Files;
+use crate::actionner::Compiler;
 use crate::clients::Cluster;
 use crate::run::{Resources, run as run_host};
 
@@ -25,7 +26,8 @@ pub(super) async fn run(files: &Files) -> Result<(), ExitCode> {
         Some(path) => Cluster::Kubeconfig(path.clone()),
         None => Cluster::InCluster,
     };
-    let resources = Resources { config: context.config.clone(), cluster, listener, logger: context.logger.clone() };
+    let (config, logger) = (context.config.clone(), context.logger.clone());
+    let resources = Resources { config, cluster, listener, logger, compiler: Compiler::own() };
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -4,6 +4,7 @@
 //! A schema says so of a property by the keyword `x-falco-talon-file`, whose value is the
 //! parameter that gets the content. Which files that may be, the policy says.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,14 +14,14 @@ use rules::{Action, Diagnostic, Parameter, Rule, Severity};
 use serde_json::Value;
 
 use super::problem::Problem;
-use crate::actionner::Inspection;
+use crate::actionner::{Inspection, digest};
 
 /// More than any script has.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 
 const KEYWORD: &str = "x-falco-talon-file";
 
-/// Put the content of each file in its place. Returns the files.
+/// Put the content of each file in its place. Returns the files, each with its digest.
 ///
 /// # Errors
 ///
@@ -29,8 +30,8 @@ pub(super) fn inline(
     rules: &mut [Rule],
     inspections: &[Inspection],
     policy: &Policy,
-) -> Result<Vec<PathBuf>, Vec<Problem>> {
-    let (mut files, mut problems) = (Vec::new(), Vec::new());
+) -> Result<BTreeMap<PathBuf, String>, Vec<Problem>> {
+    let (mut files, mut problems) = (BTreeMap::new(), Vec::new());
     let actions = rules.iter_mut().flat_map(|Rule { name, actions, .. }| {
         let name: &str = name;
         actions.iter_mut().map(move |action| (name, action))
@@ -62,8 +63,13 @@ struct Readable<'a> {
     granted: &'a [PathBuf],
 }
 
-/// The file, if one is named; the error says what is wrong with it.
-fn replace(parameters: &mut Value, from: &str, into: &str, readable: &Readable<'_>) -> Result<Option<PathBuf>, String> {
+/// The file and its digest, if one is named; the error says what is wrong with it.
+fn replace(
+    parameters: &mut Value,
+    from: &str,
+    into: &str,
+    readable: &Readable<'_>,
+) -> Result<Option<(PathBuf, String)>, String> {
     let Some(path) = parameters[from].as_str().filter(|path| !path.is_empty()).map(PathBuf::from) else {
         return Ok(None);
     };
@@ -71,11 +77,12 @@ fn replace(parameters: &mut Value, from: &str, into: &str, readable: &Readable<'
         return Err(format!("'{into}' and '{from}' parameters can't be set at the same time"));
     }
     let content = readable.read(&path).map_err(|error| format!("the '{from}' {} {error}", path.display()))?;
+    let digest = digest(content.as_bytes());
     if let Some(parameters) = parameters.as_object_mut() {
         parameters.remove(from);
         parameters.insert(into.to_owned(), content.into());
     }
-    Ok(Some(path))
+    Ok(Some((path, digest)))
 }
 
 impl Readable<'_> {
@@ -112,7 +119,7 @@ impl Readable<'_> {
 }
 
 fn problem(rule: &str, action: &Action, message: String) -> Problem {
-    Problem::Rule(Diagnostic {
+    Problem::from(Diagnostic {
         severity: Severity::Error,
         message,
         position: Some(action.position.clone()),

@@ -1,20 +1,18 @@
 //! From the files that the configuration names to a generation that can be put in force.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use policy::{Entry, Facts, Grants, OperatorPolicy, Policy, PolicyError};
+use policy::{OperatorPolicy, Policy, PolicyError};
 use rules::{Action, ActionnerName, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
+use tokio::task::spawn_blocking;
 
-use super::component_file;
 use super::inline::inline;
 use super::loaded::{Generation, Loaded};
 use super::needs::clients;
 use super::problem::Problem;
-use crate::actionner::{self, Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
-use crate::capability::Call;
+use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, OutputUse};
 use crate::clients::{Clients, Clouds, Cluster};
 use crate::config::Config;
 use crate::telemetry::Reporting;
@@ -67,33 +65,38 @@ impl Loader {
 
     /// Read everything, check it, and put it together.
     ///
+    /// Only what the rules need is compiled and asked what it is.
+    ///
     /// # Errors
     ///
     /// All that is wrong, not only the first.
     pub async fn load(&self) -> Result<Loaded, Vec<Problem>> {
-        let document = self.document();
-        let policy = self.policy();
-        let (document, policy) = match (document, policy) {
+        let (document, policy) = match self.read().await {
             (Ok(document), Ok(policy)) => (document, policy),
             (document, policy) => return Err([document.err(), policy.err()].into_iter().flatten().flatten().collect()),
         };
         let needed = document.actionners();
-        let (mut inspections, mut warnings) = self.inspect(&policy, |name| needed.contains(name)).await;
+        let (mut files, mut warnings) = self.files(&policy).await;
+        let (mut inspections, problems) = self.ask(&mut files, &policy, |name| needed.contains(name)).await;
+        warnings.extend(problems);
         let is_known = |name: &ActionnerName| inspections.iter().any(|inspection| inspection.description.name == *name);
         if !needed.iter().all(is_known) {
-            // A mistake, and the name that was meant may be that of any bundled one.
-            (inspections, warnings) = self.inspect(&policy, |_| true).await;
+            // A mistake, and the name that was meant may be that of any other one.
+            let (others, problems) = self.ask(&mut files, &policy, |name| !needed.contains(name)).await;
+            inspections.extend(others);
+            warnings.extend(problems);
         }
+        warnings.extend(files.iter().filter_map(|file| file.refusal(&policy)));
         warnings.extend(inspections.iter().flat_map(Problem::of_description));
         let catalogue = catalogue(&inspections);
         let (mut rules, rule_warnings) = match document.check(&catalogue) {
             Ok(checked) => checked,
             Err(diagnostics) => {
                 // A component that was refused explains why its name is unknown.
-                return Err(diagnostics.into_iter().map(Problem::Rule).chain(warnings).collect());
+                return Err(diagnostics.into_iter().map(Problem::from).chain(warnings).collect());
             }
         };
-        warnings.extend(rule_warnings.into_iter().map(Problem::Rule));
+        warnings.extend(rule_warnings.into_iter().map(Problem::from));
         warnings.extend(policy.warnings().iter().cloned().map(Problem::Policy));
         let files = inline(&mut rules, &inspections, &policy)?;
         warnings.extend(without_effect(&rules, &inspections));
@@ -132,11 +135,7 @@ impl Loader {
     ///
     /// All that is wrong with them by themselves.
     pub fn document(&self) -> Result<Document, Vec<Problem>> {
-        let mut sources = Vec::new();
-        for path in &self.rules_files {
-            sources.push(Source { path: path.display().to_string(), text: read(path)? });
-        }
-        Document::parse(&sources).map_err(|diagnostics| diagnostics.into_iter().map(Problem::Rule).collect())
+        document(sources(&self.rules_files))
     }
 
     /// The policy in force: the bundled one, and the operator's over it.
@@ -145,10 +144,25 @@ impl Loader {
     ///
     /// All that is wrong with the operator's.
     pub fn policy(&self) -> Result<Policy, Vec<Problem>> {
+        self.policy_of(sources(self.policy_file.as_slice()))
+    }
+
+    /// Both, without the runtime's threads: nobody knows how long a file can't be read.
+    async fn read(&self) -> (Result<Document, Vec<Problem>>, Result<Policy, Vec<Problem>>) {
+        let (rules, policy) = (self.rules_files.clone(), self.policy_file.clone());
+        let reading = spawn_blocking(move || (sources(&rules), sources(policy.as_slice())));
+        match reading.await {
+            Ok((rules, policy)) => (document(rules), self.policy_of(policy)),
+            Err(error) => (Err(vec![Problem::Host(error.to_string())]), Err(Vec::new())),
+        }
+    }
+
+    /// At most one file of the operator's counts.
+    fn policy_of(&self, operator: Result<Vec<Source>, Vec<Problem>>) -> Result<Policy, Vec<Problem>> {
         let refuse = |errors: Vec<PolicyError>| errors.into_iter().map(Problem::Policy).collect::<Vec<_>>();
         let bundled = actionners::BUNDLE.iter().map(|bundled| (bundled.name, bundled.policy));
-        let operator = match &self.policy_file {
-            Some(path) => Policy::parse(&path.display().to_string(), &read(path)?).map_err(refuse)?,
+        let operator = match operator?.first() {
+            Some(Source { path, text }) => Policy::parse(path, text).map_err(refuse)?,
             None => OperatorPolicy::default(),
         };
         let policy = Policy::bundled(bundled).map_err(refuse)?;
@@ -173,113 +187,10 @@ impl Loader {
         problems
     }
 
-    /// The bundled components that are wanted, and all of the operator's own: which of those
-    /// are wanted is known once they have described themselves.
-    ///
-    /// Of several files with one name the one that the policy pins counts.
-    pub async fn inspect(&self, policy: &Policy, wanted: impl Fn(&str) -> bool) -> (Vec<Inspection>, Vec<Problem>) {
-        let mut inspections: Vec<Inspection> = Vec::new();
-        let mut problems = Vec::new();
-        let mut keep = |inspection: Result<Inspection, (Origin, LoadError)>| match inspection {
-            Ok(inspection) => inspections.push(inspection),
-            Err((origin, error)) => problems.push(Problem::Component { origin, error }),
-        };
-        for bundled in actionners::BUNDLE.iter().filter(|bundled| wanted(bundled.name)) {
-            let (origin, bytes) = (Origin::Bundled, Cow::Borrowed(bundled.component));
-            let inspected = self.inspect_one(policy, origin.clone(), bytes, Some(bundled.description)).await;
-            keep(inspected.map_err(|error| (origin, error)));
-        }
-        let (files, unreadable) = self.component_files();
-        let mut inspected = Vec::new();
-        for (path, bytes) in files {
-            let origin = Origin::File(path);
-            let inspection = self.inspect_one(policy, origin.clone(), bytes.into(), None).await;
-            inspected.push(inspection.map_err(|error| (origin, error)));
-        }
-        for inspection in one_a_name(inspected, policy) {
-            keep(inspection);
-        }
-        problems.extend(unreadable);
-        (inspections, problems)
-    }
-
-    /// What one component imports and says of itself. While it describes itself, it may use what the entry allows
-    /// that pins it, and reach nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Inspection::new`].
-    pub async fn inspect_one(
-        &self,
-        policy: &Policy,
-        origin: Origin,
-        bytes: Cow<'static, [u8]>,
-        described: Option<&str>,
-    ) -> Result<Inspection, LoadError> {
-        let mut grants = Grants::none(origin.to_string());
-        if let Some(limits) = policy.limits_of_digest(&actionner::digest(&bytes)) {
-            grants.limits = limits;
-        }
-        let (facts, clients) = (Facts::default(), Clients::default());
-        let call = Call::new(Arc::new(grants), facts, true, String::new(), clients, self.reporting.clone());
-        Inspection::new(&self.engine, self.cache.as_ref(), origin, bytes, described, call).await
-    }
-
-    fn component_files(&self) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Problem>) {
-        let mut files = Vec::new();
-        let mut problems = Vec::new();
-        let Some(directory) = &self.actionners_dir else { return (files, problems) };
-        let mut paths: Vec<PathBuf> = match std::fs::read_dir(directory) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-            Err(error) => return (files, vec![Problem::Read { path: directory.clone(), error }]),
-        };
-        paths.retain(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm")));
-        paths.sort();
-        for path in paths {
-            match component_file::read(&path) {
-                Ok(bytes) => files.push((path, bytes)),
-                Err(error) => problems.push(Problem::Read { path, error }),
-            }
-        }
-        (files, problems)
-    }
-
     fn unknown_notifiers(&self) -> Vec<Problem> {
         let known = |name: &&String| notifiers::Notifier::ALL.iter().any(|notifier| notifier.name() == name.as_str());
         self.default_notifiers.iter().filter(|name| !known(name)).cloned().map(Problem::Notifier).collect()
     }
-}
-
-/// Refuse files whose name is that of a bundled actionner, and of several with one name all but the one that the policy
-/// pins.
-fn one_a_name(
-    inspected: Vec<Result<Inspection, (Origin, LoadError)>>,
-    policy: &Policy,
-) -> Vec<Result<Inspection, (Origin, LoadError)>> {
-    let mut counts = BTreeMap::<ActionnerName, usize>::new();
-    for inspection in inspected.iter().flatten() {
-        *counts.entry(inspection.description.name.clone()).or_default() += 1;
-    }
-    let mut taken: BTreeSet<ActionnerName> =
-        actionners::BUNDLE.iter().filter_map(|bundled| bundled.name.parse().ok()).collect();
-    let mut check = |inspection: Inspection| {
-        let Inspection { description, digest, origin, .. } = &inspection;
-        let name = &description.name;
-        let pinned = match policy.entry(name) {
-            Entry::Granted(grants) => grants.digest.as_ref() == Some(digest),
-            Entry::Forbidden | Entry::Missing => false,
-        };
-        let error = if taken.contains(name) {
-            LoadError::NameTaken { name: name.clone() }
-        } else if !pinned && counts.get(name) != Some(&1) {
-            LoadError::SeveralOfOneName { name: name.clone(), digest: digest.clone() }
-        } else {
-            taken.insert(name.clone());
-            return Ok(inspection);
-        };
-        Err((origin.clone(), error))
-    };
-    inspected.into_iter().map(|inspection| inspection.and_then(&mut check)).collect()
 }
 
 /// What rules ask for and nobody does: silence would look as if it were done.
@@ -343,8 +254,16 @@ fn catalogue(inspections: &[Inspection]) -> Catalogue {
     }
 }
 
-fn read(path: &Path) -> Result<String, Vec<Problem>> {
-    std::fs::read_to_string(path).map_err(|error| vec![Problem::Read { path: path.to_owned(), error }])
+fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Vec<Problem>> {
+    let read = |path: &PathBuf| match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Source { path: path.display().to_string(), text }),
+        Err(error) => Err(vec![Problem::Read { path: path.clone(), error }]),
+    };
+    paths.iter().map(read).collect()
+}
+
+fn document(sources: Result<Vec<Source>, Vec<Problem>>) -> Result<Document, Vec<Problem>> {
+    Document::parse(&sources?).map_err(|diagnostics| diagnostics.into_iter().map(Problem::from).collect())
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub struct Generation {
     pub actionners: BTreeMap<ActionnerName, Arc<Actionner>>,
     /// The clients that those actionners need.
     pub clients: Clients,
-    /// The files that the rules themselves name.
-    pub files: Vec<PathBuf>,
+    /// The files that the rules themselves name, each with the digest of what it held.
+    pub files: BTreeMap<PathBuf, String>,
 }
 
 /// A generation that can be put in force, and what is odd about it.

@@ -22,7 +22,7 @@ pub enum Problem {
     },
     /// A rule is wrong.
     #[error("{}", .0.message)]
-    Rule(Diagnostic),
+    Rule(Box<Diagnostic>),
     /// The policy is wrong, or odd.
     #[error("{0}")]
     Policy(PolicyError),
@@ -42,6 +42,9 @@ pub enum Problem {
         /// What is odd.
         text: String,
     },
+    /// The host itself failed.
+    #[error("the host failed: {0}")]
+    Host(String),
     /// The cluster can't be reached as configured.
     #[error("{0}")]
     Cluster(String),
@@ -69,6 +72,12 @@ pub enum Problem {
     Notifier(String),
 }
 
+impl From<Diagnostic> for Problem {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Rule(Box::new(diagnostic))
+    }
+}
+
 impl Problem {
     /// What is odd about what a component says of itself.
     pub(crate) fn of_description(inspection: &Inspection) -> impl Iterator<Item = Problem> {
@@ -80,7 +89,9 @@ impl Problem {
     pub fn report(&self, logger: &Logger, level: Level) {
         let position;
         let line = match self {
-            Self::Read { .. } | Self::Notifier(_) | Self::NoEffect(_) => logger.line(level, "rules").error(self),
+            Self::Read { .. } | Self::Host(_) | Self::Notifier(_) | Self::NoEffect(_) => {
+                logger.line(level, "rules").error(self)
+            }
             Self::Rule(diagnostic) => {
                 position = diagnostic.position.as_ref().map(ToString::to_string).unwrap_or_default();
                 let level = if diagnostic.severity == Severity::Warning { Level::Warn } else { level };

@@ -1,113 +1,212 @@
-//! Watches the files behind the rules in force, and loads them anew when they change.
+//! Watches the files behind the rules in force, and loads them anew when they hold something else.
 //!
-//! Directories are watched, not files: an editor replaces a file, and a Kubernetes ConfigMap
-//! swaps a symlink two levels up, and neither writes to the file that was there before. What
-//! was read is compared by content, so a burst of events about the same files is one reload.
+//! Events say that it is time to look, and what the files hold says whether anything has changed. Where no event comes,
+//! be it that the system gives no watch or that a file system has none, it is looked all the same, every half minute.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use notify::{RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::component_file;
 use super::load::Loader;
 use super::loaded::Generation;
 use super::problem::Problem;
-use crate::actionner::digest;
+use super::ways::{Contents, Ways};
 use crate::telemetry::logs::{Level, Logger};
 
-/// Changes come in bursts; the files are read once it has been quiet for so long.
+/// Changes come in bursts; the files are read once it has been quiet for so long,
 const QUIET: Duration = Duration::from_millis(200);
 
-/// The files can't be watched.
-#[derive(Debug, thiserror::Error)]
-#[error("the files can't be watched: {0}")]
-pub(crate) struct WatchError(#[from] notify::Error);
+/// and where it does not become quiet, so long after the first change.
+const LATEST: Duration = Duration::from_millis(600);
+
+/// How often the files are compared where no event comes.
+const UNASKED: Duration = Duration::from_secs(30);
 
 /// Watches for changes until it is dropped.
 pub(crate) struct Watch {
-    /// Stops watching when it is dropped.
-    watcher: notify::RecommendedWatcher,
-    changes: mpsc::Receiver<()>,
-    paths: Vec<PathBuf>,
+    /// What the configuration names.
+    configured: Vec<PathBuf>,
+    /// What the rules in force name.
+    scripts: BTreeMap<PathBuf, String>,
     /// What the files held when they were last read.
-    seen: String,
+    seen: Contents,
+    eyes: Eyes,
+    changes: mpsc::Receiver<()>,
+    /// What was last said of folders that can't be watched.
+    complaint: Option<String>,
 }
 
+/// What hears of events.
+struct Eyes {
+    /// Stops watching when it is dropped.
+    watcher: Option<RecommendedWatcher>,
+    /// What the names lead through. The watcher asks it at each event.
+    ways: Arc<ArcSwap<Ways>>,
+    sender: mpsc::Sender<()>,
+    open: Open,
+}
+
+type Open = fn(Arc<ArcSwap<Ways>>, mpsc::Sender<()>) -> notify::Result<RecommendedWatcher>;
+
 impl Watch {
-    /// Begin to watch everything that `loader` reads, and what the rules in force name.
-    ///
-    /// # Errors
-    ///
-    /// Where the system refuses to watch a directory.
-    pub(crate) fn new(loader: &Loader, generation: &Generation) -> Result<Self, WatchError> {
-        // One place is enough: it says that there is something to read, not what.
-        let (sender, changes) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                // A full channel holds the same message already.
-                let _ = sender.try_send(());
-            }
-        })?;
-        let mut watch = Self { watcher, changes, paths: Vec::new(), seen: String::new() };
-        watch.look_at(loader, generation)?;
-        Ok(watch)
+    /// Remember what the files behind `loader` hold, which is to be loaded after that.
+    pub(crate) async fn new(loader: &Loader) -> Self {
+        Self::over(loader.paths(), open).await
     }
 
-    /// Watch what is in force now. Whether that is something else than before.
-    fn look_at(&mut self, loader: &Loader, generation: &Generation) -> Result<bool, WatchError> {
-        let paths: Vec<PathBuf> = loader.paths().into_iter().chain(generation.files.iter().cloned()).collect();
-        if paths == self.paths {
-            return Ok(false);
-        }
-        self.paths = paths;
-        for directory in directories(&self.paths) {
-            // Watching a directory twice is watching it once.
-            self.watcher.watch(&directory, RecursiveMode::NonRecursive)?;
-        }
-        self.seen = fingerprint(&self.paths);
-        Ok(true)
+    async fn over(configured: Vec<PathBuf>, open: Open) -> Self {
+        // One place is enough: it says that there is something to read, not what.
+        let (sender, changes) = mpsc::channel(1);
+        let mut watch = Self {
+            configured,
+            scripts: BTreeMap::new(),
+            seen: Contents::default(),
+            eyes: Eyes { watcher: None, ways: Arc::default(), sender, open },
+            changes,
+            complaint: None,
+        };
+        let names = watch.names();
+        watch.seen = spawn_blocking(move || Contents::of(&names)).await.unwrap_or_default();
+        watch
     }
 
     /// Load the files anew each time that they change, and put in force what is right.
     ///
     /// Never returns; to be dropped when the host stops.
     pub(crate) async fn run(mut self, loader: Arc<Loader>, generation: Arc<ArcSwap<Generation>>) {
-        while self.changed().await {
-            reload(&loader, &generation).await;
-            match self.look_at(&loader, &generation.load()) {
-                Ok(false) => {}
-                // A file that is new to it can have changed since it was read.
-                Ok(true) => reload(&loader, &generation).await,
-                Err(error) => loader.reporting.logger.line(Level::Error, "rules").error(&error).write(),
-            }
+        loop {
+            self.add_scripts(&generation.load());
+            let changed = self.changed(&loader.reporting.logger).await;
+            reload(&loader, &generation, &changed).await;
         }
     }
 
-    /// Wait until the files hold something else than before.
-    async fn changed(&mut self) -> bool {
+    /// Watch the files that the rules name which are in force now, and no longer those that others did.
+    fn add_scripts(&mut self, generation: &Generation) {
+        for script in self.scripts.keys().filter(|script| !generation.files.contains_key(*script)) {
+            self.seen.0.remove(script);
+        }
+        for (script, digest) in &generation.files {
+            self.seen.0.entry(script.clone()).or_insert_with(|| digest.clone());
+        }
+        self.scripts.clone_from(&generation.files);
+    }
+
+    fn names(&self) -> Vec<PathBuf> {
+        self.configured.iter().chain(self.scripts.keys()).cloned().collect()
+    }
+
+    /// The files that hold something else than before, waited for.
+    async fn changed(&mut self, logger: &Logger) -> Vec<PathBuf> {
         loop {
-            if self.changes.recv().await.is_none() {
-                return false;
+            // First to watch and then to read, so that no change falls in between.
+            let now = self.look(logger).await;
+            let changed = now.changed_since(&self.seen);
+            self.seen = now;
+            if !changed.is_empty() {
+                return changed;
             }
-            while let Ok(Some(())) = timeout(QUIET, self.changes.recv()).await {}
-            let now = fingerprint(&self.paths);
-            if now != self.seen {
-                self.seen = now;
-                return true;
+            self.noticed().await;
+        }
+    }
+
+    /// Watch where the names lead through now, and see what the files hold.
+    async fn look(&mut self, logger: &Logger) -> Contents {
+        let (names, mut eyes) = (self.names(), self.eyes.take());
+        let looked = spawn_blocking(move || {
+            let watched = eyes.watch(Ways::of(&names));
+            (eyes, watched, Contents::of(&names))
+        });
+        // Should it panic, it is done again in half a minute.
+        let Ok((eyes, watched, contents)) = looked.await else { return self.seen.clone() };
+        self.eyes = eyes;
+        let complaint = watched.err();
+        if let Some(complaint) = complaint.as_ref().filter(|_| complaint != self.complaint) {
+            logger.line(Level::Warn, "rules").error(complaint).write();
+        }
+        self.complaint = complaint;
+        contents
+    }
+
+    /// Wait until it is time to look.
+    async fn noticed(&mut self) {
+        if timeout(UNASKED, self.changes.recv()).await.is_err() {
+            return;
+        }
+        let latest = Instant::now() + LATEST;
+        while Instant::now() < latest {
+            let quiet = (Instant::now() + QUIET).min(latest);
+            if timeout_at(quiet, self.changes.recv()).await.is_err() {
+                return;
             }
         }
     }
 }
 
-async fn reload(loader: &Loader, generation: &ArcSwap<Generation>) {
+impl Eyes {
+    fn take(&mut self) -> Self {
+        let (ways, sender) = (self.ways.clone(), self.sender.clone());
+        Self { watcher: self.watcher.take(), ways, sender, open: self.open }
+    }
+
+    /// Watch these ways, and no others.
+    ///
+    /// # Errors
+    ///
+    /// A warning, where not all of them can be watched.
+    fn watch(&mut self, ways: Ways) -> Result<(), String> {
+        let before = self.ways.swap(Arc::new(ways));
+        let watcher = match &mut self.watcher {
+            Some(watcher) => watcher,
+            None => {
+                let opened = (self.open)(self.ways.clone(), self.sender.clone());
+                self.watcher.insert(opened.map_err(|error| complaint("the files", &error))?)
+            }
+        };
+        // A folder that was made anew has the name of the one that was watched, and is another.
+        for folder in &before.folders {
+            let _ = watcher.unwatch(folder);
+        }
+        let mut complaints = Vec::new();
+        for folder in &self.ways.load().folders {
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                complaints.push(complaint(&folder.display().to_string(), &error));
+            }
+        }
+        if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
+    }
+}
+
+fn open(ways: Arc<ArcSwap<Ways>>, sender: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+    notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // What was only read is the same as before, and an error may stand for anything.
+        if event.map_or(true, |event| !event.kind.is_access() && ways.load().concern(&event)) {
+            // A full channel holds the same message already.
+            let _ = sender.try_send(());
+        }
+    })
+}
+
+fn complaint(what: &str, error: &notify::Error) -> String {
+    let reason = match &error.kind {
+        notify::ErrorKind::Io(error) => error.to_string(),
+        _ => error.to_string(),
+    };
+    format!("{what} can't be watched ({reason}), so changes are noticed within {} seconds", UNASKED.as_secs())
+}
+
+async fn reload(loader: &Loader, generation: &ArcSwap<Generation>, changed: &[PathBuf]) {
     let logger = &loader.reporting.logger;
-    logger.line(Level::Info, "rules").field("result", "changes detected").write();
+    let files: Vec<String> = changed.iter().map(|file| file.display().to_string()).collect();
+    let files = files.join(", ");
+    logger.line(Level::Info, "rules").field("result", "changes detected").field("files", &files).write();
     match loader.load().await {
         Ok(loaded) => {
             report(logger, Level::Warn, &loaded.warnings);
@@ -130,43 +229,50 @@ fn report(logger: &Logger, level: Level, problems: &[Problem]) {
     }
 }
 
-/// Where changes to `paths` show: in the directories of the files, of what they link to, and
-/// of the links in between.
-fn directories(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let mut directories = BTreeSet::new();
-    for path in paths {
-        let mut path = path.clone();
-        // A chain of links is as long as the file system allows, which is finite.
-        loop {
-            if path.is_dir() {
-                directories.insert(path.clone());
-            }
-            if let Some(parent) = path.parent() {
-                directories.insert(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() });
-            }
-            match std::fs::read_link(&path) {
-                Ok(target) => path = path.parent().unwrap_or(Path::new(".")).join(target),
-                Err(_) => break,
-            }
-        }
-    }
-    directories.retain(|directory| directory.is_dir());
-    directories
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
 
-/// What all the files hold, in one digest; a missing file differs from an empty one.
-fn fingerprint(paths: &[PathBuf]) -> String {
-    let mut files: Vec<PathBuf> = Vec::new();
-    for path in paths {
-        match std::fs::read_dir(path) {
-            Ok(entries) => files.extend(entries.flatten().map(|entry| entry.path())),
-            Err(_) => files.push(path.clone()),
-        }
+    use notify::ErrorKind;
+
+    use super::*;
+    use crate::actionner::tests::silent;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_can_be_watched_contents_are_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let (rules, policy) = (folder.path().join("rules.yaml"), folder.path().join("policy.yaml"));
+        fs::write(&rules, "first").unwrap();
+        let names = vec![rules.clone(), policy.clone()];
+        let mut watch = Watch::over(names, |_, _| Err(notify::Error::new(ErrorKind::MaxFilesWatch))).await;
+        let logger = silent().logger;
+        assert!(watch.look(&logger).await.changed_since(&watch.seen).is_empty());
+        assert_eq!(
+            watch.complaint.as_deref(),
+            Some("the files can't be watched (OS file watch limit reached.), so changes are noticed within 30 seconds")
+        );
+        let began = Instant::now();
+        watch.noticed().await;
+        assert_eq!(began.elapsed(), UNASKED);
+        fs::write(&rules, "other").unwrap();
+        assert_eq!(watch.changed(&logger).await, [rules]);
+        fs::write(&policy, "version: 1").unwrap();
+        assert_eq!(watch.changed(&logger).await, [policy]);
     }
-    files.sort();
-    let digests = files.iter().map(|file| {
-        let held = component_file::read(file).map_or_else(|error| error.to_string(), |bytes| digest(&bytes));
-        format!("{} {held}\n", file.display())
-    });
-    digest(digests.collect::<String>().as_bytes())
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_that_do_not_end_are_looked_at_all_the_same() {
+        let mut watch = Watch::over(Vec::new(), open).await;
+        let sender = watch.eyes.sender.clone();
+        let began = Instant::now();
+        let storm = tokio::spawn(async move {
+            loop {
+                let _ = sender.send(()).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        watch.noticed().await;
+        assert!(began.elapsed() <= LATEST, "{:?}", began.elapsed());
+        storm.abort();
+    }
 }

@@ -15,7 +15,7 @@ use host::testing::Loader;
 use host::testing::Metrics;
 use host::testing::Reporting;
 use host::testing::TraceId;
-use host::testing::{Actionner, Engine, Invocation, Outcome};
+use host::testing::{Actionner, Compiler, Engine, Invocation, Outcome};
 use host::testing::{Clients, Cluster};
 use host::testing::{Format, Logger};
 use kube::client::Body;
@@ -89,7 +89,7 @@ async fn prepare() -> Result<Prepared> {
     let logger = Logger::new(Format::Json, std::io::sink());
     let metrics = Metrics::new("bench", config.metrics_series_max)?;
     let reporting = Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) };
-    let engine = Engine::new(config.concurrency_events_max)?;
+    let engine = Engine::new(config.concurrency_events_max, Compiler::own())?;
     let loader = Loader::new(&config, Cluster::Client(client.clone()), engine, None, reporting.clone());
     let loaded = loader
         .load()

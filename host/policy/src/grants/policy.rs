@@ -177,13 +177,12 @@ impl Policy {
         }
     }
 
-    /// What a call may use of the component that an entry pins by this digest, while its name is not known yet.
-    pub fn limits_of_digest(&self, digest: &str) -> Option<Limits> {
-        let limits = |body: &Body| match body {
-            Body::Granted(body) if body.digest.as_deref() == Some(digest) => Some(body.limits.over(&self.limits())),
-            Body::Granted(_) | Body::Forbidden => None,
-        };
-        self.entries.values().find_map(limits)
+    /// The digests of components that entries name, each with its actionner. Two entries may name the same one.
+    pub fn digests(&self) -> impl Iterator<Item = (&str, &ActionnerName)> {
+        self.entries.iter().filter_map(|(name, body)| match body {
+            Body::Granted(body) => Some((body.digest.as_deref()?, name)),
+            Body::Forbidden => None,
+        })
     }
 
     /// The actionners that the policy names, forbidden ones among them.

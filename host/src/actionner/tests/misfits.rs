@@ -3,12 +3,11 @@
 use expect_test::{Expect, expect};
 
 use super::probe::{LOG, Probe, action, log_import};
-use super::{MEMORY_BYTES_MAX, load, run};
-use crate::actionner::Engine;
+use super::{MEMORY_BYTES_MAX, engine, load, run};
 
 /// What the host says of a component.
 async fn said(component: Vec<u8>) -> String {
-    match load(&Engine::new(1).unwrap(), component, MEMORY_BYTES_MAX).await {
+    match load(&engine(1), component, MEMORY_BYTES_MAX).await {
         Ok(_) => "loads".to_owned(),
         Err(error) => without_digest(&error.to_string()),
     }
@@ -24,7 +23,7 @@ async fn check(probe: Probe, expected: Expect) {
 
 /// What comes of a call.
 async fn check_call(probe: Probe, expected: Expect) {
-    let actionner = load(&Engine::new(1).unwrap(), probe.component(), MEMORY_BYTES_MAX).await.unwrap();
+    let actionner = load(&engine(1), probe.component(), MEMORY_BYTES_MAX).await.unwrap();
     expected.assert_eq(&run(&actionner, MEMORY_BYTES_MAX).await);
 }
 

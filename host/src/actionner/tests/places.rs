@@ -5,8 +5,7 @@ use std::process::Command;
 use expect_test::{Expect, expect};
 
 use super::probe::Probe;
-use super::{MEMORY_BYTES_MAX, load, run};
-use crate::actionner::Engine;
+use super::{MEMORY_BYTES_MAX, engine, load, run};
 
 /// Of this file's own, for the process that it starts.
 const CALLS: &str = "FALCO_TALON_TEST_CALLS";
@@ -18,7 +17,7 @@ fn growing(run: &'static str) -> Probe {
 
 /// What becomes of an engine for so many calls, and of calls of the default memory and of more.
 async fn said(calls: usize) -> String {
-    let engine = Engine::new(calls).unwrap();
+    let engine = engine(calls);
     let mut said = engine.refusal().map(|refusal| format!("{refusal}\n")).unwrap_or_default();
     let small = growing(
         "(drop (memory.grow (i32.const 1000))) (i32.store (i32.const 65000000) (i32.const 1))
