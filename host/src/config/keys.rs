@@ -142,8 +142,24 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     integer("concurrency.events_max", "64", (1, 10_000), "calls of actionners that run at once"),
     integer("server.body_bytes_max", "1048576", (1024, 1 << 30), "largest event; beyond it the answer is 413"),
-    integer("server.connections_max", "1024", (1, 1_000_000), "open connections; further ones wait"),
-    integer("server.header_timeout_ms", "5000", (1, HOUR_MS), "time for the head of a request"),
+    integer(
+        "server.connections_max",
+        "1024",
+        (1, 1_000_000),
+        "open connections; beyond it, the idlest is closed for a new one",
+    ),
+    integer(
+        "server.connections_per_peer_max",
+        "0",
+        (0, 1_000_000),
+        "those of one address, which may be a load balancer's; beyond it, its own idlest is closed; 0: half of them",
+    ),
+    integer(
+        "server.header_timeout_ms",
+        "5000",
+        (1, HOUR_MS),
+        "time for the head of a request; for the first of a connection, since it was opened",
+    ),
     integer(
         "server.body_timeout_ms",
         "10000",
