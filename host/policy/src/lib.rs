@@ -28,4 +28,4 @@ pub use grants::{
     OperatorPolicy, PACKAGE, Pattern, Policy, PolicyError, Provider, Scope, Segment, ValuePattern, Verb, check_key,
     check_label, is_of_the_connection, is_wasi, least_privilege_entry, rbac,
 };
-pub use secret::Secret;
+pub use secret::{Secret, without_userinfo};

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use policy::without_userinfo;
 use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -52,7 +53,10 @@ impl Library {
             return;
         }
         if let Some(note) = self.throttle.admit(Instant::now()) {
-            self.logger.line(level, "library").error(text).field("result", &note).field("target", target).write();
+            // Addresses that are configured, proxies for one, may hold passwords.
+            let text = text.to_string();
+            let text = without_userinfo(&text);
+            self.logger.line(level, "library").error(&text).field("result", &note).field("target", target).write();
         }
     }
 }

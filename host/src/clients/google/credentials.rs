@@ -225,7 +225,10 @@ async fn token_of_machine(http: &reqwest::Client, metadata: &str, purpose: &Purp
 async fn ask_machine(http: &reqwest::Client, metadata: &str, path: &str) -> Result<String, TokenError> {
     let request = http.get(format!("{metadata}/{path}")).header("Metadata-Flavor", "Google");
     let none = "set 'gcp.credentials_path' or GOOGLE_APPLICATION_CREDENTIALS; there is no metadata server either";
-    let response = request.send().await.map_err(|error| TokenError::Unreachable(format!("{none}: {error}")))?;
+    let response = request
+        .send()
+        .await
+        .map_err(|error| TokenError::Unreachable(format!("{none}: {}", web::with_causes(&error))))?;
     let status = response.status();
     let body = read(response).await?;
     if !status.is_success() {
