@@ -15,9 +15,6 @@ pub(crate) const CONTAINER: &str = "falco-talon-sysdig";
 /// The label that Kubernetes itself puts on the pods of a job.
 pub(crate) const POD_LABEL: &str = "batch.kubernetes.io/job-name";
 
-/// The label of a job that names the event that it is for.
-const EVENT_LABEL: &str = "app.kubernetes.io/instance";
-
 /// A job is settled when its one pod is ready, or when that has failed already.
 pub(crate) fn settled() -> [Condition; 2] {
     [Condition::equals("status.ready", "1"), Condition::equals("status.failed", "1")]
@@ -68,13 +65,11 @@ impl<'a> Plan<'a> {
             "app.kubernetes.io/name": "falco-talon-sysdig",
             "app.kubernetes.io/part-of": "falco-talon",
         });
-        let mut own = labels.clone();
-        own[EVENT_LABEL] = job.event_uid.into();
         let capture_s = parameters.duration_s() + MARGIN_S;
         json!({
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": { "name": job.name, "namespace": job.namespace, "labels": own },
+            "metadata": { "name": job.name, "namespace": job.namespace, "labels": labels },
             "spec": {
                 "activeDeadlineSeconds": parameters.start_timeout + capture_s,
                 "ttlSecondsAfterFinished": KEPT_S,
@@ -139,11 +134,6 @@ fn filter(ids: &[&str]) -> Option<String> {
     (!short.is_empty()).then(|| format!("container.id in ({})", short.join(",")))
 }
 
-/// Whether a job was made for this event.
-pub(crate) fn is_of(object: &Value, event_uid: &str) -> bool {
-    object["metadata"]["labels"][EVENT_LABEL] == event_uid
-}
-
 /// Whether the job's pod is ready, in a job that the query has found.
 pub(crate) fn check_settled(job: &Job<'_>, object: &Value) -> Result<(), Failure> {
     let status = &object["status"];
@@ -178,12 +168,7 @@ mod tests {
     const POD: Pod<'_> = Pod { namespace: "n", name: "p" };
 
     fn job() -> Job<'static> {
-        Job {
-            pod: POD,
-            namespace: "falco",
-            name: "falco-talon-sysdig-0af76".to_owned(),
-            event_uid: "0af7651916cd43dd8448eb211c80319c",
-        }
+        Job { pod: POD, namespace: "falco", name: "falco-talon-sysdig-0af76".to_owned() }
     }
 
     fn parameters(value: Value) -> Parameters {
@@ -255,15 +240,6 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_known_by_its_event() {
-        let (object, parameters) = (pod("containerd://0123456789abcdef"), parameters(json!({})));
-        let body = Plan::of(POD, &object, &parameters).unwrap().job(&job(), &parameters);
-        assert!(is_of(&body, job().event_uid));
-        assert!(!is_of(&body, "1af7651916cd43dd8448eb211c80319c"));
-        assert!(!is_of(&json!({"metadata": {}}), job().event_uid));
-    }
-
-    #[test]
     fn states_are_told() {
         fn check(status: &Value, expected: Result<(), &str>) {
             let found = check_settled(&job(), &json!({ "status": status })).map_err(|failure| failure.message);
@@ -311,7 +287,6 @@ mod tests {
               "kind": "Job",
               "metadata": {
                 "labels": {
-                  "app.kubernetes.io/instance": "0af7651916cd43dd8448eb211c80319c",
                   "app.kubernetes.io/managed-by": "falco-talon",
                   "app.kubernetes.io/name": "falco-talon-sysdig",
                   "app.kubernetes.io/part-of": "falco-talon"

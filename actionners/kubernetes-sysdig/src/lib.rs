@@ -92,7 +92,7 @@ impl Actionner for Sysdig {
         let namespace = own_namespace(context).map_err(|failure| pod.concerned(failure))?;
         let object = pod.read()?;
         let plan = Plan::of(pod, &object, parameters)?;
-        let job = Job { pod, namespace, name: names::of_action("sysdig", context), event_uid: context.event_uid() };
+        let job = Job { pod, namespace, name: names::of_action("sysdig", context) };
         job.create(&plan, parameters).map_err(|failure| job.concerned(failure))?;
         let message = "a sysdig capture 'sysdig.scap.gz' has been created".to_owned();
         // In a dry run no job comes to be, so there is nothing to wait for, nor to delete.
@@ -116,8 +116,6 @@ struct Job<'a> {
     pod: Pod<'a>,
     namespace: &'a str,
     name: String,
-    /// A name is short, so that another event can have the same; what it has made is not ours.
-    event_uid: &'a str,
 }
 
 impl Job<'_> {
@@ -126,9 +124,8 @@ impl Job<'_> {
             &Collection::namespaced("batch/v1", "jobs", self.namespace),
             &plan.job(self, parameters),
         ) {
-            Ok(_) => Ok(()),
-            // An attempt before this one has made it, and could not delete it; or it is another's.
-            Err(Error::Conflict(_)) => self.check_own(),
+            // An attempt before this one has made it, and could not delete it.
+            Ok(_) | Err(Error::Conflict(_)) => Ok(()),
             Err(error) => {
                 if matches!(error, Error::Unknown(_)) {
                     // It may be there, with what it can do to the node. That it can't be deleted either is said by
@@ -137,15 +134,6 @@ impl Job<'_> {
                 }
                 Err(Failure::from_error(format_args!("can't create {self}"), &error))
             }
-        }
-    }
-
-    /// Nothing is run in a job of another event, and that is not deleted either.
-    fn check_own(&self) -> Result<(), Failure> {
-        match kubernetes::get(&self.object()) {
-            Ok(object) if job::is_of(&object, self.event_uid) => Ok(()),
-            Ok(_) => Err(Failure::unavailable(format!("{self} is that of another event"))),
-            Err(error) => Err(Failure::from_error(format_args!("can't look whose {self} is"), &error)),
         }
     }
 

@@ -93,14 +93,20 @@ fn header(reader: &mut Reader, name: &str, node: Node) -> Option<HeaderSource> {
                 reader.problem(&at, format!("the text of {what} {message}"));
                 return None;
             }
-            // Whatever it is, it stands where a secret is expected.
-            _ => reader.problem(&at, format!("{what} has a key that is not one of `env`, `file`")),
+            // It stands where a secret is expected, and is one perhaps.
+            _ if !is_word(&key) => reader.problem(&at, format!("{what} has keys, which are `env` or `file`")),
+            _ => unknown_key(reader, &key, &at, &["env", "file"]),
         }
     }
     if sources.len() != 1 {
         reader.problem(&place, format!("{what} is a text, `{{env: NAME}}` or `{{file: /path}}`"));
     }
     sources.pop()
+}
+
+/// Whether it looks like a key, and unlike what nobody can guess.
+fn is_word(key: &str) -> bool {
+    key.len() <= 16 && key.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'))
 }
 
 /// Not every text that could be the name of a variable is taken for one: who writes the secret itself here must not

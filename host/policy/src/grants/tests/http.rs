@@ -67,7 +67,7 @@ fn headers_come_from_one_place() {
         policy.yaml:4:93: `X-B` is a text, `{env: NAME}` or `{file: /path}`
         policy.yaml:4:109: `file` must be an absolute path
         policy.yaml:4:102: `X-C` is a text, `{env: NAME}` or `{file: /path}`
-        policy.yaml:4:119: `X-D` has a key that is not one of `env`, `file`
+        policy.yaml:4:119: `environment` is not a key here; valid are `env`, `file`
         policy.yaml:4:118: `X-D` is a text, `{env: NAME}` or `{file: /path}`
         policy.yaml:4:141: `X-E` is a text in quotes, `{env: NAME}` or `{file: /path}`"#]],
     );
