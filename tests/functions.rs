@@ -221,6 +221,14 @@ async fn a_key_that_google_does_not_know_ends_the_start() {
     expect![[r#"
         error init: KEYS/key.json: credentials of the type 'authorized_user' can't call functions: a key of a 'service_account' is needed category="gcp" status="failure"
     "#]].assert_eq(&refused(r#"{"type": "authorized_user", "refresh_token": "s3cret"}"#).await);
+    for text in [
+        r#"{"type": "hunter2-s3cret"}"#,
+        r#"{"type": ["hunter2-s3cret"]}"#,
+        r#"{"type": "service_account", "project_id": {"hunter2-s3cret": 1}}"#,
+        r#"{"type": "service_account", "private_key": "-----BEGIN s3cret-----\ns3cret\n-----END s3cret-----"}"#,
+    ] {
+        assert!(!refused(text).await.contains("s3cret"), "{text}");
+    }
     expect![[r#"
         error init: KEYS/key.json: its 'private_key' is not an RSA key in PEM category="gcp" status="failure"
     "#]]

@@ -88,7 +88,7 @@ impl Outside {
 
     /// Under which a host finds all of them.
     pub(crate) fn config(&self) -> Clouds {
-        let keys = Keys { access_key: ACCESS_KEY.to_owned(), secret_key: Secret(SECRET_KEY.to_owned()) };
+        let keys = Keys { access_key: ACCESS_KEY.to_owned(), secret_key: Secret::new(SECRET_KEY) };
         Clouds {
             aws: Aws {
                 keys: Some(keys.clone()),

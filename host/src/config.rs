@@ -87,9 +87,11 @@ pub struct Deduplication {
 pub struct ServerLimits {
     /// The largest body of a request.
     pub body_bytes_max: usize,
-    /// Open connections; further ones wait to be accepted.
+    /// Open connections; beyond them, the idlest is closed for a new one.
     pub connections_max: usize,
-    /// From the first byte of a request to the end of its head.
+    /// Open connections of one address, and the events of one that may be under way.
+    pub connections_per_peer_max: usize,
+    /// From the first byte of a request to the end of its head; for the first of a connection, from its opening on.
     pub header_timeout: Duration,
     /// For a whole body, and for each pause while a client takes in an answer.
     pub body_timeout: Duration,
@@ -175,13 +177,7 @@ impl Config {
             },
             queue_events_max: count(reader, "queue.events_max"),
             concurrency_events_max: count(reader, "concurrency.events_max"),
-            server: ServerLimits {
-                body_bytes_max: count(reader, "server.body_bytes_max"),
-                connections_max: count(reader, "server.connections_max"),
-                header_timeout: milliseconds(reader, "server.header_timeout_ms"),
-                body_timeout: milliseconds(reader, "server.body_timeout_ms"),
-                idle_timeout: milliseconds(reader, "server.idle_timeout_ms"),
-            },
+            server: server(reader),
             shutdown_deadline: milliseconds(reader, "shutdown.deadline_ms"),
             retry: retry(reader),
             metrics_series_max: count(reader, "metrics.series_max"),
@@ -254,6 +250,22 @@ fn default_notifiers(reader: &mut Reader) -> Vec<String> {
         reader.warn("default_notifiers", "'default_notifiers' has no effect in this version".into());
     }
     notifiers
+}
+
+fn server(reader: &mut Reader) -> ServerLimits {
+    let connections_max = count(reader, "server.connections_max");
+    let connections_per_peer_max = match count(reader, "server.connections_per_peer_max") {
+        0 => connections_max.div_ceil(2),
+        most => most,
+    };
+    ServerLimits {
+        body_bytes_max: count(reader, "server.body_bytes_max"),
+        connections_max,
+        connections_per_peer_max,
+        header_timeout: milliseconds(reader, "server.header_timeout_ms"),
+        body_timeout: milliseconds(reader, "server.body_timeout_ms"),
+        idle_timeout: milliseconds(reader, "server.idle_timeout_ms"),
+    }
 }
 
 fn retry(reader: &mut Reader) -> Retry {

@@ -15,6 +15,8 @@ mod intake;
 mod refusal;
 
 mod connections;
+mod places;
+mod progress;
 mod watched;
 
 use std::time::Duration;
@@ -33,8 +35,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
     drain_max: Duration,
 ) -> usize {
-    let (limits, logger) = (intake.limits, intake.logger.clone());
-    let server = Server { listener, edge: layers::edge(intake), limits, logger };
+    let (limits, logger, metrics) = (intake.limits, intake.logger.clone(), intake.metrics.clone());
+    let server = Server { listener, edge: layers::edge(intake), limits, logger, metrics };
     server.run(shutdown, drain_max).await
 }
 

@@ -13,6 +13,9 @@ pub const LABEL_VALUE_BYTES_MAX: usize = 63;
 /// As many as Kubernetes itself adds to the names that it makes.
 const SUFFIX_CHARS: usize = 5;
 
+/// What such a suffix is made of: as many as a name may have.
+const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
 /// `name` as it is where it fits, else its beginning and a hash of the whole.
 ///
 /// The same name always gives the same result, so what it names is found again, and two long
@@ -33,11 +36,11 @@ pub fn without_dots(name: &str, bytes_max: usize) -> String {
 /// The name of what one action makes for one event by means of `tool`, e.g. `falco-talon-tcpdump-0af76`.
 ///
 /// It is the same for a second attempt, which finds by it what the first has made. Another action, or another event,
-/// has another.
+/// has another, whatever its sender says of it.
 #[must_use]
 pub fn of_action(tool: &str, context: &Context) -> String {
     let text = |key| context.text(key).unwrap_or_default();
-    let parts = [context.trace_id.as_str(), text("falco-talon.rule"), text("falco-talon.action")];
+    let parts = [context.event_uid(), text("falco-talon.rule"), text("falco-talon.action")];
     format!("falco-talon-{tool}-{}", suffix(&parts))
 }
 
@@ -49,9 +52,13 @@ pub fn is_dns_label(name: &str) -> bool {
 }
 
 fn suffix(parts: &[&str]) -> String {
-    let hash = format!("{:016x}", fnv1a(parts.join("\n").as_bytes()));
-    // The last ones: the first hardly differ where only the last part does.
-    hash[hash.len() - SUFFIX_CHARS..].to_owned()
+    let mut hash = fnv1a(parts.join("\n").as_bytes());
+    let mut digit = || {
+        let digit = DIGITS[(hash % DIGITS.len() as u64) as usize];
+        hash /= DIGITS.len() as u64;
+        char::from(digit)
+    };
+    (0..SUFFIX_CHARS).map(|_| digit()).collect()
 }
 
 /// As much of `shown` as fits before the hash of `name`.
@@ -109,7 +116,8 @@ mod tests {
 
     #[test]
     fn suffixes_are_the_same_for_the_same_parts() {
-        assert_eq!(suffix(&["foobar"]), "967e8");
+        assert_eq!(suffix(&["foobar"]), "ocmf5");
+        assert_eq!(suffix(&[]).len(), SUFFIX_CHARS);
         assert_eq!(suffix(&["a", "b"]), suffix(&["a", "b"]));
         assert_ne!(suffix(&["a", "b"]), suffix(&["ab", ""]));
         assert_ne!(suffix(&["a", "b"]), suffix(&["b", "a"]));
@@ -117,10 +125,11 @@ mod tests {
 
     #[test]
     fn a_second_attempt_finds_what_the_first_has_made() {
-        let of = |trace_id: &str, action: &str| {
-            let values = json!({"falco-talon.rule": "r", "falco-talon.action": action});
+        let of = |uid: &str, action: &str| {
+            let values = json!({"falco-talon.event.uid": uid, "falco-talon.rule": "r", "falco-talon.action": action});
             let values = values.as_object().unwrap().clone();
-            of_action("tcpdump", &Context { trace_id: trace_id.to_owned(), values })
+            // The sender of an event chooses its trace, and can choose that of another.
+            of_action("tcpdump", &Context { trace_id: "1".repeat(32), values })
         };
         let name = of("0af7651916cd43dd8448eb211c80319c", "a");
         assert!(name.starts_with("falco-talon-tcpdump-") && is_dns_label(&name));

@@ -27,7 +27,8 @@ pub fn of(event: &Event, context: &Context) -> Vec<u8> {
         tags => tags.iter().map(String::as_str).collect(),
     };
     let mut known = context.values.clone();
-    known.retain(|_, value| !value.is_null() && *value != "");
+    // Functions know the event by its trace id, and have never been sent another.
+    known.retain(|key, value| key != "falco-talon.event.uid" && !value.is_null() && *value != "");
     let text = |text: &str| Value::from(text).to_string();
     let members = [
         ("trace_id", text(&context.trace_id)),
@@ -107,8 +108,7 @@ mod tests {
             "hostname": "node-1", "time": "2026-01-02T03:04:05.000000006Z", "tags": ["network", "<b>"],
             "output_fields": {"proc.name": null, "fd.rport": 443, "fd.rip": "203.0.113.7"},
         });
-        let context =
-            json!({"falco-talon.rule": "R", "falco-talon.action": "A", "falco-talon.empty": "", "aws.region": null});
+        let context = json!({"falco-talon.rule": "R", "falco-talon.action": "A", "falco-talon.event.uid": "1f", "falco-talon.empty": "", "aws.region": null});
         let expected = concat!(
             r#"{"trace_id":"0af7651916cd43dd8448eb211c80319c","output":"text","priority":"Warning","#,
             r#""rule":"Falco rule name","hostname":"node-1","time":"2026-01-02T03:04:05.000000006Z","#,

@@ -27,7 +27,7 @@ pub trait Actionner {
 /// What the host knows about an event's surroundings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Context {
-    /// Identifies the event in logs and traces: 32 hexadecimal digits.
+    /// Identifies the event in logs and traces: 32 hexadecimal digits, which its sender may choose.
     pub trace_id: String,
     /// The rule and the action (`falco-talon.rule`, …), and the additional contexts.
     pub values: Map<String, Value>,
@@ -38,6 +38,13 @@ impl Context {
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {
         self.values.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// Names the event among all others, the same for each attempt: for what is created, and for what must not be
+    /// done twice. 32 hexadecimal digits, which no sender chooses.
+    #[must_use]
+    pub fn event_uid(&self) -> &str {
+        self.text("falco-talon.event.uid").unwrap_or(&self.trace_id)
     }
 
     /// Whether this is a dry run. Writes are rehearsed then without a word, and only who would

@@ -14,6 +14,8 @@ mod grants;
 
 mod decide;
 
+mod secret;
+
 pub use address::{Address, AddressError, ObjectId, Place, ResourceName, WebAddress, WebAddressError};
 pub use decide::{
     BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest, KubernetesRequest,
@@ -26,3 +28,4 @@ pub use grants::{
     OperatorPolicy, PACKAGE, Pattern, Policy, PolicyError, Provider, Scope, Segment, ValuePattern, Verb, check_key,
     check_label, is_of_the_connection, is_wasi, least_privilege_entry, rbac,
 };
+pub use secret::{Secret, without_userinfo};

@@ -53,7 +53,7 @@ fn table(wanted: impl Fn(&Key) -> bool) -> String {
 
 fn type_of(kind: Kind) -> String {
     match kind {
-        Kind::Text => "text".to_owned(),
+        Kind::Text | Kind::Secret => "text".to_owned(),
         Kind::Integer { min, max } => format!("{min} to {max}"),
         Kind::Switch => "`true`, `false`".to_owned(),
         Kind::List => "list".to_owned(),

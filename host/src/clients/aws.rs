@@ -77,7 +77,7 @@ async fn load(config: &config::Aws) -> SdkConfig {
         loader = loader.endpoint_url(endpoint);
     }
     if let Some(config::Keys { access_key, secret_key }) = &config.keys {
-        loader = loader.credentials_provider(Credentials::new(access_key, &secret_key.0, None, None, NAME));
+        loader = loader.credentials_provider(Credentials::new(access_key, secret_key.expose(), None, None, NAME));
     }
     let sdk = loader.load().await;
     let (Some(config::Role { arn, external_id }), Some(provider)) = (&config.role, sdk.credentials_provider()) else {

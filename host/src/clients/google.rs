@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use policy::Secret;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -52,17 +53,18 @@ impl Google {
             Some(project) => project,
             None => credentials.project_of_the_machine().await.map_err(convert_token_error)?,
         };
-        let wrong =
-            |text: &str| ClientError::Configuration(format!("the endpoint '{text}' of Google's API is not a URL"));
+        // It can hold a password, and is not quoted.
+        let wrong = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS, the endpoint of Google's API, is not a URL";
         let api = config.functions_endpoint.as_deref().unwrap_or(FUNCTIONS_API);
-        let api = Url::parse(api).ok().filter(Url::has_host).ok_or_else(|| wrong(api))?;
+        let api = Url::parse(api).ok().filter(Url::has_host);
+        let api = api.ok_or_else(|| ClientError::Configuration(wrong.to_owned()))?;
         let google = Self(Arc::new(Inner { http, credentials, project, api, tokens: Mutex::default() }));
         google.token(Purpose::Api).await.map_err(convert_token_error)?;
         Ok(google)
     }
 
     /// A token, the one that was used last where it is good for some time yet.
-    async fn token(&self, purpose: Purpose) -> Result<String, TokenError> {
+    async fn token(&self, purpose: Purpose) -> Result<Secret, TokenError> {
         let mut tokens = self.0.tokens.lock().await;
         let soon = Instant::now() + RENEWED_BEFORE;
         if let Some(token) = tokens.get(&purpose).filter(|token| token.end > soon) {
@@ -82,7 +84,7 @@ impl Google {
         let path = format!("v2/projects/{project}/locations/{location}/functions/{name}");
         let base = api.as_str().trim_end_matches('/');
         let token = self.token(Purpose::Api).await.map_err(TokenError::into_request)?;
-        let sent = http.get(format!("{base}/{path}")).bearer_auth(token).send().await;
+        let sent = http.get(format!("{base}/{path}")).bearer_auth(token.expose()).send().await;
         let response = sent.map_err(|_| unreachable_api())?;
         let status = response.status();
         let body = web::read(response, ANSWER_BYTES_MAX, |_| unreachable_api()).await?;
@@ -113,7 +115,7 @@ impl Google {
         // As it was written, without the slash that a parser adds.
         let audience = address.as_str().trim_end_matches('/').to_owned();
         let token = self.token(Purpose::Function { audience }).await.map_err(TokenError::into_request)?;
-        let request = self.0.http.post(address).bearer_auth(token).header(CONTENT_TYPE, "application/json");
+        let request = self.0.http.post(address).bearer_auth(token.expose()).header(CONTENT_TYPE, "application/json");
         let response = request.body(payload).send().await.map_err(|error| convert_call_error(&error))?;
         let status = response.status().as_u16();
         let body = web::read(response, bytes_max, |error| convert_call_error(&error)).await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use policy::{Grants, HeaderSource, Method, Place, WebAddress};
+use policy::{Grants, HeaderSource, Method, Place, Secret, WebAddress};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 
@@ -109,17 +109,18 @@ fn header(
         HeaderSource::Text(text) => text.clone(),
         HeaderSource::Env(variable) => environment(variable)
             .filter(|value| !value.is_empty())
+            .map(Secret::new)
             .ok_or_else(|| format!("the environment variable {variable} is not set"))?,
         HeaderSource::File(path) => secret_file(path)?,
     };
     let name: HeaderName = name.parse().map_err(|_| "this is not the name of a header".to_owned())?;
-    let value = HeaderValue::from_str(&text);
+    let value = HeaderValue::from_str(text.expose());
     let mut value = value.map_err(|_| format!("what {source} holds can't be sent: control characters"))?;
     value.set_sensitive(true);
     Ok((name, value))
 }
 
-fn secret_file(path: &PathBuf) -> Result<String, String> {
+fn secret_file(path: &PathBuf) -> Result<Secret, String> {
     let wrong = |reason: &dyn std::fmt::Display| format!("{}: {reason}", Path::display(path));
     let length = std::fs::metadata(path).map_err(|error| wrong(&error))?.len();
     if length > SECRET_BYTES_MAX {
@@ -128,7 +129,7 @@ fn secret_file(path: &PathBuf) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err(wrong(&"the file is empty")) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err(wrong(&"the file is empty")) } else { Ok(Secret::new(text)) }
 }
 
 /// Looks names up, and hands on only what may be dialled: what was looked at is what is dialled.

@@ -3,9 +3,9 @@
 //! Paths come from a [`policy::Address`], whose parts were checked: the client library would put a
 //! name such as `x/exec` into the path as it stands. Asks no policy; who sends a request has done so.
 
+mod cluster;
 mod refusal;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,9 +16,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::error::{ClientError, Refusal, RequestError};
+use super::error::{Refusal, RequestError};
 use crate::body;
 
+pub use cluster::Cluster;
 pub(crate) use refusal::{Effect, convert_client_error, convert_status};
 
 /// The content type of everything but patches.
@@ -38,19 +39,6 @@ const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
 
 /// How often a request is sent again that the API server turned away unread.
 const TURNED_AWAY_MAX: u32 = 3;
-
-/// How to reach the Kubernetes API.
-#[derive(Clone)]
-pub enum Cluster {
-    /// By a kubeconfig file.
-    Kubeconfig(PathBuf),
-    /// As a pod of the cluster.
-    InCluster,
-    /// By a client that exists already, of the simulation for one.
-    Client(kube::Client),
-    /// Not at all: rules are only checked.
-    None,
-}
 
 /// The Kubernetes API, by the host's own credentials.
 #[derive(Clone)]
@@ -113,31 +101,6 @@ impl ApiRequest {
     /// What it means that no answer comes.
     pub(crate) fn effect(&self) -> Effect {
         if self.rehearsed || self.method == Method::GET { Effect::None } else { Effect::Write }
-    }
-}
-
-impl Cluster {
-    /// A client, unless nothing is to be reached.
-    ///
-    /// # Errors
-    ///
-    /// Where the configuration is wrong; nothing is sent yet.
-    pub(crate) async fn connect(&self) -> Result<Option<Kubernetes>, ClientError> {
-        let refuse = |error: &dyn std::fmt::Display| ClientError::Configuration(error.to_string());
-        let mut config = match self {
-            Self::None => return Ok(None),
-            Self::Client(client) => return Ok(Some(Kubernetes::new(client.clone()))),
-            Self::InCluster => kube::Config::incluster().map_err(|error| refuse(&error))?,
-            Self::Kubeconfig(path) => {
-                let kubeconfig = kube::config::Kubeconfig::read_from(path).map_err(|error| refuse(&error))?;
-                let options = kube::config::KubeConfigOptions::default();
-                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| refuse(&error))?
-            }
-        };
-        // Retries and deadlines are the host's own, and know the call that they serve.
-        config.default_retry = false;
-        let client = kube::Client::try_from(config).map_err(|error| refuse(&error))?;
-        Ok(Some(Kubernetes::new(client)))
     }
 }
 

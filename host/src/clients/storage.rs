@@ -44,10 +44,12 @@ impl Storage {
     /// A server of the operator's own.
     pub(super) fn minio(config: &config::Minio) -> Result<Self, ClientError> {
         let config::Minio { endpoint, keys, use_ssl } = config;
-        for (key, value) in
-            [("endpoint", endpoint), ("access_key", &keys.access_key), ("secret_key", &keys.secret_key.0)]
-        {
-            if value.is_empty() {
+        for (key, is_empty) in [
+            ("endpoint", endpoint.is_empty()),
+            ("access_key", keys.access_key.is_empty()),
+            ("secret_key", keys.secret_key.is_empty()),
+        ] {
+            if is_empty {
                 return Err(ClientError::Configuration(format!("'minio.{key}' is not set")));
             }
         }
@@ -57,7 +59,7 @@ impl Storage {
             .with_endpoint(format!("{scheme}://{endpoint}"))
             .with_allow_http(!use_ssl)
             .with_access_key_id(&keys.access_key)
-            .with_secret_access_key(&keys.secret_key.0);
+            .with_secret_access_key(keys.secret_key.expose());
         Ok(Self { builder })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hyper_util::client::legacy;
+use policy::without_userinfo;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 
@@ -39,11 +40,11 @@ pub(crate) async fn read(
     read.map(Into::into).map_err(|error| RequestError::from_body(error, broken))
 }
 
-/// An error and what led to it, for the host's own log.
+/// An error and what led to it, for the host's own log. Addresses may come from the environment, with passwords.
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in causes(error) {
-        let text = cause.to_string();
+        let text = without_userinfo(&cause.to_string()).into_owned();
         // Many repeat their cause.
         if !texts.iter().any(|before| before.contains(&text)) {
             texts.push(text);

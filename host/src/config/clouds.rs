@@ -3,8 +3,9 @@
 //! Nothing here is needed by a host whose rules use no cloud. What is not configured is looked
 //! for where the cloud's own tools look for it.
 
-use std::fmt;
 use std::path::PathBuf;
+
+pub use policy::Secret;
 
 use super::raw::Reader;
 
@@ -79,20 +80,10 @@ pub struct Minio {
     pub use_ssl: bool,
 }
 
-/// A text that is never shown.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
-}
-
 /// Read the keys of the clouds, and the variables that their own tools read.
 pub(super) fn clouds(reader: &mut Reader, environment: &impl Fn(&str) -> Option<String>) -> Clouds {
     let set = |name| environment(name).filter(|value| !value.is_empty());
-    let (access_key, secret_key) = (reader.text("aws.access_key"), reader.text("aws.secret_key"));
+    let (access_key, secret_key) = (reader.text("aws.access_key"), reader.secret("aws.secret_key"));
     if access_key.is_empty() != secret_key.is_empty() {
         // Half of it would be as good as none, and other credentials be used in its place.
         let [given, missing] =
@@ -105,7 +96,7 @@ pub(super) fn clouds(reader: &mut Reader, environment: &impl Fn(&str) -> Option<
         reader.problem("aws.external_id", "'aws.external_id' needs 'aws.role_arn'".to_owned());
     }
     let aws = Aws {
-        keys: some(access_key).map(|access_key| Keys { access_key, secret_key: Secret(secret_key) }),
+        keys: some(access_key).map(|access_key| Keys { access_key, secret_key }),
         region: some(reader.text("aws.region")),
         role: some(arn).map(|arn| Role { arn, external_id }),
         endpoint: set("AWS_ENDPOINT_URL"),
@@ -127,11 +118,11 @@ fn minio(reader: &mut Reader) -> Minio {
     let endpoint = reader.text("minio.endpoint");
     let host = endpoint.rsplit_once(':').map_or(endpoint.as_str(), |(host, _)| host);
     if endpoint.contains(['/', '@', '?', '#', ' ']) || (host.is_empty() && !endpoint.is_empty()) {
-        let message = format!("'minio.endpoint' is host:port, without a scheme or a path, got '{endpoint}'");
-        reader.problem("minio.endpoint", message);
+        // What stands before an `@` would be a password.
+        let message = "'minio.endpoint' is host:port, without a scheme, a user or a path";
+        reader.problem("minio.endpoint", message.to_owned());
     }
-    let keys =
-        Keys { access_key: reader.text("minio.access_key"), secret_key: Secret(reader.text("minio.secret_key")) };
+    let keys = Keys { access_key: reader.text("minio.access_key"), secret_key: reader.secret("minio.secret_key") };
     Minio { endpoint, keys, use_ssl: reader.switch("minio.use_ssl") }
 }
 

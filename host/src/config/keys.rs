@@ -20,6 +20,8 @@ pub(crate) struct Key {
 pub(crate) enum Kind {
     /// Any text.
     Text,
+    /// A text that is never shown.
+    Secret,
     /// A whole number within bounds.
     Integer {
         /// The least.
@@ -64,6 +66,10 @@ pub(super) const FREE: &str = "notifiers";
 
 const fn text(name: &'static str, default: &'static str, about: &'static str) -> Key {
     Key { name, kind: Kind::Text, default, about }
+}
+
+const fn secret(name: &'static str, about: &'static str) -> Key {
+    Key { name, kind: Kind::Secret, default: "", about }
 }
 
 const fn switch(name: &'static str, default: &'static str, about: &'static str) -> Key {
@@ -142,8 +148,24 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     integer("concurrency.events_max", "64", (1, 10_000), "calls of actionners that run at once"),
     integer("server.body_bytes_max", "1048576", (1024, 1 << 30), "largest event; beyond it the answer is 413"),
-    integer("server.connections_max", "1024", (1, 1_000_000), "open connections; further ones wait"),
-    integer("server.header_timeout_ms", "5000", (1, HOUR_MS), "time for the head of a request"),
+    integer(
+        "server.connections_max",
+        "1024",
+        (1, 1_000_000),
+        "open connections; beyond it, the idlest is closed for a new one",
+    ),
+    integer(
+        "server.connections_per_peer_max",
+        "0",
+        (0, 1_000_000),
+        "those of one address, which may be a load balancer's; beyond it, its own idlest is closed; 0: half of them",
+    ),
+    integer(
+        "server.header_timeout_ms",
+        "5000",
+        (1, HOUR_MS),
+        "time for the head of a request; for the first of a connection, since it was opened",
+    ),
     integer(
         "server.body_timeout_ms",
         "10000",
@@ -179,7 +201,7 @@ pub(crate) const KEYS: &[Key] = &[
     inert("otel.timeout", Asks::Never, "how long it may take, in seconds"),
     inert("otel.collector_use_insecure_grpc", Asks::Never, "whether it is spoken to without TLS"),
     text("aws.access_key", "", "the host's own key for AWS; empty: what AWS' own tools find"),
-    text("aws.secret_key", "", "the secret of that key"),
+    secret("aws.secret_key", "the secret of that key"),
     text("aws.region", "", "region of Lambda and S3; empty: what AWS' own tools find"),
     text("aws.role_arn", "", "role that is taken on with those credentials; empty: none"),
     text("aws.external_id", "", "what the role's owner asks of those who take it on"),
@@ -192,13 +214,19 @@ pub(crate) const KEYS: &[Key] = &[
     inert("gcp.region", Asks::WhenSet, "region of Google Cloud"),
     text("minio.endpoint", "", "a storage server that speaks S3's protocol, as `host:port`"),
     text("minio.access_key", "", "key for that server"),
-    text("minio.secret_key", "", "the secret of that key"),
+    secret("minio.secret_key", "the secret of that key"),
     switch("minio.use_ssl", "false", "whether that server speaks TLS"),
 ];
 
 /// The key of this name, which must be lower-case.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+/// Whether a key beside one of this name holds a secret.
+pub(super) fn is_beside_secret(name: &str) -> bool {
+    let group = |name: &str| name.rsplit_once('.').map(|(group, _)| group.to_owned());
+    KEYS.iter().any(|key| key.kind == Kind::Secret && group(key.name) == group(name))
 }
 
 /// Whether there are keys below this path.
@@ -234,7 +262,7 @@ mod tests {
                     assert!((min..=max).contains(&default), "{}", key.name);
                 }
                 Kind::Switch => assert!(matches!(key.default, "true" | "false"), "{}", key.name),
-                Kind::Text | Kind::List | Kind::Inert(_) => {}
+                Kind::Text | Kind::Secret | Kind::List | Kind::Inert(_) => {}
             }
         }
     }

@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use policy::Secret;
 use rules::Position;
 use rules::nearest;
 use rules::yaml::{Content, Entry, Node, Scalar};
 
 use super::keys::{self, Asks, FREE, KEYS, Key, Kind};
 
-/// What was written, by key.
-#[derive(Debug, Default)]
+/// What was written, by key. It can't be printed, since some of it is secret.
+#[derive(Default)]
 pub(super) struct RawConfig {
     written: BTreeMap<&'static str, Written>,
     /// Keys that the file has without a value.
@@ -20,15 +21,14 @@ pub(super) struct RawConfig {
     warnings: Vec<Warning>,
 }
 
-#[derive(Debug)]
 struct Written {
     value: Value,
     origin: Origin,
 }
 
-#[derive(Debug)]
 enum Value {
     Text(String),
+    Secret(Secret),
     List(Vec<String>),
     /// Something that no key can hold, in words.
     Unfit(&'static str),
@@ -84,7 +84,7 @@ impl RawConfig {
             }
             let name = key.environment();
             if let Some(text) = environment(&name).filter(|text| !text.is_empty()) {
-                self.add_value(key, Value::Text(text), Origin::Environment(name));
+                self.add_value(key, Value::of(key, text), Origin::Environment(name));
             }
         }
     }
@@ -100,7 +100,7 @@ impl RawConfig {
                 return;
             }
             let value = match node.content {
-                Content::Scalar(scalar) => Value::Text(text_for(key, &scalar)),
+                Content::Scalar(scalar) => Value::of(key, text_for(key, &scalar)),
                 Content::List(items) => list_value(&items),
                 Content::Map(_) => Value::Unfit("a map"),
             };
@@ -122,8 +122,7 @@ impl RawConfig {
                 self.warn(Origin::File(node.at), format!("ignored: '{what}' must hold keys"));
             }
             _ => {
-                let hint = nearest::suggestion(path, KEYS.iter().map(|key| key.name));
-                self.warn(Origin::File(key_at.clone()), format!("unknown key '{path}' is ignored{hint}"));
+                self.warn(Origin::File(key_at.clone()), unknown_key(path));
             }
         }
     }
@@ -142,7 +141,7 @@ impl RawConfig {
             let asked = match (asks, &value) {
                 (Asks::WhenTrue, Value::Text(text)) => parse_switch(text) == Some(true),
                 (Asks::WhenSet, Value::Text(text)) => !text.is_empty(),
-                (Asks::WhenTrue | Asks::WhenSet, Value::List(_) | Value::Unfit(_)) => true,
+                (Asks::WhenTrue | Asks::WhenSet, Value::Secret(_) | Value::List(_) | Value::Unfit(_)) => true,
                 (Asks::Never, _) => false,
             };
             if asked {
@@ -214,11 +213,20 @@ impl Reader {
         let unfit = match self.raw.written.get(key).map(|written| &written.value) {
             None => return default(),
             Some(Value::Text(text)) => return text.clone(),
+            Some(Value::Secret(_)) => "a secret",
             Some(Value::List(_)) => "a list",
             Some(Value::Unfit(what)) => what,
         };
         self.problem(key, format!("'{key}' expected type 'string', got {unfit}"));
         default()
+    }
+
+    /// The secret of a key, empty where there is none.
+    pub(super) fn secret(&mut self, key: &'static str) -> Secret {
+        match self.raw.written.get(key).map(|written| &written.value) {
+            Some(Value::Secret(secret)) => secret.clone(),
+            _ => Secret::new(self.text(key)),
+        }
     }
 
     /// A whole number within the bounds of its key.
@@ -260,11 +268,26 @@ impl Reader {
     }
 }
 
+/// One that is like no key, and stands where a secret does, can be a part of that.
+fn unknown_key(path: &str) -> String {
+    let hint = nearest::suggestion(path, KEYS.iter().map(|key| key.name));
+    if hint.is_empty() && keys::is_beside_secret(path) {
+        return "an unknown key is ignored; a text that holds a comma or a colon stands in quotes".to_owned();
+    }
+    format!("unknown key '{path}' is ignored{hint}")
+}
+
+impl Value {
+    fn of(key: &Key, text: String) -> Value {
+        if key.kind == Kind::Secret { Value::Secret(Secret::new(text)) } else { Value::Text(text) }
+    }
+}
+
 /// As it is written; a number that a number is asked for, in the digits that it stands for.
 fn text_for(key: &Key, scalar: &Scalar) -> String {
     let number = match key.kind {
         Kind::Integer { .. } | Kind::Switch => scalar.decimal(),
-        Kind::Text | Kind::List | Kind::Inert(_) => None,
+        Kind::Text | Kind::Secret | Kind::List | Kind::Inert(_) => None,
     };
     number.unwrap_or_else(|| (*scalar.text).to_owned())
 }

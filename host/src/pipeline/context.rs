@@ -14,11 +14,12 @@ pub(super) fn missing_fields(event: &Event, sets: &[Vec<String>]) -> Option<Stri
 }
 
 /// The context that every action gets, under the keys of Falco Talon.
-pub(super) fn context(rule: &Rule, action: &Action, own_namespace: Option<&str>) -> Value {
+pub(super) fn context(rule: &Rule, action: &Action, uid: u128, own_namespace: Option<&str>) -> Value {
     let mut context = Map::new();
     let mut add = |key: &str, value: String| {
         context.insert(format!("falco-talon.{key}"), value.into());
     };
+    add("event.uid", format!("{uid:032x}"));
     add("rule", rule.name.clone());
     add("action", action.name.clone());
     add("actionner", action.actionner.to_string());

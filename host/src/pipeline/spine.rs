@@ -209,7 +209,7 @@ impl Response {
         let invocation = Invocation {
             event: self.event_json.clone(),
             parameters: action.parameters.to_string(),
-            context: context(rule, action, actionner.grants().own_namespace.as_deref()).to_string(),
+            context: context(rule, action, self.entry.uid, actionner.grants().own_namespace.as_deref()).to_string(),
             trace_id: self.trace_id.clone(),
         };
         let attempt = || self.attempt(actionner, &invocation, rule.dry_run);

@@ -1,7 +1,6 @@
-//! Accepts connections, bounds how many there are, and ends them.
+//! Accepts connections, serves them, and ends them.
 //!
-//! Where no more connections may be open, further clients wait to be accepted rather than being
-//! turned away: a sender does not try again, and idle connections make room in time.
+//! Whoever comes is let in at once: where no more connections may be open, the idlest makes room.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,20 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::{Service, ServiceExt};
 
-use super::watched::{Progress, Watched};
+use super::places::{Entered, Limit, Place, Places};
+use super::refusal::Refusal;
+use super::watched::Watched;
 use crate::config::ServerLimits;
+use crate::telemetry::Throttle;
 use crate::telemetry::logs::{Level, Logger};
+use crate::telemetry::metrics::Metrics;
 
 /// What a connection buffers of a request's head, and of a body before it is asked for.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -38,6 +41,15 @@ pub(super) struct Server<Edge> {
     pub(super) edge: Edge,
     pub(super) limits: ServerLimits,
     pub(super) logger: Logger,
+    pub(super) metrics: Metrics,
+}
+
+/// A client that was let in.
+struct Client {
+    stream: TcpStream,
+    place: Place,
+    /// Ready when it has to make room for another.
+    closed: oneshot::Receiver<()>,
 }
 
 impl<Edge> Server<Edge>
@@ -50,8 +62,8 @@ where
 {
     /// Serves until `shutdown`, then waits for open requests; returns how many connections were cut.
     pub(super) async fn run(self, shutdown: impl Future<Output = ()>, drain_max: Duration) -> usize {
-        let Server { listener, edge, limits, logger } = self;
-        let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+        let Server { listener, edge, limits, logger, metrics } = self;
+        let door = Door { listener, places: Places::new(limits), limits, logger, metrics, throttle: Throttle::new() };
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -59,16 +71,16 @@ where
             let accepted = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                accepted = accept(&listener, &places, &logger) => accepted,
+                accepted = door.accept() => accepted,
             };
             // Those that ended since leave their results behind until they are asked for.
             while connections.try_join_next().is_some() {}
-            let Some((stream, place)) = accepted else {
+            let Some(client) = accepted else {
                 continue;
             };
-            connections.spawn(connection(stream, place, edge.clone(), limits, stopping.clone()));
+            connections.spawn(connection(client, edge.clone(), limits, stopping.clone()));
         }
-        drop(listener);
+        drop(door);
         drop(stop);
         let finished = async { while connections.join_next().await.is_some() {} };
         // A deadline that passes shows in what is left.
@@ -79,20 +91,48 @@ where
     }
 }
 
-/// Waits for a place and then for a client. `None` when there was an error to get over.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-    logger: &Logger,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) if is_about_the_client(&error) => None,
-        Err(error) => {
-            logger.line(Level::Error, "http").error(&error).write();
-            sleep(ACCEPT_PAUSE).await;
-            None
+/// Where clients come in.
+struct Door {
+    listener: TcpListener,
+    places: Arc<Places>,
+    limits: ServerLimits,
+    logger: Logger,
+    metrics: Metrics,
+    throttle: Throttle,
+}
+
+impl Door {
+    /// Waits for a client, and finds it a place. `None` when there was an error to get over.
+    async fn accept(&self) -> Option<Client> {
+        match self.listener.accept().await {
+            Ok((stream, address)) => {
+                let Entered { place, closed, displaced } = self.places.enter(address.ip()).await;
+                if let Some(limit) = displaced {
+                    self.report(limit);
+                }
+                Some(Client { stream, place, closed })
+            }
+            Err(error) if is_about_the_client(&error) => None,
+            Err(error) => {
+                self.logger.line(Level::Error, "http").error(&error).write();
+                // It may be that the process has no more descriptors, and the next client is what watches it.
+                self.places.make_room();
+                sleep(ACCEPT_PAUSE).await;
+                None
+            }
+        }
+    }
+
+    fn report(&self, limit: Limit) {
+        let ServerLimits { connections_max, connections_per_peer_max, .. } = self.limits;
+        let (key, most, whose) = match limit {
+            Limit::All => ("server.connections_max", connections_max, ""),
+            Limit::OfPeer => ("server.connections_per_peer_max", connections_per_peer_max, " of one address"),
+        };
+        self.metrics.displaced(key);
+        if let Some(note) = self.throttle.admit(Instant::now()) {
+            let error = format!("{most} connections{whose} were open ('{key}'): the idlest was closed for a new one");
+            self.logger.line(Level::Warn, "http").error(&error).field("result", &note).write();
         }
     }
 }
@@ -102,10 +142,9 @@ fn is_about_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Serves one client until it leaves, is too slow, or the server stops.
+/// Serves one client until it leaves, is too slow, has to make room, or the server stops.
 async fn connection(
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
+    Client { stream, place, mut closed }: Client,
     edge: impl Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone,
     limits: ServerLimits,
     mut stopping: watch::Receiver<()>,
@@ -113,14 +152,23 @@ async fn connection(
     // Answers are small, and waiting for more to send would only delay them. A socket that refuses
     // the option works all the same.
     let _ = stream.set_nodelay(true);
-    let progress = Arc::new(Progress::new());
-    let service = service_fn(|request: Request<Incoming>| {
-        progress.request_begins();
+    let progress = Arc::clone(&place.progress);
+    let place = &place;
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let may_begin = place.progress.request_begins();
+        let event = if request.method() == Method::POST { place.event_begins() } else { None };
+        if request.method() == Method::POST && event.is_none() {
+            request.extensions_mut().insert(Refusal::Crowded);
+        }
         let answer = edge.clone().oneshot(request);
-        let progress = Arc::clone(&progress);
         async move {
+            if !may_begin {
+                // It has just been closed for another, and this ends with it.
+                std::future::pending::<()>().await;
+            }
             let answer = answer.await;
-            progress.request_ends();
+            drop(event);
+            place.request_ends();
             answer
         }
     });
@@ -131,6 +179,8 @@ async fn connection(
     let mut served = pin!(http.serve_connection(io, service));
     // How a connection ends is the client's business: what it was owed is answered by then.
     let _ = tokio::select! {
+        biased;
+        _ = &mut closed => return,
         ended = served.as_mut() => ended,
         _ = stopping.changed() => {
             progress.stop();

@@ -36,8 +36,11 @@ pub struct Intake {
     pub limits: ServerLimits,
 }
 
-/// Refuses what can't be an event.
-pub(super) fn only_post(request: Request) -> Result<Request, Refusal> {
+/// Refuses what can't be an event, and what the connection has no room for.
+pub(super) fn only_post(mut request: Request) -> Result<Request, Refusal> {
+    if let Some(refusal) = request.extensions_mut().remove::<Refusal>() {
+        return Err(refusal);
+    }
     match (request.method(), request.uri().path()) {
         (&Method::POST, _) => Ok(request),
         (_, "/") => Err(Refusal::NotPost),

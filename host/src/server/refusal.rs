@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     NotPost,
     NotGet,
     NotFound,
+    /// Too many events are under way already.
+    Crowded,
     Store(Refused),
 }
 
@@ -39,7 +41,7 @@ impl Refusal {
             Refusal::NotPost | Refusal::NotGet => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::Store(Refused::Full) => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Store(Refused::Closed) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Crowded | Refusal::Store(Refused::Closed) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -52,6 +54,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => "body too large",
             Refusal::NotPost | Refusal::NotGet => "method not allowed",
             Refusal::NotFound => "not found",
+            Refusal::Crowded => "too many at once",
             Refusal::Store(Refused::Full) => "queue full",
             Refusal::Store(Refused::Closed) => "shutting down",
         }
@@ -65,6 +68,7 @@ impl Refusal {
             | Refusal::Broken(_)
             | Refusal::SlowBody
             | Refusal::TooLarge { .. }
+            | Refusal::Crowded
             | Refusal::Store(_) => Level::Warn,
         }
     }
@@ -74,7 +78,7 @@ impl Refusal {
         match self {
             Refusal::NotPost => Some((header::ALLOW, HeaderValue::from_static("POST"))),
             Refusal::NotGet => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            Refusal::Store(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            Refusal::Crowded | Refusal::Store(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             // What is left of the body can't be distinguished from a next request.
             Refusal::SlowBody => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             Refusal::Event(_) | Refusal::Broken(_) | Refusal::TooLarge { .. } | Refusal::NotFound => None,
@@ -105,6 +109,7 @@ impl fmt::Display for Refusal {
             Refusal::NotPost => f.write_str("Please send with POST http method"),
             Refusal::NotGet => f.write_str("Please send with GET http method"),
             Refusal::NotFound => f.write_str("Not found; events are sent with POST to /"),
+            Refusal::Crowded => f.write_str("Too many events are being sent at once, please try again"),
             Refusal::Store(Refused::Full) => f.write_str("The queue is full, please try again"),
             Refusal::Store(Refused::Closed) => f.write_str("Shutting down, please try again"),
         }

@@ -1,5 +1,6 @@
 //! Clients that speak raw bytes over loopback sockets.
 
+mod crowd;
 mod time;
 
 use std::io;
@@ -22,6 +23,7 @@ use crate::telemetry::metrics::Metrics;
 const LIMITS: ServerLimits = ServerLimits {
     body_bytes_max: 4096,
     connections_max: 100,
+    connections_per_peer_max: 100,
     header_timeout: Duration::from_secs(5),
     body_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(120),

@@ -7,74 +7,19 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::progress::{Progress, Stage};
 use crate::config::ServerLimits;
-
-/// How far the current request of a connection has come, as the server and the stream both see it.
-#[derive(Debug)]
-pub(super) struct Progress {
-    // Both sides run in the task of the connection, so no ordering is needed.
-    stage: AtomicU8,
-    stopping: AtomicBool,
-    opened: Instant,
-    /// When the last request ended, in milliseconds since `opened`.
-    idle_since_ms: AtomicU64,
-}
-
-/// Nothing of the next request has arrived.
-const IDLE: u8 = 0;
-/// A part of its head has.
-const HEAD: u8 = 1;
-/// It is being handled, its body being read perhaps.
-const HANDLED: u8 = 2;
-
-impl Progress {
-    pub(super) fn new() -> Progress {
-        Progress {
-            stage: AtomicU8::new(IDLE),
-            stopping: AtomicBool::new(false),
-            opened: Instant::now(),
-            idle_since_ms: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn request_begins(&self) {
-        self.stage.store(HANDLED, Ordering::Relaxed);
-    }
-
-    pub(super) fn request_ends(&self) {
-        let open_ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.idle_since_ms.store(open_ms, Ordering::Relaxed);
-        self.stage.store(IDLE, Ordering::Relaxed);
-    }
-
-    /// Lets the connection end where no request has begun.
-    pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    fn idle_since(&self) -> Instant {
-        self.opened + Duration::from_millis(self.idle_since_ms.load(Ordering::Relaxed))
-    }
-
-    fn stage(&self) -> u8 {
-        self.stage.load(Ordering::Relaxed)
-    }
-}
 
 pub(super) struct Watched {
     stream: TcpStream,
     progress: Arc<Progress>,
     limits: ServerLimits,
-    /// The stage that is waited in, and until when.
-    read_by: Option<(u8, Instant)>,
     /// Until when the client may leave an answer lying.
     write_by: Option<Instant>,
     /// Set to the earliest deadline, or earlier: moving it at each request would cost more than a
@@ -85,22 +30,17 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, limits: ServerLimits) -> Watched {
         let timer = Box::pin(sleep_until(Instant::now() + limits.idle_timeout));
-        Watched { stream, progress, limits, read_by: None, write_by: None, timer }
+        Watched { stream, progress, limits, write_by: None, timer }
     }
 
-    /// Until when the stage that the connection is in may last.
-    fn read_deadline(&mut self, stage: u8) -> Instant {
-        match self.read_by {
-            Some((waited_in, deadline)) if waited_in == stage => deadline,
-            _ => {
-                let deadline = match stage {
-                    IDLE => self.progress.idle_since() + self.limits.idle_timeout,
-                    _ => Instant::now() + self.limits.header_timeout,
-                };
-                self.read_by = Some((stage, deadline));
-                deadline
-            }
-        }
+    /// Until when a client may take for what it is waited for.
+    fn read_deadline(&self, stage: Stage) -> Instant {
+        let most = match stage {
+            // One that has just connected has something to say.
+            Stage::New | Stage::Head => self.limits.header_timeout,
+            _ => self.limits.idle_timeout,
+        };
+        self.progress.since() + most
     }
 
     /// Pending until `deadline`, then an error.
@@ -133,8 +73,10 @@ impl Watched {
     fn watch_write<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.write_by = None;
+            self.progress.answer_goes_on();
             return written;
         }
+        self.progress.answer_waits();
         let most = self.limits.body_timeout;
         let deadline = *self.write_by.get_or_insert_with(|| Instant::now() + most);
         self.poll_deadline(context, deadline)
@@ -151,20 +93,19 @@ impl AsyncRead for Watched {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         let stage = self.progress.stage();
         if read.is_ready() {
-            if stage == IDLE && buffer.filled().len() > filled_before {
-                self.progress.stage.store(HEAD, Ordering::Relaxed);
-                self.read_deadline(HEAD);
+            if buffer.filled().len() > filled_before {
+                self.progress.head_begins();
             }
             return read;
         }
         match stage {
-            HANDLED => {
+            Stage::Handled | Stage::Answering | Stage::Closed => {
                 self.wake_in_time(context);
                 Poll::Pending
             }
             // Nothing read is the end of the stream.
-            IDLE if self.progress.stopping.load(Ordering::Relaxed) => Poll::Ready(Ok(())),
-            _ => {
+            Stage::New | Stage::Idle if self.progress.is_stopping() => Poll::Ready(Ok(())),
+            Stage::New | Stage::Idle | Stage::Head => {
                 let deadline = self.read_deadline(stage);
                 self.poll_deadline(context, deadline)
             }

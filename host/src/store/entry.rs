@@ -20,6 +20,8 @@ pub struct DueId(pub(super) u64);
 pub struct Entry {
     /// Names it in this store.
     pub id: EntryId,
+    /// Names it among the events of all hosts. It is random, since who sends an event chooses its trace id.
+    pub uid: u128,
     /// What Falco sent.
     pub event: Event,
     /// What ties its log lines, traces and actions together.

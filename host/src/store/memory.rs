@@ -55,7 +55,7 @@ impl Memory {
         }
         let id = EntryId(state.number());
         state.unfinished.insert(id, Record { trace_id, progress: Vec::new() });
-        state.waiting.push_back(Arc::new(Entry { id, event, trace_id, received: Instant::now() }));
+        state.waiting.push_back(Arc::new(Entry { id, uid: rand::random(), event, trace_id, received: Instant::now() }));
         drop(state);
         self.arrival.notify_one();
         Ok(())

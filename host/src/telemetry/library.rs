@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use policy::without_userinfo;
 use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -52,7 +53,12 @@ impl Library {
             return;
         }
         if let Some(note) = self.throttle.admit(Instant::now()) {
-            self.logger.line(level, "library").error(text).field("result", &note).field("target", target).write();
+            self.logger
+                .line(level, "library")
+                .error(&Shown(text))
+                .field("result", &note)
+                .field("target", target)
+                .write();
         }
     }
 }
@@ -78,6 +84,15 @@ impl log::Log for Library {
     }
 
     fn flush(&self) {}
+}
+
+/// Addresses that are configured, proxies for one, may hold passwords.
+struct Shown<'a>(&'a dyn fmt::Display);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_userinfo(&self.0.to_string()))
+    }
 }
 
 /// The message of an event, and then what it names besides.

@@ -46,6 +46,7 @@ struct Inner {
     denials: IntCounterVec,
     retries: IntCounterVec,
     rejected_requests: IntCounterVec,
+    displaced_connections: IntCounterVec,
     reloads: IntCounterVec,
 }
 
@@ -130,6 +131,11 @@ impl Metrics {
                 "number of requests that were answered with an error",
                 &["reason"],
             )?,
+            displaced_connections: build.counters(
+                "displaced_connection_total",
+                "number of connections that were closed for a new one",
+                &["limit"],
+            )?,
             reloads: build.counters("reload_total", "number of reloads of rules and policy", &["result"])?,
             registry: registry.clone(),
         };
@@ -203,6 +209,11 @@ impl Metrics {
     /// A request was answered with an error.
     pub fn rejected(&self, reason: &'static str) {
         self.0.rejected_requests.with_label_values(&[reason]).inc();
+    }
+
+    /// A connection was closed for a new one, because of the limit that this key of the configuration sets.
+    pub fn displaced(&self, key: &'static str) {
+        self.0.displaced_connections.with_label_values(&[key]).inc();
     }
 
     /// Rules and policy were loaded anew, or could not be and the old ones stay.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::write::{flow_list, scalar};
 use crate::address::WebAddress;
+use crate::secret::Secret;
 
 /// What is asked of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,15 +37,25 @@ pub struct HttpGrant {
 
 /// Where the value of a header comes from. It is read when the policy comes into force, so that
 /// one that is missing is found before the first event.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderSource {
-    /// The policy itself.
-    Text(String),
+    /// The policy itself: a secret, perhaps, that should not stand there.
+    Text(Secret),
     /// This variable of the host's environment.
     Env(String),
     /// This file, without the line break at its end.
     File(PathBuf),
 }
+
+/// What is printed in place of a text.
+pub(super) const HIDDEN: &str = "hidden";
+
+/// Words in the names of headers that carry credentials.
+const WORDS_OF_CREDENTIALS: [&str; 8] =
+    ["auth", "cookie", "credential", "key", "password", "secret", "session", "token"];
+
+/// How values of headers begin that are credentials.
+const SCHEMES: [&str; 4] = ["basic ", "bearer ", "splunk ", "token "];
 
 /// Headers that belong to the connection, which is the host's, or that name its other end.
 const OF_THE_CONNECTION: [&str; 11] = [
@@ -97,6 +108,16 @@ impl Method {
     }
 }
 
+impl HeaderSource {
+    /// Whether it is a text that should not stand in the policy, by its looks and the name of its header.
+    pub(super) fn is_written_secret(&self, name: &str) -> bool {
+        let HeaderSource::Text(text) = self else { return false };
+        let (name, text) = (name.to_ascii_lowercase(), text.expose().to_ascii_lowercase());
+        WORDS_OF_CREDENTIALS.iter().any(|word| name.contains(word))
+            || SCHEMES.iter().any(|scheme| text.starts_with(scheme))
+    }
+}
+
 impl HttpGrant {
     /// Whether it speaks of this request.
     pub fn covers(&self, method: Method, url: &WebAddress) -> bool {
@@ -110,21 +131,12 @@ impl fmt::Display for Method {
     }
 }
 
-/// A text that stands in the policy may be a secret that should not.
-impl fmt::Debug for HeaderSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            HeaderSource::Text(_) => formatter.write_str("Text(…)"),
-            HeaderSource::Env(_) | HeaderSource::File(_) => write!(formatter, "{self}"),
-        }
-    }
-}
-
-/// As the policy file writes it: the place of a secret, not the secret.
+/// As the policy file writes it: the place of a secret, not the secret. Where that stands in the policy, the word in
+/// its place is one that no policy may have, so that nobody takes what is printed for the policy.
 impl fmt::Display for HeaderSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HeaderSource::Text(text) => formatter.write_str(&scalar(text)),
+            HeaderSource::Text(_) => write!(formatter, "{{{HIDDEN}: text}}"),
             HeaderSource::Env(name) => write!(formatter, "{{env: {}}}", scalar(name)),
             HeaderSource::File(path) => write!(formatter, "{{file: {}}}", scalar(&path.display().to_string())),
         }
@@ -162,6 +174,20 @@ mod tests {
     }
 
     #[test]
+    fn credentials_are_known_by_their_looks() {
+        let check = |name: &str, text: &str, expected: bool| {
+            assert_eq!(HeaderSource::Text(Secret::new(text)).is_written_secret(name), expected, "{name}");
+        };
+        check("Authorization", "x", true);
+        check("X-API-Key", "x", true);
+        check("PRIVATE-TOKEN", "x", true);
+        check("X-Any", "Bearer x", true);
+        check("X-Team", "blue", false);
+        check("Content-Type", "application/json", false);
+        assert!(!HeaderSource::Env("TOKEN".to_owned()).is_written_secret("Authorization"));
+    }
+
+    #[test]
     fn a_grant_shows_no_secret() {
         let grant = HttpGrant {
             url: WebAddress::parse("https://hooks.acme.example/falco/").unwrap(),
@@ -169,12 +195,12 @@ mod tests {
             headers: vec![
                 ("Authorization".to_owned(), HeaderSource::Env("ACME_TOKEN".to_owned())),
                 ("X-Key".to_owned(), HeaderSource::File("/run/secrets/key".into())),
-                ("X-Team".to_owned(), HeaderSource::Text("blue 1".to_owned())),
+                ("X-Team".to_owned(), HeaderSource::Text(Secret::new("blue 1"))),
             ],
         };
         assert_eq!(
             grant.to_string(),
-            "{url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}, X-Key: {file: \"/run/secrets/key\"}, X-Team: \"blue 1\"}}"
+            "{url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}, X-Key: {file: \"/run/secrets/key\"}, X-Team: {hidden: text}}}"
         );
         assert!(!format!("{grant:?}").contains("blue"));
     }

@@ -77,11 +77,29 @@ impl Policy {
         self.limits = operator.limits;
         for entry in operator.entries {
             match self.checked(&entry) {
-                Ok(body) => drop(self.entries.insert(entry.name, body)),
+                Ok(body) => {
+                    self.warn_of_secrets(&entry);
+                    self.entries.insert(entry.name, body);
+                }
                 Err(error) => errors.push(error),
             }
         }
         if errors.is_empty() { Ok(self) } else { Err(errors) }
+    }
+
+    /// A secret that stands in the file is known to whoever may read that.
+    fn warn_of_secrets(&mut self, entry: &EntryAsWritten) {
+        let Body::Granted(body) = &entry.body else { return };
+        for grant in &body.granted.http {
+            for (header, _) in grant.headers.iter().filter(|(name, source)| source.is_written_secret(name)) {
+                let message = format!(
+                    "`{}`: the header `{header}` for {} is a secret that stands in the policy: use `{{env: NAME}}` or \
+                     `{{file: /path}}`",
+                    entry.name, grant.url
+                );
+                self.warnings.push(PolicyError { position: entry.position.clone(), message });
+            }
+        }
     }
 
     /// What an entry of the operator's file means: with the bundled one where it extends that.

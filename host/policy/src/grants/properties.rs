@@ -97,7 +97,7 @@ fn outside() -> impl Strategy<Value = String> {
     let functions =
         pick(&["{provider: aws}", "{provider: aws, names: [a, 'b:*', '1']}", "{provider: gcp, locations: [a-*]}"]);
     let url = pick(&["http://a", "https://A.example:8443/b,c/", "http://[::1]:1/a;b=c", "http://127.0.0.1/%20"]);
-    let header = pick(&["", ", headers: {A: 'true'}", ", headers: {A: {env: B}, C: {file: '/d e'}, '1': ''}"]);
+    let header = pick(&["", ", headers: {'1': {env: B}}", ", headers: {A: {env: B}, C: {file: '/d e'}}"]);
     let prefix = pick(&["", ", prefix: 'a b/'", ", prefix: 'null/'", ", prefix: 'ключ/#/'"]);
     (functions, url, header, prefix).prop_map(|(functions, url, header, prefix)| {
         format!(

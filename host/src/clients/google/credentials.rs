@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
+use policy::Secret;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -33,6 +34,10 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// The longest that Google allows for a statement, and how long identity tokens live.
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
+/// What other credentials of Google are, as their files say.
+const OTHER_KINDS: [&str; 4] =
+    ["authorized_user", "external_account", "external_account_authorized_user", "impersonated_service_account"];
+
 /// What a token is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
@@ -48,7 +53,7 @@ pub(super) enum Purpose {
 /// A token and its end.
 #[derive(Clone)]
 pub(super) struct Token {
-    pub(super) text: String,
+    pub(super) text: Secret,
     pub(super) end: Instant,
 }
 
@@ -148,10 +153,10 @@ impl Credentials {
 impl ServiceAccount {
     fn read(file: KeyFile) -> Result<Self, String> {
         if file.kind != "service_account" {
-            let kind = &file.kind;
-            return Err(format!(
-                "credentials of the type '{kind}' can't call functions: a key of a 'service_account' is needed"
-            ));
+            // Of the file nothing is quoted but what is known to be no secret.
+            let known = OTHER_KINDS.iter().find(|kind| **kind == file.kind);
+            let kind = known.map_or("another type".to_owned(), |kind| format!("the type '{kind}'"));
+            return Err(format!("credentials of {kind} can't call functions: a key of a 'service_account' is needed"));
         }
         let unreadable = "its 'private_key' is not an RSA key in PEM";
         let key = match PrivateKeyDer::from_pem_slice(file.private_key.as_bytes()) {
@@ -220,7 +225,10 @@ async fn token_of_machine(http: &reqwest::Client, metadata: &str, purpose: &Purp
 async fn ask_machine(http: &reqwest::Client, metadata: &str, path: &str) -> Result<String, TokenError> {
     let request = http.get(format!("{metadata}/{path}")).header("Metadata-Flavor", "Google");
     let none = "set 'gcp.credentials_path' or GOOGLE_APPLICATION_CREDENTIALS; there is no metadata server either";
-    let response = request.send().await.map_err(|error| TokenError::Unreachable(format!("{none}: {error}")))?;
+    let response = request
+        .send()
+        .await
+        .map_err(|error| TokenError::Unreachable(format!("{none}: {}", web::with_causes(&error))))?;
     let status = response.status();
     let body = read(response).await?;
     if !status.is_success() {
@@ -253,7 +261,7 @@ fn api_token(answer: &Value) -> Result<Token, TokenError> {
     let text = answer["access_token"].as_str();
     let text = text.ok_or_else(|| TokenError::Refused("the answer has no access token".to_owned()))?;
     let seconds = answer["expires_in"].as_u64().unwrap_or_default().min(LIFETIME.as_secs());
-    Ok(Token { text: text.to_owned(), end: Instant::now() + Duration::from_secs(seconds) })
+    Ok(Token { text: Secret::new(text), end: Instant::now() + Duration::from_secs(seconds) })
 }
 
 /// When it ends is written in it.
@@ -263,5 +271,5 @@ fn identity_token(text: Option<&str>) -> Result<Token, TokenError> {
     let claims: Value = claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
     let left = claims["exp"].as_i64().unwrap_or_default().saturating_sub(Timestamp::now().as_second());
     let left = Duration::from_secs(u64::try_from(left).unwrap_or_default()).min(LIFETIME);
-    Ok(Token { text: text.to_owned(), end: Instant::now() + left })
+    Ok(Token { text: Secret::new(text), end: Instant::now() + left })
 }

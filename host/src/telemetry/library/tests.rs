@@ -55,6 +55,12 @@ fn a_warning_is_a_line() {
             ERR library error="no credentials provider=Environment error=Some(7) attempts=3" target=aws_config
         "#]],
     );
+    check(
+        || warn!(target: "aws_config", "invalid URI: http://u:hunter2@ 127.0.0.1/x"),
+        expect![[r#"
+            WRN library error="invalid URI: http://…@ 127.0.0.1/x" target=aws_config
+        "#]],
+    );
     let io_error = io::Error::other("connection reset");
     check(
         || warn!(target: "h2", error = &io_error as &dyn std::error::Error, name = "a b"),

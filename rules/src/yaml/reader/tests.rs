@@ -63,7 +63,7 @@ fn mistakes_have_positions_and_do_not_hide_each_other() {
         &expect![[r#"
         {a@1: "1":integer, b@3: "3":string}
         r.yaml:2:1: the key 'a' is there twice, first at r.yaml:1:1
-        r.yaml:3:9: the tag '!foo' is not supported
+        r.yaml:3:9: this tag is not supported; a text that begins with '!' stands in quotes
         r.yaml:4:3: a key must be a text"#]],
     );
     check("a: [1\n", &expect!["r.yaml:1:4: unclosed bracket '['"]);

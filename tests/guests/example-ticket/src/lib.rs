@@ -48,7 +48,7 @@ impl Actionner for Ticket {
 
     fn run(event: &Event, parameters: &Parameters, context: &Context) -> Result<Outcome, Failure> {
         let url = &parameters.url;
-        let opened = send(&request_to_open(event, url, &context.trace_id))
+        let opened = send(&request_to_open(event, url, context.event_uid()))
             .map_err(|error| Failure::from_error(format_args!("can't open a ticket at {url}"), &error))?;
         if context.is_dry_run() {
             return Ok(Outcome::Done(Report::new(format!("a ticket has been opened at {url}"))));
@@ -69,9 +69,9 @@ impl Actionner for Ticket {
     }
 }
 
-fn request_to_open(event: &Event, url: &str, trace_id: &str) -> Request {
+fn request_to_open(event: &Event, url: &str, event_uid: &str) -> Request {
     let body = json!({"title": event.rule, "text": event.output, "priority": event.priority, "time": event.time});
-    let headers = [("Content-Type", "application/json"), ("Idempotency-Key", trace_id)];
+    let headers = [("Content-Type", "application/json"), ("Idempotency-Key", event_uid)];
     Request {
         method: "POST".to_owned(),
         url: url.to_owned(),

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use http::{HeaderName, HeaderValue};
 use rules::yaml::{Content, Entry, Kind, Node};
 
-use super::super::http::{HeaderSource, HttpGrant, Method, is_of_the_connection};
+use super::super::http::{HIDDEN, HeaderSource, HttpGrant, Method, is_of_the_connection};
 use super::super::yaml::Reader;
 use super::value::{missing, unknown_key, words};
 use crate::address::{SHOWN_CHARS_MAX, WebAddress, shown};
+use crate::secret::Secret;
 
 /// `{url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}`.
 pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<HttpGrant> {
@@ -43,10 +44,17 @@ fn url(reader: &mut Reader, node: Node) -> Option<WebAddress> {
 fn headers(reader: &mut Reader, node: Node) -> Vec<(String, HeaderSource)> {
     let mut headers: Vec<(String, HeaderSource)> = Vec::new();
     for Entry { key: name, at, value } in reader.map(node, "`headers`").unwrap_or_default() {
-        let written = shown(&name, SHOWN_CHARS_MAX);
+        // What has no value, or can't be a name, may be a part of a value that was meant for a header before it.
+        if value.is_null() {
+            reader.problem(&at, "a header without a value: a text that holds a comma or a colon stands in quotes");
+            continue;
+        }
         if name.parse::<HeaderName>().is_err() {
-            reader.problem(&at, format!("`{written}` is not the name of a header"));
-        } else if is_of_the_connection(&name) {
+            reader.problem(&at, "this is not the name of a header");
+            continue;
+        }
+        let written = shown(&name, SHOWN_CHARS_MAX);
+        if is_of_the_connection(&name) {
             reader.problem(&at, format!("`{written}` belongs to the connection, which is the host's"));
         } else if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
             reader.problem(&at, format!("`{written}` is written twice"));
@@ -69,7 +77,7 @@ fn header(reader: &mut Reader, name: &str, node: Node) -> Option<HeaderSource> {
         if !valid {
             reader.problem(&place, format!("{what} can't be sent: no line breaks and control characters"));
         }
-        return valid.then(|| HeaderSource::Text((*scalar.text).to_owned()));
+        return valid.then(|| HeaderSource::Text(Secret::new(&*scalar.text)));
     }
     let mut sources = Vec::new();
     if !matches!(node.content, Content::Map(_)) {
@@ -78,8 +86,15 @@ fn header(reader: &mut Reader, name: &str, node: Node) -> Option<HeaderSource> {
     }
     for Entry { key, at, value } in reader.map(node, &what)? {
         match &*key {
-            "env" => sources.extend(reader.text(value, "env").map(|(name, _)| HeaderSource::Env(name))),
+            "env" => sources.extend(environment(reader, value)),
             "file" => sources.extend(file(reader, value)),
+            HIDDEN => {
+                let message = "is not shown where a policy is printed: write it anew, `{env: NAME}` or `{file: /path}`";
+                reader.problem(&at, format!("the text of {what} {message}"));
+                return None;
+            }
+            // It stands where a secret is expected, and is one perhaps.
+            _ if !is_word(&key) => reader.problem(&at, format!("{what} has keys, which are `env` or `file`")),
             _ => unknown_key(reader, &key, &at, &["env", "file"]),
         }
     }
@@ -87,6 +102,24 @@ fn header(reader: &mut Reader, name: &str, node: Node) -> Option<HeaderSource> {
         reader.problem(&place, format!("{what} is a text, `{{env: NAME}}` or `{{file: /path}}`"));
     }
     sources.pop()
+}
+
+/// Whether it looks like a key, and unlike what nobody can guess.
+fn is_word(key: &str) -> bool {
+    key.len() <= 16 && key.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'))
+}
+
+/// Not every text that could be the name of a variable is taken for one: who writes the secret itself here must not
+/// read it in the log.
+fn environment(reader: &mut Reader, node: Node) -> Option<HeaderSource> {
+    let (name, place) = reader.text(node, "env")?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit());
+    if !is_name || name.is_empty() {
+        reader.problem(&place, "`env` is the name of a variable: letters, digits and `_`");
+        return None;
+    }
+    Some(HeaderSource::Env(name))
 }
 
 fn file(reader: &mut Reader, node: Node) -> Option<HeaderSource> {

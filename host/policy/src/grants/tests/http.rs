@@ -57,7 +57,7 @@ fn headers_come_from_one_place() {
         &expect![[r#"
         policy.yaml:4:63: `Host` belongs to the connection, which is the host's
         policy.yaml:4:72: `transfer-encoding` belongs to the connection, which is the host's
-        policy.yaml:4:94: `X Y` is not the name of a header"#]],
+        policy.yaml:4:94: this is not the name of a header"#]],
     );
     check("{X-A: a, x-a: b}", &expect!["policy.yaml:4:71: `x-a` is written twice"]);
     check(
@@ -72,4 +72,59 @@ fn headers_come_from_one_place() {
         policy.yaml:4:141: `X-E` is a text in quotes, `{env: NAME}` or `{file: /path}`"#]],
     );
     check("{X-A: \"a\\nb\"}", &expect!["policy.yaml:4:68: `X-A` can't be sent: no line breaks and control characters"]);
+}
+
+/// A secret that is misread, whatever it is taken for, is not quoted.
+#[test]
+fn what_stands_where_a_secret_is_expected_is_not_quoted() {
+    let headers = [
+        "hunter2-secret",
+        "[hunter2-secret]",
+        "{hunter2-secret}",
+        "{Authorization: Bearer x,hunter2-secret}",
+        "{Authorization: Bearer x, Bearer hunter2-secret: y}",
+        "{hunter2-secret a: b}",
+        "{Authorization: {hunter2-secret: a}}",
+        "{Authorization: {env: hunter2-secret}}",
+        "{Authorization: {env: {hunter2-secret: a}}}",
+        "{Authorization: {env: [hunter2-secret]}}",
+        "{Authorization: {file: hunter2-secret}}",
+        "{Authorization: [hunter2-secret]}",
+        "{Authorization: \"hunter2-secret\\n\"}",
+        "{Authorization: !hunter2-secret a}",
+        "{Authorization: *hunter2-secret}",
+        "{Authorization: hunter2-secret: a}",
+        "{Authorization: 'hunter2-secret}",
+        "{Authorization: \"hunter2-secret\\q\"}",
+        "{Authorization: @hunter2-secret}",
+        "{Authorization: `hunter2-secret`}",
+        "{Authorization: %hunter2-secret}",
+        "{Authorization: |hunter2-secret}",
+        "{Authorization: &hunter2-secret *hunter2-secret}",
+    ];
+    for headers in headers {
+        let text = entry(&format!("http: [{{url: 'https://a.example/', methods: [GET], headers: {headers}}}]"));
+        let Err(errors) = Policy::parse("policy.yaml", &text) else { panic!("{headers}") };
+        for error in errors {
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{headers}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_policy_is_warned_about() {
+    let text = entry(
+        "http: [{url: 'https://a.example/', methods: [GET], headers: {Authorization: Bearer hunter2, X-Team: blue}}]",
+    );
+    let warnings: Vec<String> = policy(&text).warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["policy.yaml:2:3: `kubernetes:label`: the header `Authorization` for https://a.example/ is a secret that \
+          stands in the policy: use `{env: NAME}` or `{file: /path}`"]
+    );
+    assert!(!format!("{:?}", policy(&text)).contains("hunter2"));
+}
+
+fn entry(body: &str) -> String {
+    format!("actionners:\n  kubernetes:label:\n    {body}\n")
 }

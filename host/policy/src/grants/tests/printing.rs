@@ -8,7 +8,7 @@ const ENTRY: &str = "actionners:
       - {provider: aws}
       - {provider: gcp, names: [respond, team-*], locations: [europe-west1]}
     http:
-      - {url: 'HTTPS://Hooks.Acme.example:443/falco/', methods: [GET, POST], headers: {Authorization: {env: ACME_TOKEN}, X-Key: {file: /run/key}, X-Team: blue}}
+      - {url: 'HTTPS://Hooks.Acme.example:443/falco/', methods: [GET, POST], headers: {Authorization: {env: ACME_TOKEN}, X-Key: {file: /run/key}}}
     objects:
       - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}
       - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [put]}
@@ -25,7 +25,7 @@ fn grants_are_printed_in_one_form_with_the_places_of_secrets() {
               - {provider: aws}
               - {provider: gcp, names: [respond, team-*], locations: [europe-west1]}
             http:
-              - {url: https://hooks.acme.example/falco/, methods: [GET, POST], headers: {Authorization: {env: ACME_TOKEN}, X-Key: {file: "/run/key"}, X-Team: blue}}
+              - {url: https://hooks.acme.example/falco/, methods: [GET, POST], headers: {Authorization: {env: ACME_TOKEN}, X-Key: {file: "/run/key"}}}
             objects:
               - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}
               - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [put]}
@@ -33,4 +33,19 @@ fn grants_are_printed_in_one_form_with_the_places_of_secrets() {
     "#]].assert_eq(&printed[begin..printed.find("  kubernetes:terminate").unwrap()]);
     let again = policy(&printed);
     assert_eq!(again.entry("kubernetes:label"), policy(ENTRY).entry("kubernetes:label"));
+}
+
+/// What is not shown can't be read back, and who tries to is told what to do.
+#[test]
+fn texts_of_headers_are_not_printed() {
+    let text = ENTRY.replace("{file: /run/key}", "'Bearer hunter2'");
+    let printed = policy(&text).to_yaml();
+    assert!(printed.contains("headers: {Authorization: {env: ACME_TOKEN}, X-Key: {hidden: text}}}"), "{printed}");
+    assert!(!printed.contains("hunter2"), "{printed}");
+    let errors = Policy::parse("policy.yaml", &printed).unwrap_err();
+    let errors: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+    assert_eq!(
+        errors,
+        ["the text of `X-Key` is not shown where a policy is printed: write it anew, `{env: NAME}` or `{file: /path}`"]
+    );
 }
