@@ -55,6 +55,10 @@ pub struct Config {
     pub deduplication: Deduplication,
     /// Accepted events that are not done.
     pub queue_events_max: usize,
+    /// What those events take in memory.
+    pub queue_bytes_max: usize,
+    /// Events that wait behind one another for the same target.
+    pub queue_target_events_max: usize,
     /// Events handled at once.
     pub concurrency_events_max: usize,
     /// The limits of the HTTP server.
@@ -174,6 +178,8 @@ impl Config {
                 events_max: count(reader, "deduplication.events_max"),
             },
             queue_events_max: count(reader, "queue.events_max"),
+            queue_bytes_max: count(reader, "queue.bytes_max"),
+            queue_target_events_max: count(reader, "queue.target_events_max"),
             concurrency_events_max: count(reader, "concurrency.events_max"),
             server: ServerLimits {
                 body_bytes_max: count(reader, "server.body_bytes_max"),

@@ -75,7 +75,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }
 
-    let store = Store::memory(config.queue_events_max);
+    let store = Store::memory(config.queue_events_max, config.queue_bytes_max);
     let queue = Queue::Store(store.clone());
     let seen = &config.deduplication;
     let pipeline = Pipeline {
@@ -84,6 +84,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         store: store.clone(),
         reporting,
         retry: config.retry,
+        target_events_max: config.queue_target_events_max,
         print_all_events: config.print_all_events,
     };
     let drain_max = config.shutdown_deadline;

@@ -5,6 +5,7 @@
 mod decode;
 mod exact;
 mod line;
+mod size;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -69,6 +70,11 @@ impl Event {
     pub fn to_json(&self) -> String {
         // Texts, numbers and maps with text keys always serialize, so there is no error to lose.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        size::bytes(self)
     }
 
     /// The text of an output field; nothing where it is absent, empty or no text.
