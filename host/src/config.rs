@@ -59,8 +59,12 @@ pub struct Config {
     pub queue_bytes_max: usize,
     /// Events that wait behind one another for the same target.
     pub queue_target_events_max: usize,
-    /// Events handled at once.
+    /// Calls of actionners that run at once.
     pub concurrency_events_max: usize,
+    /// The memory of all of them.
+    pub concurrency_memory_bytes_max: usize,
+    /// Requests to the API server that wait for an answer.
+    pub concurrency_requests_max: usize,
     /// The limits of the HTTP server.
     pub server: ServerLimits,
     /// How long what was accepted may take to finish once the program is asked to end.
@@ -181,6 +185,8 @@ impl Config {
             queue_bytes_max: count(reader, "queue.bytes_max"),
             queue_target_events_max: count(reader, "queue.target_events_max"),
             concurrency_events_max: count(reader, "concurrency.events_max"),
+            concurrency_memory_bytes_max: count(reader, "concurrency.memory_bytes_max"),
+            concurrency_requests_max: count(reader, "concurrency.requests_max"),
             server: ServerLimits {
                 body_bytes_max: count(reader, "server.body_bytes_max"),
                 connections_max: count(reader, "server.connections_max"),

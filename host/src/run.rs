@@ -65,6 +65,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
     let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
     let engine = Engine::new(config.concurrency_events_max).map_err(machine)?;
+    let engine = engine.sharing(config.concurrency_memory_bytes_max, config.concurrency_requests_max);
     if let Some(refusal) = engine.refusal() {
         logger.line(Level::Warn, "init").error(&refusal).write();
     }

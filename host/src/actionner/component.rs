@@ -49,6 +49,15 @@ pub struct Inspection {
     code: Code,
 }
 
+/// What a call of it takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Needs {
+    /// How many memories.
+    pub(super) memories: u32,
+    /// What they have together before it runs, at most.
+    pub(super) bytes_at_start: usize,
+}
+
 /// A component, compiled as soon as that is needed.
 pub(super) struct Code {
     bytes: Cow<'static, [u8]>,
@@ -98,7 +107,7 @@ impl Inspection {
             None => {
                 let component = code.compile(engine.for_memory(memory_bytes_max), cache, &digest).await?;
                 let pre = link(&component, &imports)?;
-                let _place = engine.place(memories(&component)?).await;
+                let _place = engine.place(needs(&component)?.memories).await;
                 let described = instance::describe(&pre, call).await;
                 let text = described.map_err(|error| LoadError::Describe { error, digest: digest.clone() })?;
                 code.compiled = Some(component);
@@ -116,14 +125,14 @@ impl Inspection {
 
     /// Compile it, where it is not yet, and link what it imports, once the policy was found to grant it.
     ///
-    /// `engine` is the one that runs it. Returns how many memories it has, too.
+    /// `engine` is the one that runs it. Returns what its calls take, too.
     pub(super) async fn link(
         &self,
         engine: &wasmtime::Engine,
         cache: Option<&Cache>,
-    ) -> Result<(ExportsPre<State>, u32), LoadError> {
+    ) -> Result<(ExportsPre<State>, Needs), LoadError> {
         let component = self.code.compile(engine, cache, &self.digest).await?;
-        Ok((link(&component, &self.imports)?, memories(&component)?))
+        Ok((link(&component, &self.imports)?, needs(&component)?))
     }
 
     /// The least that a policy must say for this component to be loaded.
@@ -177,13 +186,16 @@ impl Code {
     }
 }
 
-/// How many memories a call takes.
-fn memories(component: &Component) -> Result<u32, LoadError> {
-    let memories = component.resources_required().map_or(1, |required| required.num_memories);
+/// What a call takes.
+fn needs(component: &Component) -> Result<Needs, LoadError> {
+    let required = component.resources_required();
+    let memories = required.as_ref().map_or(1, |required| required.num_memories);
     if memories > MEMORIES_MAX {
         return Err(LoadError::TooMuch(format!("it has {memories} memories, and a call may have {MEMORIES_MAX}")));
     }
-    Ok(memories)
+    let largest_bytes = required.and_then(|required| required.max_initial_memory_size).unwrap_or_default();
+    let bytes_at_start = usize::try_from(largest_bytes.saturating_mul(memories.into())).unwrap_or(usize::MAX);
+    Ok(Needs { memories, bytes_at_start })
 }
 
 /// The functions that a component imports, where all of them belong to the contract.

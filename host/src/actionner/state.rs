@@ -4,6 +4,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use super::shares::Place;
 use super::wasi::Wasi;
 use crate::capability::Call;
 
@@ -19,6 +20,8 @@ pub(super) struct State {
 pub(super) struct Memory {
     bytes: usize,
     bytes_max: usize,
+    /// What it has of what all calls share; none where it has memory of its own.
+    place: Option<Place>,
 }
 
 /// It asked for more than the policy allows.
@@ -26,9 +29,17 @@ pub(super) struct Memory {
 #[error("too much memory")]
 pub(super) struct TooMuchMemory;
 
+/// It asked for more than other calls leave.
+#[derive(Debug, thiserror::Error)]
+#[error("no memory left")]
+pub(super) struct NoMemoryLeft {
+    /// What all share.
+    pub(super) bytes_max: usize,
+}
+
 impl State {
-    pub(super) fn new(call: Call, memory_bytes_max: usize) -> Self {
-        Self { call, memory: Memory { bytes: 0, bytes_max: memory_bytes_max }, wasi: None }
+    pub(super) fn new(call: Call, memory_bytes_max: usize, place: Option<Place>) -> Self {
+        Self { call, memory: Memory { bytes: 0, bytes_max: memory_bytes_max, place }, wasi: None }
     }
 }
 
@@ -44,6 +55,11 @@ impl ResourceLimiter for Memory {
         self.bytes = self.bytes.saturating_add(desired.saturating_sub(current));
         if self.bytes > self.bytes_max {
             return Err(TooMuchMemory.into());
+        }
+        if let Some(place) = &mut self.place
+            && !place.bytes.grow_to(self.bytes)
+        {
+            return Err(NoMemoryLeft { bytes_max: place.bytes.of_all() }.into());
         }
         Ok(true)
     }

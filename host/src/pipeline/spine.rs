@@ -243,7 +243,7 @@ impl Response {
 
     /// End without having run, since more than `waiting_max` wait for the same target.
     async fn drop_out(&self, waiting_max: usize) {
-        let message = format!("dropped: more than {waiting_max} newer events wait for the same target");
+        let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
         let pod = self.event().pod();
         let objects = pod.map(|pod| {
             [("namespace", pod.namespace), ("pod", pod.name)].map(|(kind, name)| (kind.to_owned(), name.to_owned()))
