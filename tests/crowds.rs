@@ -6,14 +6,14 @@ use std::fs;
 use std::sync::Arc;
 
 use expect_test::expect;
-use host::testing::Config;
+use host::testing::{Config, configuration};
 use kube::client::Body;
 use serde_json::{Value, json};
 use simulation::Simulation;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::hostile::{CLUSTER, event};
+use crate::hostile::{CLUSTER, event, folder, guest};
 use crate::running::{Host, config, text, told};
 
 /// Requests that wait until they are let through.
@@ -161,8 +161,8 @@ async fn the_oldest_of_too_many_for_one_target_is_dropped() {
     let events: Vec<_> = (0..5).map(|at| json!({"container.id": at.to_string()})).collect();
     let (actions, metrics, simulation) = crowd(config, &events, &["dropped_total", "action_total"]).await;
     expect![[r#"
-        event 1: dropped: dropped: more than 2 newer events wait for the same target
-        event 2: dropped: dropped: more than 2 newer events wait for the same target
+        event 1: dropped: 2 newer events wait for the same target, which is as many as may
+        event 2: dropped: 2 newer events wait for the same target, which is as many as may
         event 0: success: the pod 'web-0' in the namespace 'shop' has been labeled
         event 3: success: the pod 'web-0' in the namespace 'shop' has been labeled
         event 4: success: the pod 'web-0' in the namespace 'shop' has been labeled
@@ -191,7 +191,9 @@ async fn hold_up(config: Config, slow: &[(&str, &str)], each: usize, held: usize
     host.post(shell("web-0", json!({}))).await;
     let line = host.log.line("action", |line| text(line, "rule") == "R").await;
     assert_eq!(text(&line, "status"), "success");
-    assert!(host.log.lines().iter().all(|line| line["message"] != "action" || text(line, "rule") == "R"));
+    let ended = |line: &Value| line["message"] == "action" && text(line, "rule") != "R";
+    let ended: Vec<_> = host.log.lines().into_iter().filter(ended).collect();
+    assert!(ended.is_empty(), "{}", told(&ended));
     gate.open();
     host.wait_until_idle().await;
     let ended = host.stop().await.iter().filter(|line| line["message"] == "action").count();
@@ -224,10 +226,93 @@ async fn slow_kinds_hold_up_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_kinds_hold_up_no_other_whatever_is_scarce() {
     let (_folder, config) = with_slow();
-    // Each leaves as much as it takes: 8 + 4 + 2 + 1 of 16.
-    hold_up(Config { concurrency_events_max: 16, ..config.clone() }, &SLOW, 10, 15).await;
-    hold_up(Config { concurrency_events_max: 64, concurrency_requests_max: 16, ..config.clone() }, &SLOW, 10, 15).await;
-    // One call has more than a MiB of memory to begin with.
-    hold_up(Config { concurrency_events_max: 64, concurrency_memory_bytes_max: 16 << 20, ..config }, &SLOW, 10, 8)
+    // Each leaves as much as it takes: four times 3 of 16 where all come together.
+    hold_up(Config { concurrency_events_max: 16, ..config.clone() }, &SLOW, 10, 12).await;
+    hold_up(Config { concurrency_events_max: 64, concurrency_requests_max: 16, ..config.clone() }, &SLOW, 10, 12).await;
+    // One call takes more than a MiB of memory.
+    hold_up(Config { concurrency_events_max: 64, concurrency_memory_bytes_max: 16 << 20, ..config }, &SLOW, 10, 7)
         .await;
+}
+
+/// What computes for long takes turns, and leaves a thread to all else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_computes_holds_up_no_other() {
+    let folder = folder("hostile:spin", guest!("spin"), "    limits: {cpu: 200ms}\n");
+    let host = start(config(folder.path()), Simulation::from_yaml(CLUSTER).unwrap().client()).await;
+    for at in 0..10 {
+        host.post(event("bad", &format!("spin-{at}"))).await;
+    }
+    host.post(event("good", "web-0")).await;
+    host.wait_until_idle().await;
+    let lines = host.stop().await;
+    let ends: Vec<_> = lines.iter().filter(|line| line["message"] == "action").map(|line| text(line, "rule")).collect();
+    assert_eq!(ends.len(), 11);
+    // Two of the guest run at once, and each has its turn; only the first may have ended before.
+    assert!(ends.iter().position(|rule| *rule == "Good").unwrap() <= 2, "{ends:?}");
+}
+
+/// Each bound of the configuration at its least and at its most: the host starts, and answers an event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_bound_that_is_accepted_works() {
+    // Times that a client could not keep are tested where they are known.
+    let row = regex::Regex::new(r"(?m)^\| `([a-z_.]+)` \|.*\| (\d+) to (\d+) \|").unwrap();
+    let keys = configuration::markdown();
+    let bounds: Vec<_> = row.captures_iter(&keys).map(|row| row.extract::<3>().1).collect();
+    assert!(bounds.len() > 15, "{bounds:?}");
+    for at_most in [false, true] {
+        let value = |[name, least, most]: &[&str; 3]| {
+            let value = if at_most { most } else { least };
+            let is_unfit = *name == "listen_port" || (!at_most && name.ends_with("_timeout_ms"));
+            if is_unfit { String::new() } else { format!("{name}: {value}\n") }
+        };
+        let nested: String = bounds.iter().map(value).collect();
+        let (folder, _) = with_rules(LABEL);
+        fs::write(folder.path().join("config.yaml"), as_tree(&nested)).unwrap();
+        let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+        let of_tests = config(folder.path());
+        let read = |path: &std::path::Path| fs::read_to_string(path);
+        let (as_written, warnings) =
+            Config::load(Some(&folder.path().join("config.yaml")), &of_tests.rules_files, |_| None, read).unwrap();
+        assert!(warnings.is_empty());
+        let host = start(
+            Config { cache_dir: of_tests.cache_dir, watch_rules: false, own_namespace: None, ..as_written },
+            simulation.client(),
+        )
+        .await;
+        host.post(shell("web-0", json!({}))).await;
+        let line = host.log.line("action", |_| true).await;
+        assert_eq!(text(&line, "status"), "success", "{line}");
+        host.stop().await;
+    }
+}
+
+/// Keys with dots as maps in maps.
+fn as_tree(lines: &str) -> String {
+    let mut groups = std::collections::BTreeMap::<&str, String>::new();
+    for (group, rest) in lines.lines().map(|line| line.split_once('.').unwrap()) {
+        groups.entry(group).or_default().push_str(&format!("  {rest}\n"));
+    }
+    groups.iter().map(|(group, keys)| format!("{group}:\n{keys}")).collect()
+}
+
+/// It asks for all that its entry allows, which is more than there is for one actionner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_memory_ends_and_leaves_some() {
+    let folder = folder("hostile:memory", guest!("memory"), "    limits: {memory: 1Gi, cpu: 60s}\n");
+    let config = Config { concurrency_memory_bytes_max: 64 << 20, ..config(folder.path()) };
+    let host = start(config, Simulation::from_yaml(CLUSTER).unwrap().client()).await;
+    for at in 0..3 {
+        host.post(event("bad", &format!("memory-{at}"))).await;
+    }
+    host.post(event("good", "web-0")).await;
+    host.wait_until_idle().await;
+    let lines = host.stop().await;
+    let of = |rule: &str| -> Vec<&str> {
+        let ends = lines.iter().filter(|line| line["message"] == "action" && text(line, "rule") == rule);
+        ends.map(|line| text(line, if rule == "Good" { "status" } else { "error" })).collect()
+    };
+    assert_eq!(of("Good"), ["success"]);
+    let refused = "the actionner asked for more memory than other calls leave of the 67108864 bytes that all share \
+                   (`concurrency.memory_bytes_max`), of which one actionner has half at most";
+    assert_eq!(of("Bad"), [refused; 3]);
 }

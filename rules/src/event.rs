@@ -74,7 +74,12 @@ impl Event {
 
     /// About how many bytes of memory it takes.
     pub fn bytes(&self) -> usize {
-        size::bytes(self)
+        let Event { rule, priority: _, source, output, hostname, time, tags, output_fields } = self;
+        let texts = [rule, source, output, hostname, time].into_iter().chain(tags);
+        size_of::<Event>()
+            + tags.capacity() * size_of::<String>()
+            + texts.map(|text| size::of_text(text)).sum::<usize>()
+            + size::of_object(output_fields)
     }
 
     /// The text of an output field; nothing where it is absent, empty or no text.

@@ -25,6 +25,9 @@ use crate::capability::{self, Call, ExportsPre};
 /// Compiling takes time and memory in proportion, so there is an end to it.
 pub(crate) const BYTES_MAX: usize = 64 << 20;
 
+/// What sizes of memories count in.
+const PAGE_BYTES: u64 = 64 << 10;
+
 /// Where a component came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -193,8 +196,9 @@ fn needs(component: &Component) -> Result<Needs, LoadError> {
     if memories > MEMORIES_MAX {
         return Err(LoadError::TooMuch(format!("it has {memories} memories, and a call may have {MEMORIES_MAX}")));
     }
-    let largest_bytes = required.and_then(|required| required.max_initial_memory_size).unwrap_or_default();
-    let bytes_at_start = usize::try_from(largest_bytes.saturating_mul(memories.into())).unwrap_or(usize::MAX);
+    let pages = required.and_then(|required| required.max_initial_memory_size).unwrap_or_default();
+    let bytes_at_start = pages.saturating_mul(PAGE_BYTES).saturating_mul(memories.into());
+    let bytes_at_start = usize::try_from(bytes_at_start).unwrap_or(usize::MAX);
     Ok(Needs { memories, bytes_at_start })
 }
 

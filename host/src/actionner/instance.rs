@@ -18,8 +18,8 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::engine::EPOCH;
-use super::shares::{NeverEnough, Place, Turn, Turns};
-use super::state::{NoMemoryLeft, State, TooMuchMemory};
+use super::shares::{NoMemoryLeft, Place, Turn, Turns};
+use super::state::{State, TooMuchMemory};
 use crate::capability::{Call, Exhausted, ExportsPre, HostTime, action};
 
 /// What a guest can make the host copy in one host call: strings and lists of all arguments.
@@ -167,8 +167,8 @@ async fn give_way(cpu: Arc<Mutex<CpuTime>>, turns: Option<Turns>) {
     }
 }
 
-impl From<NeverEnough> for CallError {
-    fn from(NeverEnough { bytes_max }: NeverEnough) -> Self {
+impl From<NoMemoryLeft> for CallError {
+    fn from(NoMemoryLeft { bytes_max }: NoMemoryLeft) -> Self {
         Self::MemoryOfAll(bytes_max)
     }
 }

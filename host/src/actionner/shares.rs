@@ -4,10 +4,14 @@
 //! threads that compute. Of each an actionner leaves something for the others, so that a slow one holds up itself alone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fair::{Held, Pool, Share};
+
+/// By how much the memory of nearly every call grows.
+const GROWTH_BYTES_MIN: usize = 128 << 10;
 
 /// What the calls of all actionners share.
 #[derive(Clone)]
@@ -37,6 +41,8 @@ pub(super) struct Shares {
     pub(super) turns: Turns,
     /// How much memory there is for all.
     bytes_max: usize,
+    /// By how much the memory of earlier calls grew.
+    growth_bytes: Arc<AtomicUsize>,
 }
 
 /// The right of calls of one actionner to compute for long. Actionners take turns, and so do the calls of each.
@@ -55,13 +61,19 @@ pub(super) struct Turn {
 /// What a call begins with, given back when it is dropped.
 pub(super) struct Place {
     _place: [Option<Held>; 2],
-    /// The memory that it has so far.
-    pub(super) bytes: Held,
+    /// The memory that it may have so far.
+    held: Held,
+    at_start_bytes: usize,
+    /// The most that it had.
+    bytes: usize,
+    growth_bytes: Arc<AtomicUsize>,
 }
 
-/// A call needs more memory to begin with than there is for all.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NeverEnough {
+/// A call asks for more memory than others leave it, or than there is.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("no memory left")]
+pub(super) struct NoMemoryLeft {
+    /// What all share.
     pub(super) bytes_max: usize,
 }
 
@@ -76,6 +88,7 @@ impl Pools {
             requests: self.requests.share(),
             turns,
             bytes_max: self.bytes.units_max(),
+            growth_bytes: Arc::default(),
         }
     }
 }
@@ -86,17 +99,39 @@ impl Shares {
     /// # Errors
     ///
     /// Where there is never so much memory.
-    pub(super) async fn enter(&self, memories: u32, bytes_at_start: usize) -> Result<Place, NeverEnough> {
+    pub(super) async fn enter(&self, memories: u32, bytes_at_start: usize) -> Result<Place, NoMemoryLeft> {
         // All take them in this order, and what runs waits for none of them.
-        let never = NeverEnough { bytes_max: self.bytes_max };
-        let bytes = self.bytes.take(bytes_at_start).await.ok_or(never)?;
-        Ok(Place { bytes, _place: self.place(memories).await })
+        let never = NoMemoryLeft { bytes_max: self.bytes_max };
+        // With what earlier calls needed, so that one that has begun need not end for want of it.
+        let growth_bytes = self.growth_bytes.load(Ordering::Relaxed).max(GROWTH_BYTES_MIN);
+        let with_growth = bytes_at_start.saturating_add(growth_bytes).min(self.bytes_max);
+        let held = self.bytes.take(with_growth.max(bytes_at_start)).await.ok_or(never)?;
+        let place = self.place(memories).await;
+        let growth_bytes = Arc::clone(&self.growth_bytes);
+        Ok(Place { _place: place, held, at_start_bytes: bytes_at_start, bytes: 0, growth_bytes })
     }
 
     /// A place alone. There is always one in the end.
     pub(super) async fn place(&self, memories: u32) -> [Option<Held>; 2] {
         let beyond_one = memories.saturating_sub(1) as usize;
         [self.places.take(1).await, self.memories.take(beyond_one).await]
+    }
+}
+
+impl Place {
+    /// Have so much memory, if other calls leave it.
+    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), NoMemoryLeft> {
+        self.bytes = self.bytes.max(bytes);
+        if self.held.grow_to(bytes) { Ok(()) } else { Err(NoMemoryLeft { bytes_max: self.held.of_all() }) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What was needed once is forgotten in time.
+        let grew = self.bytes.saturating_sub(self.at_start_bytes);
+        let before = self.growth_bytes.load(Ordering::Relaxed);
+        self.growth_bytes.store(grew.max(before - before / 8), Ordering::Relaxed);
     }
 }
 

@@ -29,14 +29,6 @@ pub(super) struct Memory {
 #[error("too much memory")]
 pub(super) struct TooMuchMemory;
 
-/// It asked for more than other calls leave.
-#[derive(Debug, thiserror::Error)]
-#[error("no memory left")]
-pub(super) struct NoMemoryLeft {
-    /// What all share.
-    pub(super) bytes_max: usize,
-}
-
 impl State {
     pub(super) fn new(call: Call, memory_bytes_max: usize, place: Option<Place>) -> Self {
         Self { call, memory: Memory { bytes: 0, bytes_max: memory_bytes_max, place }, wasi: None }
@@ -56,10 +48,8 @@ impl ResourceLimiter for Memory {
         if self.bytes > self.bytes_max {
             return Err(TooMuchMemory.into());
         }
-        if let Some(place) = &mut self.place
-            && !place.bytes.grow_to(self.bytes)
-        {
-            return Err(NoMemoryLeft { bytes_max: place.bytes.of_all() }.into());
+        if let Some(place) = &mut self.place {
+            place.grow_to(self.bytes)?;
         }
         Ok(true)
     }

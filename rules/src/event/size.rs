@@ -1,8 +1,6 @@
-//! About how much memory an event takes, for who must bound how many there are.
+//! About how much memory the parts of an event take, for who must bound how many events there are.
 
 use serde_json::{Map, Value};
-
-use super::Event;
 
 /// What an allocation costs beside its content.
 const ALLOCATION_BYTES: usize = 16;
@@ -11,20 +9,11 @@ const ALLOCATION_BYTES: usize = 16;
 const ENTRIES_MIN: usize = 5;
 const PIECE_BYTES: usize = 11 * (size_of::<String>() + size_of::<Value>()) + ALLOCATION_BYTES;
 
-pub(super) fn bytes(event: &Event) -> usize {
-    let Event { rule, priority: _, source, output, hostname, time, tags, output_fields } = event;
-    let texts = [rule, source, output, hostname, time].into_iter().chain(tags);
-    size_of::<Event>()
-        + tags.capacity() * size_of::<String>()
-        + texts.map(|text| of_text(text)).sum::<usize>()
-        + of_object(output_fields)
-}
-
-fn of_text(text: &str) -> usize {
+pub(super) fn of_text(text: &str) -> usize {
     text.len() + ALLOCATION_BYTES
 }
 
-fn of_object(object: &Map<String, Value>) -> usize {
+pub(super) fn of_object(object: &Map<String, Value>) -> usize {
     let entries = object.iter().map(|(key, value)| of_text(key) + of_value(value)).sum::<usize>();
     object.len().div_ceil(ENTRIES_MIN) * PIECE_BYTES + entries
 }
