@@ -40,20 +40,21 @@ fn crates_know_only_whom_they_may() {
 }
 
 /// The folders of the host, each with those that it knows. Below a folder stands nobody that knows it.
-const FOLDERS: [(&str, &[&str]); 13] = [
+const FOLDERS: [(&str, &[&str]); 14] = [
     ("cli", &["actionner", "clients", "config", "generation", "run", "telemetry"]),
     ("run", &["actionner", "clients", "config", "generation", "pipeline", "queue", "server", "store", "telemetry"]),
     ("server", &["body", "config", "pipeline", "store", "telemetry"]),
     ("pipeline", &["actionner", "capability", "config", "generation", "queue", "store", "telemetry"]),
     ("generation", &["actionner", "capability", "clients", "config", "telemetry"]),
-    ("actionner", &["capability", "telemetry"]),
-    ("capability", &["body", "clients", "telemetry"]),
-    ("clients", &["body", "config"]),
+    ("actionner", &["capability", "fair", "telemetry"]),
+    ("capability", &["body", "clients", "fair", "telemetry"]),
+    ("clients", &["body", "config", "fair"]),
     ("queue", &["store"]),
     ("store", &["telemetry"]),
     ("config", &["telemetry"]),
     ("telemetry", &[]),
     ("body", &[]),
+    ("fair", &[]),
 ];
 
 #[test]

@@ -99,6 +99,7 @@ fn metrics() -> String {
     metrics.host_call_took("c", Duration::ZERO);
     metrics.denied("a", "c");
     metrics.retried("a");
+    metrics.coalesced("a");
     metrics.rejected("r");
     metrics.reloaded(true);
     let text = metrics.render();

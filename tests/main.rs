@@ -10,6 +10,7 @@ mod cases;
 mod rbac;
 
 mod conflicts;
+mod crowds;
 mod functions;
 mod http;
 mod objects;

@@ -17,6 +17,7 @@ mod features;
 mod file;
 mod instance;
 mod settings;
+mod shares;
 mod state;
 mod waitless;
 mod wasi;
@@ -34,11 +35,13 @@ use crate::capability::{Call, ExportsPre};
 
 pub use cache::Cache;
 pub use compiler::{Compiler, serve_one};
+use component::Needs;
 pub use component::digest;
 pub(crate) use component::{BYTES_MAX, Candidate, Inspection, Origin};
 pub(crate) use description::{Description, OutputUse, SCHEMA};
 pub use engine::Engine;
 pub(crate) use error::LoadError;
+use shares::Shares;
 use state::State;
 
 pub(crate) use instance::{CallError, CallOutput, Failure, FailureKind, Report};
@@ -56,10 +59,10 @@ pub struct Actionner {
     /// Where it came from.
     pub origin: Origin,
     grants: Arc<Grants>,
-    engine: Engine,
     pre: ExportsPre<State>,
-    /// How many a call takes.
-    memories: u32,
+    needs: Needs,
+    /// What its calls take of what those of all share.
+    shares: Shares,
     /// Bounds the calls of this actionner that run at once.
     permits: Arc<Semaphore>,
 }
@@ -117,7 +120,7 @@ impl Actionner {
         inspection: Inspection,
         grants: Arc<Grants>,
     ) -> Result<Self, LoadError> {
-        let (pre, memories) = inspection.link(engine, grants.limits.memory_bytes_max, cache).await?;
+        let (pre, needs) = inspection.link(engine, grants.limits.memory_bytes_max, cache).await?;
         let ungranted = grants.ungranted(&inspection.imports);
         let mut imports = inspection.imports;
         imports.retain(|import| !ungranted.contains(import));
@@ -128,9 +131,9 @@ impl Actionner {
             digest: inspection.digest,
             origin: inspection.origin,
             grants,
-            engine: engine.clone(),
             pre,
-            memories,
+            needs,
+            shares: engine.shares(),
         })
     }
 
@@ -152,8 +155,8 @@ impl Actionner {
 
     /// Respond to an event, in a new instance.
     ///
-    /// Waits for a free place first, the actionner's own before one of the engine's, so that
-    /// a busy actionner holds no place that another could use.
+    /// Waits for a free place first, the actionner's own before one that all share, so that
+    /// a busy actionner holds nothing that another could use.
     ///
     /// # Errors
     ///
@@ -161,8 +164,10 @@ impl Actionner {
     /// out of time.
     pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<CallOutput, CallError> {
         let _own = self.permits.acquire().await;
-        let _place = self.engine.place(self.memories).await;
+        let Needs { memories, bytes_at_start } = self.needs;
+        let place = self.shares.enter(memories, bytes_at_start).await?;
         call.restart();
-        instance::run(&self.pre, invocation, call).await
+        call.share_requests(&self.shares.requests);
+        instance::run(&self.pre, invocation, call, place, &self.shares.turns).await
     }
 }

@@ -55,8 +55,16 @@ pub struct Config {
     pub deduplication: Deduplication,
     /// Accepted events that are not done.
     pub queue_events_max: usize,
-    /// Events handled at once.
+    /// What those events take in memory.
+    pub queue_bytes_max: usize,
+    /// Events that wait behind one another for the same target.
+    pub queue_target_events_max: usize,
+    /// Calls of actionners that run at once.
     pub concurrency_events_max: usize,
+    /// The memory of all of them.
+    pub concurrency_memory_bytes_max: usize,
+    /// Requests to the API server that wait for an answer.
+    pub concurrency_requests_max: usize,
     /// The limits of the HTTP server.
     pub server: ServerLimits,
     /// How long what was accepted may take to finish once the program is asked to end.
@@ -176,7 +184,11 @@ impl Config {
                 events_max: count(reader, "deduplication.events_max"),
             },
             queue_events_max: count(reader, "queue.events_max"),
+            queue_bytes_max: count(reader, "queue.bytes_max"),
+            queue_target_events_max: count(reader, "queue.target_events_max"),
             concurrency_events_max: count(reader, "concurrency.events_max"),
+            concurrency_memory_bytes_max: count(reader, "concurrency.memory_bytes_max"),
+            concurrency_requests_max: count(reader, "concurrency.requests_max"),
             server: server(reader),
             shutdown_deadline: milliseconds(reader, "shutdown.deadline_ms"),
             retry: retry(reader),

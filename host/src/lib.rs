@@ -42,6 +42,9 @@ mod cli;
 // What the server and the clients both need.
 mod body;
 
+// What actionners share, and clients too.
+mod fair;
+
 pub use cli::{Arguments, run};
 
 /// What the tests and the benchmarks of this repository drive the host by, in one place.

@@ -1,8 +1,9 @@
 //! From an event of the queue to the end of its last action.
 //!
-//! The spine alone decides what comes next; around it stand dedup and context, which only compute,
+//! The spine alone decides what comes next; around it stand dedup, context and coalesce, which only compute,
 //! lanes, which keep what must not run at once apart, delivery, and the report of what ended.
 
+mod coalesce;
 mod contain;
 mod context;
 mod dedup;
@@ -11,6 +12,8 @@ mod lanes;
 mod deliver;
 mod details;
 mod report;
+
+mod answer;
 
 mod spine;
 

@@ -67,6 +67,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
     let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
     let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
+    let engine = engine.sharing(config.concurrency_memory_bytes_max, config.concurrency_requests_max);
     if let Some(refusal) = engine.refusal() {
         logger.line(Level::Warn, "init").error(&refusal).write();
     }
@@ -86,7 +87,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }
 
-    let store = Store::memory(config.queue_events_max);
+    let store = Store::memory(config.queue_events_max, config.queue_bytes_max);
     let queue = Queue::Store(store.clone());
     let seen = &config.deduplication;
     let pipeline = Pipeline {
@@ -95,6 +96,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         store: store.clone(),
         reporting,
         retry: config.retry,
+        target_events_max: config.queue_target_events_max,
         print_all_events: config.print_all_events,
     };
     let drain_max = config.shutdown_deadline;

@@ -26,9 +26,10 @@ pub enum Store {
 }
 
 impl Store {
-    /// A store in memory for `entries_max` unfinished entries.
-    pub fn memory(entries_max: usize) -> Store {
-        Store::Memory(Arc::new(Memory::new(entries_max)))
+    /// A store in memory for `entries_max` unfinished entries, whose events take `bytes_max` together. An event that
+    /// alone takes more is accepted when there is no other.
+    pub fn memory(entries_max: usize, bytes_max: usize) -> Store {
+        Store::Memory(Arc::new(Memory::new(entries_max, bytes_max)))
     }
 
     /// Accept an event: from here on it is the host's to finish, and counts against the capacity.
@@ -138,7 +139,7 @@ impl Store {
         }
     }
 
-    /// How many entries wait to be taken, and how many were taken and are not finished.
+    /// How many entries wait to be taken, how many were taken and are not finished, and how much memory all of them take.
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@
 mod decode;
 mod exact;
 mod line;
+mod size;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -69,6 +70,16 @@ impl Event {
     pub fn to_json(&self) -> String {
         // Texts, numbers and maps with text keys always serialize, so there is no error to lose.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let Event { rule, priority: _, source, output, hostname, time, tags, output_fields } = self;
+        let texts = [rule, source, output, hostname, time].into_iter().chain(tags);
+        size_of::<Event>()
+            + tags.capacity() * size_of::<String>()
+            + texts.map(|text| size::of_text(text)).sum::<usize>()
+            + size::of_object(output_fields)
     }
 
     /// The text of an output field; nothing where it is absent, empty or no text.

@@ -26,6 +26,9 @@ use crate::capability::{self, Call, ExportsPre};
 /// Compiling takes time and memory in proportion, so there is an end to it.
 pub(crate) const BYTES_MAX: usize = 64 << 20;
 
+/// What sizes of memories count in.
+const PAGE_BYTES: u64 = 64 << 10;
+
 /// Where a component came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -59,6 +62,15 @@ pub struct Inspection {
     /// Where it came from.
     pub origin: Origin,
     code: Code,
+}
+
+/// What a call of it takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Needs {
+    /// How many memories.
+    pub(super) memories: u32,
+    /// What they have together before it runs, at most.
+    pub(super) bytes_at_start: usize,
 }
 
 /// A component, compiled as soon as that is needed.
@@ -126,7 +138,7 @@ impl Inspection {
             None => {
                 let component = code.compile(engine, memory_bytes_max, cache, &digest).await?;
                 let pre = link(&component, &imports)?;
-                let _place = engine.place(memories(&component)?).await;
+                let _place = engine.place(needs(&component)?.memories).await;
                 let described = instance::describe(&pre, call).await;
                 let text = described.map_err(|error| LoadError::Describe { error, digest: digest.clone() })?;
                 code.compiled = Some(component);
@@ -144,15 +156,15 @@ impl Inspection {
 
     /// Compile it, where it is not yet, and link what it imports, once the policy was found to grant it.
     ///
-    /// A call of it may have so much memory. Returns how many memories it has, too.
+    /// A call of it may have so much memory. Returns what its calls take, too.
     pub(super) async fn link(
         &self,
         engine: &Engine,
         memory_bytes_max: usize,
         cache: Option<&Cache>,
-    ) -> Result<(ExportsPre<State>, u32), LoadError> {
+    ) -> Result<(ExportsPre<State>, Needs), LoadError> {
         let component = self.code.compile(engine, memory_bytes_max, cache, &self.digest).await?;
-        Ok((link(&component, &self.imports)?, memories(&component)?))
+        Ok((link(&component, &self.imports)?, needs(&component)?))
     }
 
     /// The least that a policy must say for this component to be loaded.
@@ -199,13 +211,17 @@ impl Code {
     }
 }
 
-/// How many memories a call takes.
-fn memories(component: &Component) -> Result<u32, LoadError> {
-    let memories = component.resources_required().map_or(1, |required| required.num_memories);
+/// What a call takes.
+fn needs(component: &Component) -> Result<Needs, LoadError> {
+    let required = component.resources_required();
+    let memories = required.as_ref().map_or(1, |required| required.num_memories);
     if memories > MEMORIES_MAX {
         return Err(LoadError::TooMuch(format!("it has {memories} memories, and a call may have {MEMORIES_MAX}")));
     }
-    Ok(memories)
+    let pages = required.and_then(|required| required.max_initial_memory_size).unwrap_or_default();
+    let bytes_at_start = pages.saturating_mul(PAGE_BYTES).saturating_mul(memories.into());
+    let bytes_at_start = usize::try_from(bytes_at_start).unwrap_or(usize::MAX);
+    Ok(Needs { memories, bytes_at_start })
 }
 
 /// The functions that a component imports, where all of them belong to the contract.

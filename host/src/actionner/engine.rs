@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
-use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::compiler::{CompileError, Compiler};
 use super::settings::Settings;
+use super::shares::{Pools, Shares};
+use crate::fair::{Held, Pool};
 
 /// How often a running component is asked whether it may go on.
-const EPOCH: Duration = Duration::from_millis(10);
+pub(super) const EPOCH: Duration = Duration::from_millis(10);
 
 /// What 32 bits can address, and the most that a policy grants.
 const MEMORY_BYTES_MAX: usize = 4 << 30;
@@ -28,6 +30,9 @@ const MEMORY_BYTES_BY_DEFAULT: usize = 64 << 20;
 /// What lies behind each memory, so that offsets below it need no check of their own: nearly all, or small ones.
 const GUARD_BYTES: usize = 32 << 20;
 const GUARD_BYTES_BY_DEFAULT: usize = 64 << 10;
+
+/// What a place keeps of the pages that a call has touched, so that the next one finds them: most touch less.
+const KEPT_BYTES_MAX: usize = 64 << 10;
 
 /// A component made of Rust has one core instance, one memory and one table; those of other languages bring adapters
 /// along, up to 38 of them and 16 tables.
@@ -49,10 +54,10 @@ pub struct Engine {
     compiler: Compiler,
     /// To compile something.
     turns: Arc<Semaphore>,
-    /// As many as calls may run at once.
-    places: Arc<Semaphore>,
-    /// What there is of memories besides one for each place.
-    memories: Arc<Semaphore>,
+    /// What all calls share.
+    pub(super) pools: Pools,
+    /// What components that describe themselves take of it.
+    describing: Shares,
     refusal: Option<Refusal>,
 }
 
@@ -63,12 +68,6 @@ pub(super) struct Sized {
     memory_bytes_max: usize,
     pub(super) settings: Settings,
     pub(super) engine: wasmtime::Engine,
-}
-
-/// The right to one call, given back when it is dropped.
-pub(super) struct Place {
-    _place: Option<OwnedSemaphorePermit>,
-    _memories: Option<OwnedSemaphorePermit>,
 }
 
 /// The engine can't be made on this machine.
@@ -118,14 +117,31 @@ impl Engine {
         let spare = spare_memories(concurrency_max);
         let bytes = (concurrency_max + spare) as u64 * (MEMORY_BYTES_MAX + GUARD_BYTES) as u64;
         let refusal = Refusal { calls: concurrency_max, bytes, has_places: place_bytes.is_some() };
+        let workers_max = workers();
+        let pools = Pools {
+            places: Pool::new(concurrency_max),
+            memories: Pool::new(spare),
+            bytes: Pool::new(usize::MAX),
+            requests: Pool::new(usize::MAX),
+            workers: Arc::new(Semaphore::new(workers_max)),
+            workers_max,
+        };
         Ok(Self {
             engines,
             compiler,
             turns: Arc::new(Semaphore::new(COMPILED_AT_ONCE_MAX)),
-            places: Arc::new(Semaphore::new(concurrency_max)),
-            memories: Arc::new(Semaphore::new(spare)),
+            describing: pools.shares(),
+            pools,
             refusal: Some(refusal).filter(|_| place_bytes != Some(MEMORY_BYTES_MAX)),
         })
+    }
+
+    /// All calls that run at once use so much memory and send so many requests to the API server.
+    #[must_use]
+    pub fn sharing(mut self, memory_bytes_max: usize, requests_max: usize) -> Self {
+        self.pools.bytes = Pool::new(memory_bytes_max);
+        self.pools.requests = Pool::new(requests_max);
+        self
     }
 
     /// What makes calls slower than they could be, if anything does.
@@ -161,20 +177,26 @@ impl Engine {
         component.map_err(|error| CompileError::Ended(error.root_cause().to_string()))
     }
 
-    /// A place for one call of a component with so many memories, waited for.
-    pub(super) async fn place(&self, memories: u32) -> Place {
-        // The semaphores are never closed, so there is always a permit in the end. All take them in this order.
-        let place = self.places.clone().acquire_owned().await.ok();
-        let memories = match memories.saturating_sub(1) {
-            0 => None,
-            beyond_one => self.memories.clone().acquire_many_owned(beyond_one).await.ok(),
-        };
-        Place { _place: place, _memories: memories }
+    /// What one more actionner takes of what all share.
+    pub(super) fn shares(&self) -> Shares {
+        self.pools.shares()
     }
+
+    /// A place for a component with so many memories to describe itself, waited for. Its memory is its own.
+    pub(super) async fn place(&self, memories: u32) -> [Option<Held>; 2] {
+        self.describing.place(memories).await
+    }
+}
+
+/// How many of the threads that run calls may compute for long: one is left for all else.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1)
 }
 
 fn pool(concurrency_max: usize, place_bytes: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
+    // Without it the lowest pages would be kept, used or not.
+    let scans = PoolingAllocationConfig::is_pagemap_scan_available();
     // One more than there are places: an instance can still be on its way out while the next one comes in.
     let count = |count: usize| u32::try_from(count.saturating_add(1)).unwrap_or(u32::MAX);
     let calls = count(concurrency_max);
@@ -191,7 +213,8 @@ fn pool(concurrency_max: usize, place_bytes: usize) -> PoolingAllocationConfig {
         .max_memories_per_module(MEMORIES_MAX)
         .max_tables_per_module(TABLES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
-        .linear_memory_keep_resident(128 * 1024);
+        .pagemap_scan(Enabled::Auto)
+        .linear_memory_keep_resident(if scans { KEPT_BYTES_MAX } else { 0 });
     pool
 }
 

@@ -12,10 +12,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use policy::{Limits, ObjectId};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
+use super::engine::EPOCH;
+use super::shares::{NoMemoryLeft, Place, Turn, Turns};
 use super::state::{State, TooMuchMemory};
 use super::waitless::Waitless;
 use crate::capability::{Call, Exhausted, ExportsPre, HostTime, action};
@@ -46,6 +49,11 @@ pub enum CallError {
     /// It asked for more memory than the policy allows.
     #[error("the actionner asked for more than the {0} bytes of memory that the policy allows")]
     Memory(usize),
+    /// There is no more of what all calls share.
+    #[error(
+        "the actionner asked for more memory than other calls leave of the {0} bytes that all share (`concurrency.memory_bytes_max`), of which one actionner has half at most"
+    )]
+    MemoryOfAll(usize),
     /// The deadline passed. What it had begun may have been carried out.
     #[error("the actionner did not end within its deadline of {} ms; what it had begun may have been carried out", .0.as_millis())]
     Deadline(Duration),
@@ -92,6 +100,8 @@ struct CpuTime {
     polled_at: Option<Instant>,
     /// Which part of it was the host's own work.
     host: HostTime,
+    /// Held while it computes for long.
+    turn: Option<Turn>,
 }
 
 /// Passed through the engine as the cause of a trap.
@@ -100,8 +110,16 @@ struct CpuTime {
 struct TooMuchCpu;
 
 /// Respond to an event.
-pub(super) async fn run(pre: &ExportsPre<State>, invocation: &Invocation, call: Call) -> Result<CallOutput, CallError> {
-    let (mut store, bounds) = enter(pre.engine(), call);
+///
+/// `place` is held as long as it takes.
+pub(super) async fn run(
+    pre: &ExportsPre<State>,
+    invocation: &Invocation,
+    call: Call,
+    place: Place,
+    turns: &Turns,
+) -> Result<CallOutput, CallError> {
+    let (mut store, bounds) = enter(pre.engine(), call, Some(place), Some(turns.clone()));
     let run = async {
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
@@ -117,7 +135,7 @@ pub(super) async fn run(pre: &ExportsPre<State>, invocation: &Invocation, call: 
 pub(super) async fn describe(pre: &ExportsPre<State>, mut call: Call) -> Result<String, CallError> {
     // It was compiled first, which is not its own time.
     call.restart();
-    let (mut store, bounds) = enter(pre.engine(), call);
+    let (mut store, bounds) = enter(pre.engine(), call, None, None);
     let describe = async {
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_describe(&mut store).await
@@ -128,11 +146,12 @@ pub(super) async fn describe(pre: &ExportsPre<State>, mut call: Call) -> Result<
     }
 }
 
-fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
+/// What has no place and no turns has its memory and its threads for itself.
+fn enter(engine: &Engine, call: Call, place: Option<Place>, turns: Option<Turns>) -> (Store<State>, Bounds) {
     let limits = call.grants().limits.clone();
     let cpu = CpuTime { host: call.host_time().clone(), ..CpuTime::default() };
     let bounds = Bounds { cpu: Arc::new(Mutex::new(cpu)), deadline: call.deadline(), limits };
-    let mut store = Store::new(engine, State::new(call, bounds.limits.memory_bytes_max));
+    let mut store = Store::new(engine, State::new(call, bounds.limits.memory_bytes_max, place));
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
     store.set_max_component_handles(HANDLES_MAX);
@@ -140,13 +159,33 @@ fn enter(engine: &Engine, call: Call) -> (Store<State>, Bounds) {
     let cpu = bounds.cpu.clone();
     let cpu_max = bounds.limits.cpu_max;
     store.epoch_deadline_callback(move |_| {
-        if lock(&cpu).of_guest() > cpu_max {
+        let (turn, spent) = lock(&cpu).slice();
+        drop(turn);
+        if spent > cpu_max {
             return Err(TooMuchCpu.into());
         }
-        // Between slices, others get their turn on this worker.
-        Ok(UpdateDeadline::Yield(1))
+        if spent < EPOCH {
+            // It has only just begun.
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way(cpu.clone(), turns.clone()))))
     });
     (store, bounds)
+}
+
+/// Between slices others have this thread, sockets and timers too, and who computes for long takes turns.
+async fn give_way(cpu: Arc<Mutex<CpuTime>>, turns: Option<Turns>) {
+    yield_now().await;
+    if let Some(turns) = turns {
+        let turn = turns.take().await;
+        lock(&cpu).turn = Some(turn);
+    }
+}
+
+impl From<NoMemoryLeft> for CallError {
+    fn from(NoMemoryLeft { bytes_max }: NoMemoryLeft) -> Self {
+        Self::MemoryOfAll(bytes_max)
+    }
 }
 
 impl Bounds {
@@ -163,6 +202,9 @@ impl Bounds {
         }
         if error.is::<TooMuchMemory>() {
             return CallError::Memory(self.limits.memory_bytes_max);
+        }
+        if let Some(NoMemoryLeft { bytes_max }) = error.downcast_ref() {
+            return CallError::MemoryOfAll(*bytes_max);
         }
         if let Some(Exhausted { host_calls_max }) = error.downcast_ref() {
             return CallError::HostCalls(*host_calls_max);
@@ -195,11 +237,20 @@ impl<F: Future> Future for Metered<'_, F> {
         let mut cpu = lock(self.cpu);
         cpu.spent = cpu.total();
         cpu.polled_at = None;
+        // What waits lets others compute.
+        let turn = cpu.turn.take();
+        drop(cpu);
+        drop(turn);
         poll
     }
 }
 
 impl CpuTime {
+    /// One slice is over: its turn, if it had one, and the guest's time so far.
+    fn slice(&mut self) -> (Option<Turn>, Duration) {
+        (self.turn.take(), self.of_guest())
+    }
+
     fn of_guest(&self) -> Duration {
         self.total().saturating_sub(self.host.total())
     }

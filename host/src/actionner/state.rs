@@ -4,6 +4,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use super::shares::Place;
 use super::wasi::Wasi;
 use crate::capability::Call;
 
@@ -19,6 +20,8 @@ pub(super) struct State {
 pub(super) struct Memory {
     bytes: usize,
     bytes_max: usize,
+    /// What it has of what all calls share; none where it has memory of its own.
+    place: Option<Place>,
 }
 
 /// It asked for more than the policy allows.
@@ -27,8 +30,8 @@ pub(super) struct Memory {
 pub(super) struct TooMuchMemory;
 
 impl State {
-    pub(super) fn new(call: Call, memory_bytes_max: usize) -> Self {
-        Self { call, memory: Memory { bytes: 0, bytes_max: memory_bytes_max }, wasi: None }
+    pub(super) fn new(call: Call, memory_bytes_max: usize, place: Option<Place>) -> Self {
+        Self { call, memory: Memory { bytes: 0, bytes_max: memory_bytes_max, place }, wasi: None }
     }
 }
 
@@ -44,6 +47,9 @@ impl ResourceLimiter for Memory {
         self.bytes = self.bytes.saturating_add(desired.saturating_sub(current));
         if self.bytes > self.bytes_max {
             return Err(TooMuchMemory.into());
+        }
+        if let Some(place) = &mut self.place {
+            place.grow_to(self.bytes)?;
         }
         Ok(true)
     }

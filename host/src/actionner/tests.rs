@@ -1,5 +1,6 @@
 //! What the bundled components say of themselves, and how components of others are met.
 
+mod crowd;
 mod misfits;
 mod places;
 pub(crate) mod probe;
@@ -63,7 +64,7 @@ fn call(memory_bytes_max: usize) -> Call {
     Call::new(grants(memory_bytes_max), Facts::default(), true, String::new(), Clients::default(), silent())
 }
 
-fn grants(memory_bytes_max: usize) -> Arc<Grants> {
+pub(super) fn grants(memory_bytes_max: usize) -> Arc<Grants> {
     let none = Grants::none("probe:one".to_owned());
     Arc::new(Grants { limits: Limits { memory_bytes_max, ..none.limits }, ..none })
 }

@@ -19,6 +19,7 @@ use super::host_time::HostTime;
 use super::seen::Seen;
 use super::spool::Spool;
 use crate::clients::{Clients, Refusal, RequestError, Said};
+use crate::fair::Share;
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::Entry;
 use crate::telemetry::logs::Level;
@@ -132,6 +133,13 @@ impl Call {
     pub(super) fn end_of(&self, timeout_ms: Option<u32>) -> Instant {
         let end = timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms.into()));
         end.map_or(self.deadline, |end| end.min(self.deadline))
+    }
+
+    /// Let its requests to the API server be some of those that calls of one actionner may send.
+    pub(crate) fn share_requests(&mut self, requests: &Share) {
+        if let Some(kubernetes) = &mut self.clients.kubernetes {
+            kubernetes.share_requests(requests);
+        }
     }
 
     /// What the host spends on work for the guest.

@@ -76,7 +76,7 @@ impl Call {
         if self.dry_run {
             return Ok(Exit { code: 0, stdout: Vec::new(), stderr: Vec::new(), truncated: false });
         }
-        let client = self.kubernetes()?.client();
+        let kubernetes = self.kubernetes()?.clone();
         let end = self.end_of(command.options.timeout_ms);
         let bytes_max = self.grants.limits.response_bytes_max;
         let host_time = self.host_time.clone();
@@ -84,7 +84,12 @@ impl Call {
             Some(handle) => Stdout::Artifact(&mut self.spool, handle),
             None => Stdout::Held,
         };
-        let run = async { attend(start(client, command).await?, &command.options.stdin, stdout, bytes_max).await };
+        let run = async {
+            let (client, turn) = kubernetes.client(end).await?;
+            let process = start(client, command).await?;
+            drop(turn);
+            attend(process, &command.options.stdin, stdout, bytes_max).await
+        };
         let late = || RequestError::Unknown("the command did not end in time, and may go on".to_owned());
         timeout_at(end, host_time.work(run)).await.map_err(|_| late())?
     }

@@ -65,7 +65,8 @@ impl Host for Call {
     async fn discover(&mut self, plural: String) -> Result<Vec<ResourceType>, Closed> {
         let entry = self.gate("kubernetes-read.discover", &[])?;
         let found = async {
-            let discover = discover(self.kubernetes()?, &plural);
+            let (client, _turn) = self.kubernetes()?.client(self.deadline).await?;
+            let discover = discover(&client, &plural);
             timeout_at(self.deadline, discover).await.map_err(|_| RequestError::Timeout)?
         };
         let found = found.await;
@@ -239,9 +240,8 @@ fn pods_of_node<'a>(address: &Address<'_>, field_selector: &'a str) -> Option<&'
 }
 
 /// The API server's own groups come first in its answers, the core group in one of its own.
-async fn discover(kubernetes: &Kubernetes, plural: &str) -> Result<Vec<ResourceType>, RequestError> {
+async fn discover(client: &kube::Client, plural: &str) -> Result<Vec<ResourceType>, RequestError> {
     let unanswered = |error: kube::Error| convert_client_error(&error, Effect::None);
-    let client = kubernetes.client();
     let core = client.list_core_api_versions_aggregated().await.map_err(unanswered)?;
     let groups = client.list_api_groups_aggregated().await.map_err(unanswered)?;
     Ok([core, groups].iter().flat_map(|list| resources_of(list, plural)).collect())

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::{Refusal, RequestError};
 use crate::body;
+use crate::fair::{Held, Share};
 
 pub use cluster::Cluster;
 pub(crate) use refusal::{Effect, convert_client_error, convert_status};
@@ -44,6 +45,8 @@ const TURNED_AWAY_MAX: u32 = 3;
 #[derive(Clone)]
 pub struct Kubernetes {
     client: kube::Client,
+    /// Bounds the requests that wait for an answer.
+    requests: Option<Share>,
 }
 
 /// One request, complete but for the client's credentials.
@@ -107,12 +110,31 @@ impl ApiRequest {
 impl Kubernetes {
     /// Use `client`, whatever cluster it talks to.
     pub fn new(client: kube::Client) -> Self {
-        Self { client }
+        Self { client, requests: None }
     }
 
-    /// The client, for what is not one request and one answer.
-    pub(crate) fn client(&self) -> kube::Client {
-        self.client.clone()
+    /// The client, for what is not one request and one answer, and the right to a request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::turn`].
+    pub(crate) async fn client(&self, deadline: Instant) -> Result<(kube::Client, Option<Held>), RequestError> {
+        Ok((self.client.clone(), self.turn(deadline).await?))
+    }
+
+    /// Be one of those that share how many requests are sent at once.
+    pub(crate) fn share_requests(&mut self, requests: &Share) {
+        self.requests = Some(requests.clone());
+    }
+
+    /// The right to one request until it is answered, waited for.
+    ///
+    /// # Errors
+    ///
+    /// Where the deadline passes first: then nothing was sent.
+    async fn turn(&self, deadline: Instant) -> Result<Option<Held>, RequestError> {
+        let Some(requests) = &self.requests else { return Ok(None) };
+        timeout_at(deadline, requests.take(1)).await.map_err(|_| RequestError::Timeout)
     }
 
     /// Send `request`, and read the answer up to `bytes_max`.
@@ -181,7 +203,9 @@ impl Kubernetes {
             if Instant::now() >= deadline {
                 return Err(RequestError::Timeout.into());
             }
+            let turn = self.turn(deadline).await?;
             let sent = timeout_at(deadline, self.send_once(request)).await;
+            drop(turn);
             let response = sent.map_err(|_| request.effect().late())??;
             let status = response.status();
             if status.is_success() {

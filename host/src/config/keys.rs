@@ -146,7 +146,37 @@ pub(crate) const KEYS: &[Key] = &[
         (1, 10_000_000),
         "accepted and unfinished events; beyond it the answer is 429",
     ),
-    integer("concurrency.events_max", "64", (1, 10_000), "calls of actionners that run at once"),
+    integer(
+        "queue.bytes_max",
+        "134217728",
+        (1024, 1 << 40),
+        "memory that those events take together, several times their length as JSON where they have many small values; \
+         beyond it the answer is 429, and one alone is always accepted",
+    ),
+    integer(
+        "queue.target_events_max",
+        "100",
+        (1, 10_000_000),
+        "events that wait behind one another for the same target; beyond it the oldest of them is dropped",
+    ),
+    integer(
+        "concurrency.events_max",
+        "2048",
+        (1, 10_000),
+        "calls of actionners that run at once; one actionner has half of them at most",
+    ),
+    integer(
+        "concurrency.memory_bytes_max",
+        "1073741824",
+        (16 << 20, 1 << 44),
+        "memory of all calls of actionners that run at once; one actionner has half of it at most",
+    ),
+    integer(
+        "concurrency.requests_max",
+        "256",
+        (1, 100_000),
+        "requests to the API server that wait for an answer; one actionner has half of them at most",
+    ),
     integer("server.body_bytes_max", "1048576", (1024, 1 << 30), "largest event; beyond it the answer is 413"),
     integer(
         "server.connections_max",

@@ -20,6 +20,8 @@ pub(super) enum Status {
     Success,
     Ignored,
     Failure,
+    /// It did not run, since newer events took its place.
+    Dropped,
 }
 
 impl Status {
@@ -29,6 +31,7 @@ impl Status {
             Self::Success => "success",
             Self::Ignored => "ignored",
             Self::Failure => "failure",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -38,6 +41,8 @@ pub(super) struct Ended<'a> {
     pub(super) stage: Stage<'a>,
     pub(super) event: &'a Event,
     pub(super) trace_id: &'a str,
+    /// The trace id of the event whose run answered this one, where it was another's.
+    pub(super) answered_by: Option<&'a str>,
     pub(super) rule: &'a Rule,
     pub(super) action: &'a Action,
     pub(super) status: Status,
@@ -90,20 +95,28 @@ impl Listeners {
 }
 
 fn log(logger: &Logger, ended: &Ended<'_>) {
-    let Ended { stage, event, trace_id, rule, action, status, message, objects, details, took: _ } = ended;
+    let Ended { stage, event, trace_id, answered_by, rule, action, status, message, objects, details, took: _ } = ended;
     let tag = match stage {
         Stage::Action => "action",
         Stage::Output { .. } => "output",
     };
-    let level = if *status == Status::Failure { Level::Error } else { Level::Info };
+    let level = match status {
+        Status::Failure => Level::Error,
+        Status::Dropped => Level::Warn,
+        Status::Success | Status::Ignored => Level::Info,
+    };
     let rehearsed = format!("no action, dry-run is enabled: {message}");
     let line = logger.line(level, tag);
     let line = match status {
-        Status::Failure => line.error(message),
+        Status::Failure | Status::Dropped => line.error(message),
         Status::Success | Status::Ignored if rule.dry_run => line.field("output", &rehearsed),
         Status::Success | Status::Ignored => line.field("output", message),
     };
     let line = line.field("action", &action.name).field("actionner", &action.actionner);
+    let line = match answered_by {
+        Some(trace_id) => line.field("answered_by", trace_id),
+        None => line,
+    };
     let line = match details {
         Some(details) => line.field("details", details),
         None => line,
@@ -123,7 +136,7 @@ fn log(logger: &Logger, ended: &Ended<'_>) {
 }
 
 fn count(metrics: &Metrics, ended: &Ended<'_>) {
-    let Ended { stage, event, rule, action, status, objects, took, .. } = ended;
+    let Ended { stage, event, answered_by, rule, action, status, objects, took, .. } = ended;
     if rule.dry_run {
         return;
     }
@@ -140,7 +153,11 @@ fn count(metrics: &Metrics, ended: &Ended<'_>) {
         namespace: object("namespace"),
         pod: object("pod"),
     });
-    metrics.action_took(&action.actionner, *took);
+    match (answered_by, status) {
+        (Some(_), _) => metrics.coalesced(&action.actionner),
+        (None, Status::Dropped) => {}
+        (None, Status::Success | Status::Ignored | Status::Failure) => metrics.action_took(&action.actionner, *took),
+    }
 }
 
 /// The line that says what came in: at reception where all events are printed, else with the

@@ -3,26 +3,29 @@
 //! Events are taken from the queue one after another, and those that nothing responds to end
 //! here at once. The others go to a lane: the events of one target run in the order in which
 //! they came, those of different targets side by side. The entry of an event is finished in the
-//! store after its last action, and not before.
+//! store after its last action, and not before; or when newer ones took its place in the lane.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use backon::{ExponentialBuilder, Retryable};
 use outputs::Artifact;
-use policy::{Facts, ObjectId};
-use rules::{Action, Event, OutputUseSite, Rule};
+use policy::Facts;
+use rules::{Action, AuditTarget, Event, ObjectName, OutputUseSite, Rule};
 use tokio::time::{Instant, sleep};
 
+use super::answer::{Answer, AttemptError, no_longer_there};
+use super::coalesce::one_run_answers;
 use super::contain::contain;
 use super::context::{context, missing_fields};
 use super::dedup::Dedup;
 use super::deliver::{Delivered, deliver};
 use super::details::details;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Work};
 use super::report::{Ended, Listeners, Stage, Status, report_details, report_event, report_match, report_store};
-use crate::actionner::{Actionner, CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
+use crate::actionner::{Actionner, CallOutput, Invocation, Outcome};
 use crate::capability::Call;
 use crate::config::Retry;
 use crate::generation::Generation;
@@ -46,6 +49,8 @@ pub(crate) struct Pipeline {
     pub reporting: Reporting,
     /// How what was unavailable is tried again.
     pub retry: Retry,
+    /// How many events wait behind one another for their target.
+    pub target_events_max: usize,
     /// Whether the `event` line was written at reception already.
     pub print_all_events: bool,
 }
@@ -53,25 +58,17 @@ pub(crate) struct Pipeline {
 /// One event on its way through the rules that match it.
 struct Response {
     generation: Arc<Generation>,
+    /// Up to the one that says that it is the last.
+    rules: Vec<Arc<Rule>>,
     store: Store,
     reporting: Reporting,
     listeners: Arc<Listeners>,
     retry: Retry,
     /// Finished in the store when the response is over.
     entry: Arc<Entry>,
-    /// The event as the actionners get it.
-    event_json: String,
     trace_id: String,
-}
-
-/// What came of the actionner of an action, its attempts taken together.
-struct Answer {
-    status: Status,
-    message: String,
-    objects: Vec<(String, String)>,
-    /// What it has found out, as it has written it.
-    details: Option<String>,
-    artifacts: Vec<Artifact>,
+    /// What its run answers besides, once it runs.
+    others: Vec<Response>,
 }
 
 impl Pipeline {
@@ -79,7 +76,7 @@ impl Pipeline {
     /// `drain_max`. What is cut off then is unfinished in the store.
     pub(crate) async fn run(mut self, queue: &Queue, drain_max: Duration) {
         let listeners = Arc::new(Listeners::new(&self.reporting));
-        let mut lanes = Lanes::default();
+        let mut lanes = Lanes::new(self.target_events_max);
         loop {
             match queue.next().await {
                 Ok(Some(entry)) => self.handle(entry, &listeners, &mut lanes).await,
@@ -93,7 +90,7 @@ impl Pipeline {
         lanes.drain(Instant::now() + drain_max).await;
     }
 
-    async fn handle(&mut self, entry: Arc<Entry>, listeners: &Arc<Listeners>, lanes: &mut Lanes) {
+    async fn handle(&mut self, entry: Arc<Entry>, listeners: &Arc<Listeners>, lanes: &mut Lanes<Response>) {
         self.reporting.metrics.queue_waited(entry.received.elapsed());
         let event = &entry.event;
         if self.dedup.is_duplicate(event, Instant::now()) {
@@ -101,7 +98,13 @@ impl Pipeline {
             return self.finish(&entry).await;
         }
         let generation = self.generation.load_full();
-        let rules: Vec<Arc<Rule>> = generation.rules.matching(event).cloned().collect();
+        let mut rules = Vec::new();
+        for rule in generation.rules.matching(event) {
+            rules.push(Arc::clone(rule));
+            if !rule.continues {
+                break;
+            }
+        }
         if rules.is_empty() {
             return self.finish(&entry).await;
         }
@@ -109,18 +112,21 @@ impl Pipeline {
         if !self.print_all_events {
             report_event(&self.reporting.logger, event, &trace_id);
         }
-        let lane = event.pod().map(|pod| format!("{}/{}", pod.namespace, pod.name));
+        let lane = lane(event);
         let response = Response {
             generation,
+            rules,
             store: self.store.clone(),
             reporting: self.reporting.clone(),
             listeners: listeners.clone(),
             retry: self.retry,
-            event_json: event.to_json(),
             entry,
             trace_id,
+            others: Vec::new(),
         };
-        lanes.run(lane, async move { response.run(&rules).await });
+        if let Some(oldest) = lanes.run(lane, response) {
+            oldest.drop_out(self.target_events_max).await;
+        }
     }
 
     async fn finish(&self, entry: &Entry) {
@@ -130,62 +136,74 @@ impl Pipeline {
     }
 }
 
+/// What must not be responded to twice at once: the pod that the event is about, else the object of its audit record.
+fn lane(event: &Event) -> Option<String> {
+    if let Some(ObjectName { namespace, name }) = event.pod() {
+        return Some(format!("{namespace}/{name}"));
+    }
+    let AuditTarget { resource, name, namespace } = event.audit_target()?;
+    Some(format!("{resource}/{}/{name}", namespace.unwrap_or_default()))
+}
+
+impl Work for Response {
+    fn is_answered_with(&self, before: &Self) -> bool {
+        Arc::ptr_eq(&self.generation, &before.generation)
+            && self.rules.iter().map(Arc::as_ptr).eq(before.rules.iter().map(Arc::as_ptr))
+            && one_run_answers(&self.generation, &self.rules, before.event(), self.event())
+    }
+
+    /// Respond to its end or to a panic, and say in the store which of them it was.
+    async fn run(mut self, others: Vec<Self>) {
+        self.others = others;
+        let end = contain(self.run_rules()).await;
+        if let Err(panic) = &end {
+            let line = self.reporting.logger.line(Level::Error, "recovered from panic while processing event");
+            line.error(panic).field("trace_id", &self.trace_id).write();
+        }
+        for response in self.answered() {
+            let (id, took) = (response.entry.id, response.entry.received.elapsed());
+            response.note(match &end {
+                Ok(()) => {
+                    self.reporting.metrics.event_took(took);
+                    self.store.finish(id).await
+                }
+                Err(panic) => self.store.bury(id, panic).await,
+            });
+        }
+    }
+}
+
 impl Response {
     fn event(&self) -> &Event {
         &self.entry.event
     }
 
-    /// Respond to its end or to a panic, and say in the store which of them it was.
-    async fn run(&self, rules: &[Arc<Rule>]) {
-        let stored = match contain(self.run_rules(rules)).await {
-            Ok(()) => {
-                self.reporting.metrics.event_took(self.entry.received.elapsed());
-                self.store.finish(self.entry.id).await
-            }
-            Err(panic) => {
-                let line = self.reporting.logger.line(Level::Error, "recovered from panic while processing event");
-                line.error(&panic).field("trace_id", &self.trace_id).write();
-                self.store.bury(self.entry.id, &panic).await
-            }
-        };
-        self.note(stored);
+    /// Whatever its run answers: itself first.
+    fn answered(&self) -> impl Iterator<Item = &Response> {
+        iter::once(self).chain(&self.others)
     }
 
-    /// All rules in order, until one says that it is the last.
-    async fn run_rules(&self, rules: &[Arc<Rule>]) {
-        for rule in rules {
-            report_match(&self.reporting, self.event(), rule, &self.trace_id);
-            self.run_actions(rule).await;
-            if !rule.continues {
-                break;
+    /// All rules in order.
+    async fn run_rules(&self) {
+        let event_json = self.event().to_json();
+        for rule in &self.rules {
+            for response in self.answered() {
+                report_match(&self.reporting, response.event(), rule, &response.trace_id);
             }
+            self.run_actions(rule, &event_json).await;
         }
     }
 
     /// The actions of a rule in order, until one fails or says that it is the last.
-    async fn run_actions(&self, rule: &Rule) {
+    async fn run_actions(&self, rule: &Rule, event_json: &str) {
         for action in &rule.actions {
-            let step = Step { rule: rule.name.clone(), action: action.name.clone() };
-            self.note(self.store.begin(self.entry.id, step).await);
+            for response in self.answered() {
+                let step = Step { rule: rule.name.clone(), action: action.name.clone() };
+                response.note(self.store.begin(response.entry.id, step).await);
+            }
             let began = Instant::now();
-            let mut answer = self.run_action(rule, action).await;
-            let details = details(answer.details.as_deref()).unwrap_or_else(|error| {
-                report_details(&self.reporting.logger, action, &error, &self.trace_id);
-                None
-            });
-            self.note(self.store.end(self.entry.id, answer.status.as_str()).await);
-            self.listeners.tell(&Ended {
-                stage: Stage::Action,
-                event: self.event(),
-                trace_id: &self.trace_id,
-                rule,
-                action,
-                status: answer.status,
-                message: &answer.message,
-                objects: &answer.objects,
-                details: details.as_deref(),
-                took: began.elapsed(),
-            });
+            let mut answer = self.run_action(rule, action, event_json).await;
+            self.tell(rule, action, &answer, began.elapsed()).await;
             let mut succeeded = answer.status != Status::Failure;
             if let Some(output) = &action.output
                 && answer.status == Status::Success
@@ -199,7 +217,59 @@ impl Response {
         }
     }
 
-    async fn run_action(&self, rule: &Rule, action: &Action) -> Answer {
+    /// Report how an action ended, once for each event that its run answers.
+    async fn tell(&self, rule: &Rule, action: &Action, answer: &Answer, took: Duration) {
+        let details = details(answer.details.as_deref()).unwrap_or_else(|error| {
+            report_details(&self.reporting.logger, action, &error, &self.trace_id);
+            None
+        });
+        for response in self.answered() {
+            response.note(self.store.end(response.entry.id, answer.status.as_str()).await);
+            self.listeners.tell(&Ended {
+                stage: Stage::Action,
+                event: response.event(),
+                trace_id: &response.trace_id,
+                answered_by: Some(&*self.trace_id).filter(|id| *id != response.trace_id),
+                rule,
+                action,
+                status: answer.status,
+                message: &answer.message,
+                objects: &answer.objects,
+                details: details.as_deref(),
+                took,
+            });
+        }
+    }
+
+    /// End without having run, since more than `waiting_max` wait for the same target.
+    async fn drop_out(&self, waiting_max: usize) {
+        let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
+        let pod = self.event().pod();
+        let objects = pod.map(|pod| {
+            [("namespace", pod.namespace), ("pod", pod.name)].map(|(kind, name)| (kind.to_owned(), name.to_owned()))
+        });
+        for rule in &self.rules {
+            report_match(&self.reporting, self.event(), rule, &self.trace_id);
+            let Some(action) = rule.actions.first() else { continue };
+            self.listeners.tell(&Ended {
+                stage: Stage::Action,
+                event: self.event(),
+                trace_id: &self.trace_id,
+                answered_by: None,
+                rule,
+                action,
+                status: Status::Dropped,
+                message: &message,
+                objects: objects.as_ref().map_or(&[], |objects| objects),
+                details: None,
+                took: Duration::ZERO,
+            });
+        }
+        self.reporting.metrics.dropped();
+        self.note(self.store.finish(self.entry.id).await);
+    }
+
+    async fn run_action(&self, rule: &Rule, action: &Action, event_json: &str) -> Answer {
         let Some(actionner) = self.generation.actionners.get(&action.actionner) else {
             return Answer::failure(format!("unknown actionner '{}'", action.actionner));
         };
@@ -207,7 +277,7 @@ impl Response {
             return Answer::failure(missing);
         }
         let invocation = Invocation {
-            event: self.event_json.clone(),
+            event: event_json.to_owned(),
             parameters: action.parameters.to_string(),
             context: context(rule, action, self.entry.uid, actionner.grants().own_namespace.as_deref()).to_string(),
             trace_id: self.trace_id.clone(),
@@ -264,6 +334,7 @@ impl Response {
                 stage: Stage::Output { site, target },
                 event: self.event(),
                 trace_id: &self.trace_id,
+                answered_by: None,
                 rule,
                 action,
                 status,
@@ -281,71 +352,5 @@ impl Response {
         if let Err(error) = stored {
             report_store(&self.reporting, &error, &self.trace_id);
         }
-    }
-}
-
-/// Why one attempt at an action did not succeed.
-#[derive(Debug)]
-enum AttemptError {
-    /// The actionner says so.
-    Failed(Failure),
-    /// The actionner itself failed.
-    Broken(CallError),
-}
-
-impl AttemptError {
-    /// What was not carried out may be tried again; what may have been, only where twice does no more than once.
-    fn may_be_tried_again(&self, repeatable: bool) -> bool {
-        match self {
-            Self::Failed(Failure { kind, .. }) => match kind {
-                FailureKind::Unavailable => true,
-                FailureKind::Unknown => repeatable,
-                FailureKind::Rejected | FailureKind::Other => false,
-            },
-            Self::Broken(_) => false,
-        }
-    }
-}
-
-/// The end of an action on what is gone: nothing is left to be done, whatever the actionner calls that.
-fn no_longer_there(object: &ObjectId, failure: Failure) -> Outcome {
-    let ObjectId { namespace, name, resource, group } = object;
-    let what = match namespace {
-        Some(namespace) if group.is_empty() && resource == "pods" => {
-            format!("the pod '{name}' in the namespace '{namespace}'")
-        }
-        _ => object.to_string(),
-    };
-    let Failure { objects, details, .. } = failure;
-    Outcome::Ignored(Report { message: format!("{what} has been replaced since the event"), objects, details })
-}
-
-impl From<CallError> for AttemptError {
-    fn from(error: CallError) -> Self {
-        Self::Broken(error)
-    }
-}
-
-impl Answer {
-    fn of(result: Result<(Outcome, Vec<Artifact>), AttemptError>) -> Self {
-        let of = |status, Report { message, objects, details }, artifacts| Self {
-            status,
-            message,
-            objects,
-            details,
-            artifacts,
-        };
-        match result {
-            Ok((Outcome::Done(report), artifacts)) => of(Status::Success, report, artifacts),
-            Ok((Outcome::Ignored(report), _)) => of(Status::Ignored, report, Vec::new()),
-            Err(AttemptError::Failed(Failure { message, objects, details, .. })) => {
-                of(Status::Failure, Report { message, objects, details }, Vec::new())
-            }
-            Err(AttemptError::Broken(error)) => Self::failure(error.to_string()),
-        }
-    }
-
-    fn failure(message: String) -> Self {
-        Self { status: Status::Failure, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
     }
 }

@@ -41,8 +41,8 @@ fn status(code: StatusCode, json: &'static str) -> Response {
 
 async fn show_metrics(State(intake): State<Arc<Intake>>) -> Response {
     let Intake { store, metrics, .. } = &*intake;
-    if let Ok(Counts { waiting, in_flight }) = store.counts().await {
-        metrics.queue(waiting, in_flight);
+    if let Ok(Counts { waiting, in_flight, bytes }) = store.counts().await {
+        metrics.queue(waiting, in_flight, bytes);
     }
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.render()).into_response()
 }

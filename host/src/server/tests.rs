@@ -63,7 +63,7 @@ impl Host {
     async fn with(limits: ServerLimits, capacity: usize, print_all_events: bool) -> Host {
         let log = Written::default();
         let intake = Intake {
-            store: Store::memory(capacity),
+            store: Store::memory(capacity, 1 << 20),
             metrics: Metrics::new("devel", 100).unwrap(),
             logger: Logger::new(Format::Text, log.clone()),
             ready: Arc::new(AtomicBool::new(false)),

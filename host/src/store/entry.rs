@@ -84,6 +84,8 @@ pub struct Counts {
     pub waiting: usize,
     /// Those that were taken and are not finished.
     pub in_flight: usize,
+    /// About how much memory the events of all of them take.
+    pub bytes: usize,
 }
 
 impl fmt::Display for EntryId {

@@ -5,7 +5,7 @@ use super::entry::EntryId;
 /// Why an event was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// As many entries as the store may hold are unfinished; the same event may be accepted later.
+    /// As many entries as the store may hold are unfinished, or their events take as much memory as they may; the same event may be accepted later.
     #[error("the queue is full")]
     Full,
     /// The program is about to end.

@@ -18,6 +18,7 @@ const REMEMBERED_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Memory {
     entries_max: usize,
+    bytes_max: usize,
     // A blocking mutex, because nothing waits while it is held.
     state: Mutex<State>,
     arrival: Notify,
@@ -26,7 +27,9 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct State {
     /// In the order of arrival.
-    unfinished: BTreeMap<EntryId, Record>,
+    unfinished: BTreeMap<EntryId, Unfinished>,
+    /// What their events take.
+    bytes: usize,
     waiting: VecDeque<Arc<Entry>>,
     closed: bool,
     history: VecDeque<Record>,
@@ -35,9 +38,16 @@ struct State {
     next: u64,
 }
 
+#[derive(Debug)]
+struct Unfinished {
+    record: Record,
+    /// What its event takes.
+    bytes: usize,
+}
+
 impl Memory {
-    pub(super) fn new(entries_max: usize) -> Self {
-        Self { entries_max, state: Mutex::default(), arrival: Notify::new() }
+    pub(super) fn new(entries_max: usize, bytes_max: usize) -> Self {
+        Self { entries_max, bytes_max, state: Mutex::default(), arrival: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -46,15 +56,19 @@ impl Memory {
     }
 
     pub(super) fn accept(&self, event: Event, trace_id: TraceId) -> Result<(), Refused> {
+        let bytes = event.bytes();
         let mut state = self.state();
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.unfinished.len() >= self.entries_max {
+        // One alone is accepted whatever its size, or there would be no right time to send it again.
+        let too_large = state.bytes > 0 && state.bytes.saturating_add(bytes) > self.bytes_max;
+        if too_large || state.unfinished.len() >= self.entries_max {
             return Err(Refused::Full);
         }
         let id = EntryId(state.number());
-        state.unfinished.insert(id, Record { trace_id, progress: Vec::new() });
+        state.bytes += bytes;
+        state.unfinished.insert(id, Unfinished { record: Record { trace_id, progress: Vec::new() }, bytes });
         state.waiting.push_back(Arc::new(Entry { id, uid: rand::random(), event, trace_id, received: Instant::now() }));
         drop(state);
         self.arrival.notify_one();
@@ -126,11 +140,11 @@ impl Memory {
     pub(super) fn counts(&self) -> Counts {
         let state = self.state();
         let waiting = state.waiting.len();
-        Counts { waiting, in_flight: state.unfinished.len() - waiting }
+        Counts { waiting, in_flight: state.unfinished.len() - waiting, bytes: state.bytes }
     }
 
     pub(super) fn unfinished(&self) -> Vec<Record> {
-        self.state().unfinished.values().cloned().collect()
+        self.state().unfinished.values().map(|entry| entry.record.clone()).collect()
     }
 
     pub(super) fn history(&self) -> Vec<Record> {
@@ -153,11 +167,13 @@ impl State {
     }
 
     fn record(&mut self, id: EntryId) -> Result<&mut Record, StoreError> {
-        self.unfinished.get_mut(&id).ok_or(StoreError::Unknown(id))
+        self.unfinished.get_mut(&id).map(|entry| &mut entry.record).ok_or(StoreError::Unknown(id))
     }
 
     fn take(&mut self, id: EntryId) -> Result<Record, StoreError> {
-        self.unfinished.remove(&id).ok_or(StoreError::Unknown(id))
+        let Unfinished { record, bytes } = self.unfinished.remove(&id).ok_or(StoreError::Unknown(id))?;
+        self.bytes -= bytes;
+        Ok(record)
     }
 }
 

@@ -40,9 +40,12 @@ struct Inner {
     queue_wait_seconds: Histogram,
     action_seconds: HistogramVec,
     host_call_seconds: HistogramVec,
+    queue_bytes: IntGauge,
     queue_depth: IntGauge,
     events_in_flight: IntGauge,
     duplicates: IntCounter,
+    dropped: IntCounter,
+    coalesced: IntCounterVec,
     denials: IntCounterVec,
     retries: IntCounterVec,
     rejected_requests: IntCounterVec,
@@ -61,7 +64,7 @@ pub struct ActionLabels<'a> {
     pub event: &'a str,
     /// The name of our rule.
     pub rule: &'a str,
-    /// `success`, `failure` or `ignored`.
+    /// `success`, `failure`, `ignored` or `dropped`.
     pub status: &'a str,
     /// The namespace of the target, empty if it has none.
     pub namespace: &'a str,
@@ -112,10 +115,18 @@ impl Metrics {
                 "time that calls of actionners to the host took",
                 "capability",
             )?,
+            queue_bytes: build.gauge("queue_bytes", "memory of the events that are not done, in bytes")?,
             queue_depth: build.gauge("queue_depth", "number of events that wait in the queue")?,
             events_in_flight: build
                 .gauge("events_in_flight", "number of events that were taken from the queue and are not done")?,
             duplicates: build.counter("duplicate_total", "number of events dropped as duplicates")?,
+            dropped: build
+                .counter("dropped_total", "number of events dropped because newer ones waited for the same target")?,
+            coalesced: build.counters(
+                "coalesced_total",
+                "number of actions answered by the run of another event",
+                &["actionner"],
+            )?,
             denials: build.counters(
                 "denial_total",
                 "number of calls of actionners that the policy denied",
@@ -184,8 +195,10 @@ impl Metrics {
         self.0.host_call_seconds.with_label_values(&[capability]).observe(duration.as_secs_f64());
     }
 
-    /// How many events wait, and how many were taken and are not done. Set when asked for.
-    pub fn queue(&self, depth: usize, in_flight: usize) {
+    /// How many events wait, how many were taken and are not done, and how much memory all of them take. Set when asked
+    /// for.
+    pub fn queue(&self, depth: usize, in_flight: usize, bytes: usize) {
+        self.0.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.0.queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
         self.0.events_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     }
@@ -193,6 +206,16 @@ impl Metrics {
     /// An event was dropped because the same was handled a moment ago.
     pub fn duplicate(&self) {
         self.0.duplicates.inc();
+    }
+
+    /// An event was dropped because too many newer ones waited for the same target.
+    pub fn dropped(&self) {
+        self.0.dropped.inc();
+    }
+
+    /// An action was answered by the run of another event.
+    pub fn coalesced(&self, actionner: &str) {
+        self.0.coalesced.with_label_values(&[&*clean(actionner, LABEL_BYTES_MAX)]).inc();
     }
 
     /// The policy denied a call. `capability` is one of ours.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::exact::Fields;
+use super::exact::{Fields, VALUES_MAX};
 use super::line::{QUOTED_CHARS_MAX, one_line};
 use super::{Event, EventError};
 use crate::Priority;
@@ -71,6 +71,10 @@ impl<'de> Visitor<'de> for EventVisitor {
             let time = one_line(&time, QUOTED_CHARS_MAX);
             return Err(de::Error::custom(format_args!("'time' is not an RFC 3339 time: {time}")));
         }
+        let tags = tags.value.unwrap_or_default();
+        if tags.len() > VALUES_MAX {
+            return Err(de::Error::custom(format_args!("'tags': more than {VALUES_MAX} values")));
+        }
         Ok(Event {
             rule,
             priority: priority.required()?,
@@ -78,7 +82,7 @@ impl<'de> Visitor<'de> for EventVisitor {
             output: without_prefix(output.value.unwrap_or_default()),
             hostname: hostname.value.unwrap_or_default(),
             time,
-            tags: tags.value.unwrap_or_default(),
+            tags,
             output_fields: fields.value.unwrap_or_default().0,
         })
     }

@@ -211,6 +211,46 @@ fn twins_are_refused_at_every_depth() {
 }
 
 #[test]
+fn values_are_counted_wherever_they_are() {
+    let check = |fields: String| {
+        let text = body(json!({"output_fields": "FIELDS"})).replace("\"FIELDS\"", &fields);
+        Event::from_json(text.as_bytes()).map(|_| ()).map_err(|error| {
+            // The place is where the first one too many begins.
+            error.to_string().split(" at line").next().unwrap_or_default().to_owned()
+        })
+    };
+    let fields = |count: usize| (0..count).map(|at| format!("\"{at}\":0")).collect::<Vec<_>>().join(",");
+    assert_eq!(check(format!("{{{}}}", fields(10_000))), Ok(()));
+    let refused = Err("'output_fields': more than 10000 values".to_owned());
+    for fields in [
+        format!("{{{}}}", fields(10_001)),
+        format!("{{\"a\":{{{}}}}}", fields(10_000)),
+        format!("{{\"a\":[{}]}}", vec!["0"; 10_000].join(",")),
+        format!("{{\"a\":[{}]}}", vec!["{}"; 10_000].join(",")),
+        format!("{{\"a\":[{}],\"b\":[{}]}}", vec!["[]"; 5_000].join(","), vec!["null"; 5_000].join(",")),
+        // What comes behind is not even looked at.
+        format!("{{\"a\":[{}]", vec!["[]"; 10_000].join(",")),
+    ] {
+        assert_eq!(check(fields), refused);
+    }
+    let tags = body(json!({"tags": vec![""; 10_001]}));
+    check_refused(tags, &expect!["'tags': more than 10000 values at line 1 column 30244"]);
+}
+
+#[test]
+fn an_event_takes_what_its_values_take() {
+    let bytes = |fields: Value| accept(&body(json!({"output_fields": fields}))).bytes();
+    let none = bytes(json!({}));
+    assert!((200..1_000).contains(&none), "{none}");
+    assert!(bytes(json!({"a": "x".repeat(1_000)})) >= none + 1_000);
+    assert!(bytes(json!({"x".repeat(1_000): 0})) >= none + 1_000);
+    assert!(bytes(json!({"a": vec![0; 1_000]})) >= none + 1_000 * size_of::<Value>());
+    // Each is a map of its own.
+    let of_one = json!({"a": {"a": {"a": {"a": 0}}}});
+    assert!(bytes(of_one) >= none + 4 * 11 * size_of::<Value>());
+}
+
+#[test]
 fn the_pod_is_only_what_is_named_as_one() {
     let check = |fields: Value, expected: Option<(&str, &str)>| {
         let event = accept(&body(json!({"output_fields": fields})));

@@ -43,7 +43,7 @@ pub(crate) fn serve(what: &str, api: Option<&str>) -> Result<()> {
 
 /// The HTTP edge of the host, whose events are acknowledged as soon as they are queued.
 async fn host_intake(listener: TcpListener) -> Result<()> {
-    let store = Store::memory(10_000);
+    let store = Store::memory(10_000, 1 << 30);
     let intake = Intake {
         store: store.clone(),
         metrics: Metrics::new("bench", 2_000)?,

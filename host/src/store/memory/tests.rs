@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::*;
 
+/// More than the events of a test take.
+const BYTES_MAX: usize = 1 << 20;
+
 fn event(rule: &str) -> Event {
     let event = serde_json::json!({
         "rule": rule, "priority": "Notice", "output": "", "source": "syscall",
@@ -23,7 +26,7 @@ async fn next_rule(memory: &Memory) -> Option<String> {
 }
 
 fn counts(memory: &Memory) -> (usize, usize) {
-    let Counts { waiting, in_flight } = memory.counts();
+    let Counts { waiting, in_flight, .. } = memory.counts();
     (waiting, in_flight)
 }
 
@@ -33,7 +36,7 @@ fn step(action: &str) -> Step {
 
 #[tokio::test]
 async fn hands_out_in_order() {
-    let memory = Memory::new(10);
+    let memory = Memory::new(10, BYTES_MAX);
     memory.put("one").unwrap();
     memory.put("two").unwrap();
     assert_eq!(counts(&memory), (2, 0));
@@ -44,7 +47,7 @@ async fn hands_out_in_order() {
 
 #[tokio::test]
 async fn an_entry_counts_until_it_is_finished_or_buried() {
-    let memory = Memory::new(2);
+    let memory = Memory::new(2, BYTES_MAX);
     memory.put("one").unwrap();
     memory.put("two").unwrap();
     assert_eq!(memory.put("three"), Err(Refused::Full));
@@ -60,8 +63,27 @@ async fn an_entry_counts_until_it_is_finished_or_buried() {
 }
 
 #[tokio::test]
+async fn events_count_by_what_they_take() {
+    let bytes = event("one").bytes();
+    let memory = Memory::new(10, 2 * bytes);
+    memory.put("one").unwrap();
+    memory.put("two").unwrap();
+    assert_eq!(memory.counts().bytes, 2 * bytes);
+    assert_eq!(memory.put("six"), Err(Refused::Full));
+    memory.finish(memory.next().await.unwrap().id).unwrap();
+    memory.put("six").unwrap();
+    for _ in 0..2 {
+        memory.bury(memory.next().await.unwrap().id, "no luck").unwrap();
+    }
+    assert_eq!(memory.counts().bytes, 0);
+    // There will never be more room than now.
+    memory.put(&"x".repeat(3 * bytes)).unwrap();
+    assert_eq!(memory.put("one"), Err(Refused::Full));
+}
+
+#[tokio::test]
 async fn progress_is_kept_to_the_end_and_after_it() {
-    let memory = Memory::new(2);
+    let memory = Memory::new(2, BYTES_MAX);
     memory.put("one").unwrap();
     memory.put("two").unwrap();
     let (one, two) = (memory.next().await.unwrap(), memory.next().await.unwrap());
@@ -84,7 +106,7 @@ async fn progress_is_kept_to_the_end_and_after_it() {
 
 #[tokio::test]
 async fn what_is_due_is_held_until_it_is_settled() {
-    let memory = Memory::new(1);
+    let memory = Memory::new(1, BYTES_MAX);
     memory.put("one").unwrap();
     let entry = memory.next().await.unwrap().id;
     let due = |name: &str| Due { entry, target: "local:file".to_owned(), name: name.to_owned() };
@@ -97,7 +119,7 @@ async fn what_is_due_is_held_until_it_is_settled() {
 
 #[test]
 fn what_is_over_is_forgotten_in_time() {
-    let memory = Memory::new(1);
+    let memory = Memory::new(1, BYTES_MAX);
     for number in 0..=REMEMBERED_MAX {
         memory.put(&number.to_string()).unwrap();
         let id = memory.state().waiting.pop_front().unwrap().id;
@@ -108,7 +130,7 @@ fn what_is_over_is_forgotten_in_time() {
 
 #[tokio::test]
 async fn closing_drains() {
-    let memory = Memory::new(10);
+    let memory = Memory::new(10, BYTES_MAX);
     memory.put("one").unwrap();
     memory.close();
     assert_eq!(memory.put("two"), Err(Refused::Closed));
@@ -119,7 +141,7 @@ async fn closing_drains() {
 
 #[tokio::test]
 async fn wakes_those_who_wait() {
-    let memory = Arc::new(Memory::new(10));
+    let memory = Arc::new(Memory::new(10, BYTES_MAX));
     let waiting: Vec<_> = (0..3)
         .map(|_| {
             let memory = Arc::clone(&memory);
@@ -140,7 +162,7 @@ async fn wakes_those_who_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn giving_up_waiting_loses_nothing() {
-    let memory = Memory::new(10);
+    let memory = Memory::new(10, BYTES_MAX);
     assert!(tokio::time::timeout(Duration::from_secs(1), memory.next()).await.is_err());
     memory.put("one").unwrap();
     assert_eq!(next_rule(&memory).await.as_deref(), Some("one"));
@@ -148,7 +170,7 @@ async fn giving_up_waiting_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn remembers_when_an_event_was_received() {
-    let memory = Memory::new(10);
+    let memory = Memory::new(10, BYTES_MAX);
     let before = Instant::now();
     memory.put("one").unwrap();
     tokio::time::advance(Duration::from_secs(3)).await;

@@ -106,7 +106,7 @@ fn everything_else_is_shown() {
     metrics.queue_waited(Duration::from_micros(40));
     metrics.action_took("kubernetes:label", Duration::from_millis(4));
     metrics.host_call_took("kubernetes-write", Duration::from_secs(90));
-    metrics.queue(3, 2);
+    metrics.queue(3, 2, 4096);
     metrics.duplicate();
     metrics.denied("acme:page", "http");
     metrics.retried("kubernetes:label");

@@ -1,0 +1,83 @@
+//! What came of the actionner of an action, and whether it is worth another attempt.
+
+use outputs::Artifact;
+use policy::ObjectId;
+
+use super::report::Status;
+use crate::actionner::{CallError, Failure, FailureKind, Outcome, Report};
+
+/// What came of the actionner of an action, its attempts taken together.
+pub(super) struct Answer {
+    pub(super) status: Status,
+    pub(super) message: String,
+    pub(super) objects: Vec<(String, String)>,
+    /// What it has found out, as it has written it.
+    pub(super) details: Option<String>,
+    pub(super) artifacts: Vec<Artifact>,
+}
+
+/// Why one attempt at an action did not succeed.
+#[derive(Debug)]
+pub(super) enum AttemptError {
+    /// The actionner says so.
+    Failed(Failure),
+    /// The actionner itself failed.
+    Broken(CallError),
+}
+
+impl AttemptError {
+    /// What was not carried out may be tried again; what may have been, only where twice does no more than once.
+    pub(super) fn may_be_tried_again(&self, repeatable: bool) -> bool {
+        match self {
+            Self::Failed(Failure { kind, .. }) => match kind {
+                FailureKind::Unavailable => true,
+                FailureKind::Unknown => repeatable,
+                FailureKind::Rejected | FailureKind::Other => false,
+            },
+            Self::Broken(_) => false,
+        }
+    }
+}
+
+/// The end of an action on what is gone: nothing is left to be done, whatever the actionner calls that.
+pub(super) fn no_longer_there(object: &ObjectId, failure: Failure) -> Outcome {
+    let ObjectId { namespace, name, resource, group } = object;
+    let what = match namespace {
+        Some(namespace) if group.is_empty() && resource == "pods" => {
+            format!("the pod '{name}' in the namespace '{namespace}'")
+        }
+        _ => object.to_string(),
+    };
+    let Failure { objects, details, .. } = failure;
+    Outcome::Ignored(Report { message: format!("{what} has been replaced since the event"), objects, details })
+}
+
+impl From<CallError> for AttemptError {
+    fn from(error: CallError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl Answer {
+    pub(super) fn of(result: Result<(Outcome, Vec<Artifact>), AttemptError>) -> Self {
+        let of = |status, Report { message, objects, details }, artifacts| Self {
+            status,
+            message,
+            objects,
+            details,
+            artifacts,
+        };
+        match result {
+            Ok((Outcome::Done(report), artifacts)) => of(Status::Success, report, artifacts),
+            Ok((Outcome::Ignored(report), _)) => of(Status::Ignored, report, Vec::new()),
+            Err(AttemptError::Failed(Failure { message, objects, details, .. })) => {
+                of(Status::Failure, Report { message, objects, details }, Vec::new())
+            }
+            Err(AttemptError::Broken(error)) => Self::failure(error.to_string()),
+        }
+    }
+
+    pub(super) fn failure(message: String) -> Self {
+        Self { status: Status::Failure, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
+    }
+}
