@@ -16,7 +16,7 @@ use rules::{Action, Event, OutputUseSite, Rule};
 use tokio::time::{Instant, sleep};
 
 use super::contain::contain;
-use super::context::{context, missing_fields};
+use super::context::{context, missing_fields, refused_target};
 use super::dedup::Dedup;
 use super::deliver::{Delivered, deliver};
 use super::details::details;
@@ -203,6 +203,9 @@ impl Response {
         let Some(actionner) = self.generation.actionners.get(&action.actionner) else {
             return Answer::failure(format!("unknown actionner '{}'", action.actionner));
         };
+        if let Some(refused) = refused_target(self.event(), &actionner.description.required_fields) {
+            return Answer::ignored(refused);
+        }
         if let Some(missing) = missing_fields(self.event(), &actionner.description.required_fields) {
             return Answer::failure(missing);
         }
@@ -329,6 +332,15 @@ impl Answer {
     }
 
     fn failure(message: String) -> Self {
-        Self { status: Status::Failure, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
+        Self::without_report(Status::Failure, message)
+    }
+
+    fn ignored(message: String) -> Self {
+        Self::without_report(Status::Ignored, message)
+    }
+
+    /// What the host says in place of the actionner.
+    fn without_report(status: Status, message: String) -> Self {
+        Self { status, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
     }
 }
