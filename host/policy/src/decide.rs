@@ -26,6 +26,7 @@ mod objects;
 
 mod decision;
 
+mod answer;
 pub mod explain;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, answer};
 pub use body::{BodyError, check_identity, name_in_body};
 pub use decision::{Request, decide};
 pub use denial::{Decision, Denial, DenialReason, FieldsNote};
@@ -40,7 +42,7 @@ pub use facts::Facts;
 pub use field::{TouchedField, Written};
 pub use functions::FunctionRequest;
 pub use http::{HttpRequest, MethodError};
-pub use kubernetes::KubernetesRequest;
+pub use kubernetes::{KubernetesRequest, Learnt};
 pub use name::NameError;
 pub use objects::ObjectRequest;
 pub use targets::{Target, Targets};

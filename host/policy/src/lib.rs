@@ -16,13 +16,13 @@ mod decide;
 
 pub use address::{Address, AddressError, Place, ResourceName, WebAddress, WebAddressError};
 pub use decide::{
-    BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest, KubernetesRequest,
-    MethodError, NameError, ObjectRequest, PatchKind, Request, Target, Targets, TouchedField, Written, check_identity,
-    decide, explain, name_in_body, touched_fields,
+    Answer, BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest,
+    KubernetesRequest, Learnt, MethodError, NameError, ObjectRequest, PatchKind, Request, Target, Targets,
+    TouchedField, Written, answer, check_identity, decide, explain, name_in_body, touched_fields,
 };
 pub use grants::{
-    Addition, Entry, FieldGrant, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant,
-    Import, Interface, KubernetesGrant, Limits, Method, MissingGrant, ObjectGrant, ObjectTarget, ObjectVerb,
-    OperatorPolicy, PACKAGE, Pattern, Policy, PolicyError, Provider, Scope, Segment, ValuePattern, Verb, check_key,
+    Entry, FieldGrant, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant, Import,
+    Interface, KubernetesGrant, Limits, Method, MissingGrant, ObjectGrant, ObjectTarget, ObjectVerb, OperatorPolicy,
+    PACKAGE, Pattern, Policy, PolicyError, Proposal, Provider, Scope, Segment, ValuePattern, Verb, check_key,
     check_label, is_of_the_connection, is_wasi, least_privilege_entry, rbac,
 };

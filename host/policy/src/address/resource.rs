@@ -138,6 +138,21 @@ pub(crate) fn known_by_kind(group: &str, kind: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.kind == kind && known.group == group)
 }
 
+/// Whether pods can belong to objects of a resource: a workload of Kubernetes itself, or what others have added.
+pub(crate) fn may_own_pods(group: &str, resource: &str) -> bool {
+    match group {
+        "" => resource == "replicationcontrollers",
+        "apps" => matches!(resource, "daemonsets" | "deployments" | "replicasets" | "statefulsets"),
+        "batch" => matches!(resource, "cronjobs" | "jobs"),
+        group => !is_own_group(group),
+    }
+}
+
+/// Whether it is a group of Kubernetes itself.
+fn is_own_group(group: &str) -> bool {
+    group.is_empty() || DOTLESS_GROUPS.contains(&group) || group.ends_with(".k8s.io")
+}
+
 /// Check the words that name a resource.
 pub(crate) fn check_resource(group: &str, resource: &str, subresource: Option<&str>) -> Result<(), AddressError> {
     if !group.is_empty() {
