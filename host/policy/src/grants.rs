@@ -49,6 +49,7 @@ mod gates;
 mod narrow;
 pub mod rbac;
 
+mod caution;
 mod operator;
 mod parse;
 mod problem;
