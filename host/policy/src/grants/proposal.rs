@@ -194,12 +194,14 @@ mod tests {
 
     #[test]
     fn a_proposal_of_each_kind_names_its_key() {
-        let shown = |proposal: &Proposal| proposal.to_string();
+        let shown = |proposal: &Proposal| format!("added:\n{proposal}");
         expect![[r#"
+            added:
               - {url: https://a.example/x, methods: [GET]}
               # it also allows what lies below `/x`, any query, headers and body"#]]
         .assert_eq(&shown(&Proposal::http(&granted("http", "{url: 'https://a.example/x', methods: [GET]}").http[0])));
         expect![[r#"
+            added:
               artifacts: true
               # it also allows any file, for the output that a rule names"#]]
         .assert_eq(&shown(&Proposal::artifacts()));

@@ -30,7 +30,7 @@ fn power_over_the_cluster_is_said() {
     check(
         &format!("{{verbs: [patch], resources: [{rbac}/clusterroles], fields: [rules]}}"),
         &expect![
-            "policy.yaml:4:9: [patch] of `rbac.authorization.k8s.io/clusterroles` gives power over the cluster: all that hold the role may do what is written into it"
+            "policy.yaml:4:9: `patch` of `rbac.authorization.k8s.io/clusterroles` gives power over the cluster: all that hold the role may do what is written into it"
         ],
     );
     check(
@@ -38,31 +38,31 @@ fn power_over_the_cluster_is_said() {
             "{{verbs: [create], resources: [{rbac}/clusterrolebindings], scope: any, fields: [subjects, roleRef]}}"
         ),
         &expect![
-            "policy.yaml:4:9: [create] of `rbac.authorization.k8s.io/clusterrolebindings` gives power over the cluster: any account can be given a role"
+            "policy.yaml:4:9: `create` of `rbac.authorization.k8s.io/clusterrolebindings` gives power over the cluster: any account can be given a role"
         ],
     );
     check(
         &format!("{{verbs: [update], resources: [{rbac}/roles, {rbac}/rolebindings], fields: [rules, subjects]}}"),
         &expect![[r#"
-            policy.yaml:4:9: [update] of `rbac.authorization.k8s.io/roles` gives power over a namespace: all that hold the role may do what is written into it
-            policy.yaml:4:9: [update] of `rbac.authorization.k8s.io/rolebindings` gives power over a namespace: any account can be given a role"#]],
+            policy.yaml:4:9: `update` of `rbac.authorization.k8s.io/roles` gives power over a namespace: all that hold the role may do what is written into it
+            policy.yaml:4:9: `update` of `rbac.authorization.k8s.io/rolebindings` gives power over a namespace: any account can be given a role"#]],
     );
     check(
         &format!("{{verbs: [delete], resources: [{rbac}/clusterroles]}}"),
         &expect![
-            "policy.yaml:4:9: [delete] of `rbac.authorization.k8s.io/clusterroles` gives power over the cluster: its own parts work by some of them; narrow it by `names`"
+            "policy.yaml:4:9: `delete` of `rbac.authorization.k8s.io/clusterroles` gives power over the cluster: its own parts work by some of them; narrow it by `names`"
         ],
     );
     check(
         "{verbs: [create], resources: [admissionregistration.k8s.io/mutatingwebhookconfigurations], scope: any, fields: [webhooks]}",
         &expect![
-            "policy.yaml:4:9: [create] of `admissionregistration.k8s.io/mutatingwebhookconfigurations` gives power over the cluster: what is registered there sees, changes or refuses what anyone writes"
+            "policy.yaml:4:9: `create` of `admissionregistration.k8s.io/mutatingwebhookconfigurations` gives power over the cluster: what is registered there sees, changes or refuses what anyone writes"
         ],
     );
     check(
         "{verbs: [update], resources: [certificates.k8s.io/certificatesigningrequests/approval], scope: any, fields: [status]}",
         &expect![
-            "policy.yaml:4:9: [update] of `certificates.k8s.io/certificatesigningrequests/approval` gives power over the cluster: a certificate that is signed opens it as any account"
+            "policy.yaml:4:9: `update` of `certificates.k8s.io/certificatesigningrequests/approval` gives power over the cluster: a certificate that is signed opens it as any account"
         ],
     );
     check_quiet(&format!("{{verbs: [patch], resources: [{rbac}/clusterroles], fields: [metadata.labels.seen]}}"));
@@ -76,43 +76,43 @@ fn power_over_accounts_nodes_and_namespaces_is_said() {
     check(
         "{verbs: [get], resources: [secrets], scope: any}",
         &expect![
-            "policy.yaml:4:9: [get] of `secrets` gives power over accounts: their credentials are in secrets; narrow it by `names`, or by `scope: event-target`"
+            "policy.yaml:4:9: `get` of `secrets` gives power over accounts: their credentials are in secrets; narrow it by `names`, or by `scope: event-target`"
         ],
     );
     check(
         "{verbs: [list], resources: [pods, secrets], scope: event-namespace}",
         &expect![
-            "policy.yaml:4:9: [list] of `secrets` gives power over accounts: their credentials are in secrets; narrow it by `names`, or by `scope: event-target`"
+            "policy.yaml:4:9: `list` of `secrets` gives power over accounts: their credentials are in secrets; narrow it by `names`, or by `scope: event-target`"
         ],
     );
     check(
         "{verbs: [create], resources: [pods/exec], scope: any}",
         &expect![
-            "policy.yaml:4:9: [create] of `pods/exec` gives power over the accounts of all pods that it reaches: it runs there what it likes; narrow it by a scope of the event"
+            "policy.yaml:4:9: `create` of `pods/exec` gives power over the accounts of all pods that it reaches: it runs there what it likes; narrow it by a scope of the event"
         ],
     );
     check(
         "{verbs: [patch], resources: [nodes], scope: any, fields: [spec.unschedulable]}",
         &expect![
-            "policy.yaml:4:9: [patch] of `nodes` gives power over every node; narrow it by `names`, or by `scope: event-target`"
+            "policy.yaml:4:9: `patch` of `nodes` gives power over every node; narrow it by `names`, or by `scope: event-target`"
         ],
     );
     check(
         "{verbs: [patch], resources: [nodes/status], fields: [status]}",
         &expect![
-            "policy.yaml:4:9: [patch] of `nodes/status` gives power over a node: what is sent to it goes where its status says"
+            "policy.yaml:4:9: `patch` of `nodes/status` gives power over a node: what is sent to it goes where its status says"
         ],
     );
     check(
         "{verbs: [delete], resources: [nodes, namespaces]}",
         &expect![[r#"
-        policy.yaml:4:9: [delete] of `nodes` gives power over a node, and all that runs there
-        policy.yaml:4:9: [delete] of `namespaces` gives power over a namespace: with it goes all that lies in it; narrow it by `names`"#]],
+            policy.yaml:4:9: `delete` of `nodes` gives power over a node, and all that runs there
+            policy.yaml:4:9: `delete` of `namespaces` gives power over a namespace: with it goes all that lies in it; narrow it by `names`"#]],
     );
     check(
         "{verbs: [patch], resources: [namespaces], fields: [metadata.labels]}",
         &expect![
-            "policy.yaml:4:9: [patch] of `namespaces` gives power over nodes: labels of a namespace say how much its pods may do; name the labels that are meant"
+            "policy.yaml:4:9: `patch` of `namespaces` gives power over nodes: labels of a namespace say how much its pods may do; name the labels that are meant"
         ],
     );
     check(
@@ -138,25 +138,25 @@ fn what_can_never_match_is_said() {
     check(
         "{verbs: [patch], resources: [pods], fields: [metadata.label.suspicous]}",
         &expect![
-            "policy.yaml:4:54: `metadata.label.suspicous` can never match: metadata has no field `label`; did you mean 'labels'?"
+            "policy.yaml:4:54: `metadata.label.suspicous` can never match: there is no field `label` in `metadata`; did you mean 'labels'?"
         ],
     );
     check(
         "{verbs: [patch], resources: [pods, apps/deployments], fields: [metadata.labels, specs.replicas]}",
         &expect![
-            "policy.yaml:4:89: `specs.replicas` can never match: [pods, apps/deployments] has no field `specs`; did you mean 'spec'?"
+            "policy.yaml:4:89: `specs.replicas` can never match: there is no field `specs` in [pods, apps/deployments]; did you mean 'spec'?"
         ],
     );
     check(
         "{verbs: [patch], resources: [configmaps, secrets], fields: [spec, data.a]}",
         &expect![
-            "policy.yaml:4:69: `spec` can never match: [configmaps, secrets] has no field `spec`; valid: apiVersion, binaryData, data, immutable, kind, metadata, stringData, type"
+            "policy.yaml:4:69: `spec` can never match: there is no field `spec` in [configmaps, secrets]; valid: apiVersion, binaryData, data, immutable, kind, metadata, stringData, type"
         ],
     );
     check(
         "{verbs: [patch], resources: [acme.example/pages], fields: [metadata.annotation, specs]}",
         &expect![
-            "policy.yaml:4:68: `metadata.annotation` can never match: metadata has no field `annotation`; did you mean 'annotations'?"
+            "policy.yaml:4:68: `metadata.annotation` can never match: there is no field `annotation` in `metadata`; did you mean 'annotations'?"
         ],
     );
     check(
@@ -191,8 +191,8 @@ fn what_is_sent_in_plaintext_or_nowhere_is_said() {
     check(
         "{url: 'http://10.0.0.1/', methods: [POST], headers: {X-Api-Key: abc, X-Team: {file: /x}}}",
         &expect![[r#"
-        policy.yaml:4:9: `X-Api-Key` is sent to `10.0.0.1` in plaintext, for all to read on the way: write `https://`
-        policy.yaml:4:9: `X-Team` is sent to `10.0.0.1` in plaintext, for all to read on the way: write `https://`"#]],
+            policy.yaml:4:9: `X-Api-Key` is sent to `10.0.0.1` in plaintext, for all to read on the way: write `https://`
+            policy.yaml:4:9: `X-Team` is sent to `10.0.0.1` in plaintext, for all to read on the way: write `https://`"#]],
     );
     check(
         "{url: 'https://*.acme.example/', methods: [POST], headers: {Authorization: {env: A}}}",
