@@ -20,6 +20,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use host::testing::Level;
+use policy::Policy;
 use regex::Regex;
 use rules::Event;
 use serde_json::{Map, Value, json};
@@ -27,7 +29,9 @@ use tokio::sync::Semaphore;
 
 use crate::cluster;
 use crate::custom_resources::install_custom_resources;
+use crate::data::loader;
 use crate::outside::Outside;
+use crate::proposals;
 use crate::running::{Host, config, text, told};
 use crate::world::{World, changes};
 
@@ -91,6 +95,33 @@ where
 
 /// Run one case; what is wrong with it, if anything.
 pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
+    let played = play(case, world).await;
+    let differs = compare(&case.join(played.file), &played.result);
+    let (unexplained, asked_about) = proposals::explained_otherwise(&played);
+    // Of what the host asks the policy about, nothing may be left out.
+    let calls = played.lines.iter().filter(|line| text(line, "request").contains("pods ")).count();
+    assert!(asked_about >= calls, "{}: {asked_about} of {calls}", name(case));
+    let unexplained = (!unexplained.is_empty()).then(|| format!("{}: {}", name(case), unexplained.join("\n")));
+    [differs, unexplained].into_iter().flatten().reduce(|all, more| all + "\n" + &more)
+}
+
+/// What came of a case.
+pub(crate) struct Played {
+    /// Where what is expected of it stands.
+    file: &'static str,
+    /// What should stand there.
+    result: String,
+    /// Its policy; none where the host does not start.
+    pub(crate) policy: Option<Policy>,
+    pub(crate) events: Vec<Event>,
+    /// All lines of the log.
+    pub(crate) lines: Vec<Value>,
+    /// The words of the denials, without what differs from run to run.
+    pub(crate) denials: Vec<String>,
+}
+
+/// Run one case.
+pub(crate) async fn play(case: &Path, world: &World) -> Played {
     let (folder, evidence) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let evidence = evidence.path().display().to_string();
     let outside = Outside::start().await;
@@ -133,9 +164,20 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     };
     let mut config = config(folder.path());
     config.clouds = outside.config();
-    let (file, result) = match Host::start(config, client).await {
+    // The record of all calls is in the log then.
+    config.log_level = Level::Debug;
+    let events: Vec<String> = events.into_values().collect();
+    let mut played = Played {
+        file: "error.txt",
+        result: String::new(),
+        policy: None,
+        events: events.iter().filter_map(|body| Event::from_json(body.as_bytes()).ok()).collect(),
+        lines: Vec::new(),
+        denials: Vec::new(),
+    };
+    match Host::start(config, client).await {
         Ok(host) => {
-            post(&host, events.values()).await;
+            post(&host, events.iter()).await;
             let lines = host.stop().await;
             let changes = changes(&before, &world.objects().await);
             let mut expected = expected(&lines, &requests.all(), &changes);
@@ -148,11 +190,15 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
             }
             // Before it is written as YAML, where lines break by their length.
             let expected: Value = serde_json::from_str(&stable(&expected.to_string())).unwrap();
-            ("expected.yaml", serde_saphyr::to_string(&expected).unwrap())
+            (played.file, played.result) = ("expected.yaml", serde_saphyr::to_string(&expected).unwrap());
+            played.denials =
+                expected["denials"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
+            played.policy = loader(folder.path()).policy().ok();
+            played.lines = lines;
         }
-        Err(log) => ("error.txt", stable(&told(&log.lines()))),
-    };
-    compare(&case.join(file), &result)
+        Err(log) => played.result = stable(&told(&log.lines())),
+    }
+    played
 }
 
 /// Send events in their order. Those of different pods are handled side by side, in an order that can't be expected: so
@@ -182,7 +228,8 @@ fn expected(lines: &[Value], requests: &[Value], changes: &BTreeMap<String, Valu
         let kept = fields.filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
         kept.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>()
     });
-    let denials = of("policy").map(|line| json!(text(line, "error")));
+    // What is said of the policy itself names no function.
+    let denials = of("policy").filter(|line| !line["capability"].is_null()).map(|line| json!(text(line, "error")));
     json!({
         "actions": actions.collect::<Vec<_>>(),
         "denials": denials.collect::<Vec<_>>(),

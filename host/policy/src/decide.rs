@@ -45,5 +45,6 @@ pub use http::{HttpRequest, MethodError};
 pub use kubernetes::{KubernetesRequest, Learnt};
 pub use name::NameError;
 pub use objects::ObjectRequest;
+pub use proposal::to_delete_targets;
 pub use targets::{Target, Targets};
 pub use touched::{PatchKind, touched_fields};

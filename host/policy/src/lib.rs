@@ -18,7 +18,7 @@ pub use address::{Address, AddressError, Place, ResourceName, WebAddress, WebAdd
 pub use decide::{
     Answer, BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest,
     KubernetesRequest, Learnt, MethodError, NameError, ObjectRequest, PatchKind, Request, Target, Targets,
-    TouchedField, Written, answer, check_identity, decide, explain, name_in_body, touched_fields,
+    TouchedField, Written, answer, check_identity, decide, explain, name_in_body, to_delete_targets, touched_fields,
 };
 pub use grants::{
     Entry, FieldGrant, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant, Import,

@@ -13,6 +13,7 @@ use super::inline::inline;
 use super::loaded::{Generation, Loaded};
 use super::needs::clients;
 use super::problem::Problem;
+use super::ungranted_targets::ungranted_targets;
 use crate::actionner::{self, Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
 use crate::capability::Call;
 use crate::clients::{Clients, Clouds, Cluster};
@@ -97,6 +98,7 @@ impl Loader {
         warnings.extend(policy.warnings().iter().cloned().map(Problem::Policy));
         let files = inline(&mut rules, &inspections, &policy)?;
         warnings.extend(without_effect(&rules, &inspections));
+        warnings.extend(ungranted_targets(&rules, &inspections, &policy).into_iter().map(Problem::Rule));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
         for inspection in inspections {

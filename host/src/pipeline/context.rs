@@ -20,9 +20,8 @@ pub(super) fn missing_fields(event: &Event, sets: &[Vec<String>]) -> Option<Stri
 /// refused, so that nothing was done to it. An action that asks for no fields, or finds others, is not concerned.
 pub(super) fn refused_target(event: &Event, sets: &[Vec<String>]) -> Option<String> {
     let refused = event.refused_request()?;
-    let is_otherwise = |set: &Vec<String>| {
-        set.iter().all(|field| !field.starts_with(AUDIT_TARGET) && event.text(field).is_some())
-    };
+    let is_otherwise =
+        |set: &Vec<String>| set.iter().all(|field| !field.starts_with(AUDIT_TARGET) && event.text(field).is_some());
     if sets.is_empty() || sets.iter().any(is_otherwise) {
         return None;
     }

@@ -265,7 +265,8 @@ fn what_a_refused_request_names_is_not_what_the_event_is_about() {
     check(json!({"ka.response.code": 404}), Some("ka.response.code=404"));
     check(json!({"ka.response.code": "400"}), Some("ka.response.code=400"));
     check(json!({"ka.response.code": "500"}), Some("ka.response.code=500"));
-    for code in [json!("399"), json!("200"), json!(201), json!("101"), json!(""), json!("<NA>"), json!(null), json!(-1)] {
+    for code in [json!("399"), json!("200"), json!(201), json!("101"), json!(""), json!("<NA>"), json!(null), json!(-1)]
+    {
         check(json!({"ka.auth.decision": "allow", "ka.response.code": code}), None);
     }
     check(json!({"ka.auth.decision": "<NA>"}), None);

@@ -31,6 +31,15 @@ pub struct ResourceName {
 }
 
 impl ResourceName {
+    /// Those of Kubernetes itself that are known here.
+    pub fn known() -> impl Iterator<Item = ResourceName> {
+        KNOWN.iter().map(|known| ResourceName {
+            group: known.group.to_owned(),
+            resource: known.resource.to_owned(),
+            subresource: None,
+        })
+    }
+
     /// Whether this is the resource of an address.
     pub fn is(&self, group: &str, resource: &str, subresource: Option<&str>) -> bool {
         self.resource == resource && self.group == group && self.subresource.as_deref() == subresource

@@ -2,16 +2,40 @@
 
 use serde_json::Value;
 
+use super::facts::Facts;
 use super::field::{TouchedField, Written};
-use super::kubernetes::{Known, KubernetesRequest, is_own_write};
+use super::kubernetes::{Known, KubernetesRequest, Learnt, is_own_write};
 use crate::address::{ResourceName, check_name, known, write_address};
-use crate::grants::{FieldGrant, FieldPath, Grants, KubernetesGrant, Pattern, Scope, Segment, ValuePattern, Verb};
+use crate::grants::{
+    FieldGrant, FieldPath, Grants, KubernetesGrant, Pattern, Proposal, Scope, Segment, ValuePattern, Verb,
+};
 
 /// A line that lists more fields than this names their parents instead.
 const FIELDS_IN_LINE_MAX: usize = 32;
 
 /// Texts that are longer are no names, and nobody reads them in a line.
 const TEXT_CHARS_MAX: usize = 63;
+
+/// The line without which nothing of this resource can be deleted, whatever an event names; none where it can be.
+pub fn to_delete_targets(grants: &Grants, resource: &ResourceName) -> Option<Proposal> {
+    let is_it = |granted: &ResourceName| granted == resource;
+    let mut granted = grants.granted.kubernetes.iter();
+    if granted.any(|grant| grant.verbs.contains(&Verb::Delete) && grant.resources.iter().any(is_it)) {
+        return None;
+    }
+    let request = KubernetesRequest {
+        verb: Verb::Delete,
+        group: &resource.group,
+        resource: &resource.resource,
+        subresource: resource.subresource.as_deref(),
+        namespace: None,
+        name: None,
+        fields: &[],
+        node: None,
+    };
+    let known = Known { facts: &Facts::default(), assumed: Some(Learnt::FromPod) };
+    least_grant(grants, known, &request).map(|grant| Proposal::kubernetes(&grant))
+}
 
 /// The narrowest grant that allows a request, if the policy can write one.
 pub(super) fn least_grant(
@@ -114,15 +138,23 @@ fn in_a_policy(path: &FieldPath) -> FieldPath {
 
 /// The values that are left, where all of them can be written; else none, which is any.
 fn values(touched: &TouchedField) -> Vec<ValuePattern> {
-    let is_short = |value: &Value| value.as_str().is_none_or(|text| text.chars().count() <= TEXT_CHARS_MAX);
+    let is_name =
+        |value: &Value| value.as_str().is_none_or(|text| text.chars().count() <= TEXT_CHARS_MAX && !is_moment(text));
     match &touched.written {
-        Written::Values(values) if touched.gives_power() || values.iter().all(is_short) => {
+        Written::Values(values) if touched.gives_power() || values.iter().all(is_name) => {
             values.iter().map(ValuePattern::exactly).collect::<Option<_>>().unwrap_or_default()
         }
         // To remove a field is allowed whatever the values are; an empty text is the least that can be among them.
         Written::Nothing => vec![ValuePattern::Text(String::new())],
         Written::Values(_) | Written::Composite | Written::Unknown => Vec::new(),
     }
+}
+
+/// Whether a text is a time of day, which no other call will ever write: `2026-07-22T14:24:41Z`.
+fn is_moment(text: &str) -> bool {
+    const DATE: &str = "0000-00-00T00:00:00";
+    let fits = |(shape, byte): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    text.len() >= DATE.len() && DATE.bytes().zip(text.bytes()).all(fits)
 }
 
 /// `spec` of all that lies in it, `metadata.labels` of all labels.

@@ -138,7 +138,7 @@ fn power(grant: &KubernetesGrant, resource: &ResourceName) -> Option<&'static st
         ("", "namespaces", None) if has(&[Verb::Delete]) && !is_named => {
             Some("a namespace: with it goes all that lies in it; narrow it by `names`")
         }
-        ("", "namespaces", None) if sets && grant.fields.iter().any(|field| lifts_pod_security(field)) => {
+        ("", "namespaces", None) if sets && grant.fields.iter().any(lifts_pod_security) => {
             Some("nodes: labels of a namespace say how much its pods may do; name the labels that are meant")
         }
         _ => None,
