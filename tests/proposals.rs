@@ -3,7 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use expect_test::{Expect, expect};
+use host::testing::Problem;
 use policy::{
     Answer, Entry, Facts, Grants, KubernetesRequest, Policy, ResourceName, TouchedField, Verb, Written, answer,
 };
@@ -13,6 +16,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::cases::{Played, cases, name, play, read};
+use crate::data::loader;
 use crate::running::text;
 use crate::world::World;
 
@@ -113,10 +117,12 @@ fn fields_of(grants: &Grants) -> Vec<TouchedField> {
     grants.granted.kubernetes[0].fields.iter().map(field).collect()
 }
 
-/// The calls of a case to which `policy explain` answers otherwise than the run did, and how many it was asked about.
-pub(crate) fn explained_otherwise(played: &Played) -> (Vec<String>, usize) {
-    let Some(policy) = &played.policy else { return Default::default() };
-    let mut asked_about = 0;
+/// About how many calls `policy explain` was asked by now.
+pub(crate) static ASKED_ABOUT: AtomicUsize = AtomicUsize::new(0);
+
+/// The calls of a case to which `policy explain` answers otherwise than the run did.
+pub(crate) fn explained_otherwise(played: &Played) -> Vec<String> {
+    let Some(policy) = &played.policy else { return Vec::new() };
     let of = |tag: &'static str| played.lines.iter().filter(move |line| line["message"] == tag);
     let mut wrong = Vec::new();
     for line in of("audit") {
@@ -133,7 +139,7 @@ pub(crate) fn explained_otherwise(played: &Played) -> (Vec<String>, usize) {
             }
             let explained: Vec<Answer> =
                 played.events.iter().filter(is_it).map(|event| asked.answer(&grants, &Facts::of(event))).collect();
-            asked_about += 1;
+            ASKED_ABOUT.fetch_add(1, Ordering::Relaxed);
             let is_same = |it: &Answer| matches!(it, Answer::Denied { .. }) == denial.is_some();
             if !explained.iter().any(is_same) {
                 let status = if denial.is_some() { "denied" } else { "allowed" };
@@ -141,7 +147,7 @@ pub(crate) fn explained_otherwise(played: &Played) -> (Vec<String>, usize) {
             }
         }
     }
-    (wrong, asked_about)
+    wrong
 }
 
 /// A case as it is, but for lines that are added to its policy.
@@ -228,6 +234,49 @@ fn the_line_of_each_denial_allows_no_neighbour_of_the_call() {
     assert!(asked_of > 20, "{asked_of}");
 }
 
+/// What is said of rules, at the places where it is.
+async fn warnings(rules: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+    let loaded = loader(folder.path()).load().await;
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems:?}"));
+    let of_rules = loaded.warnings.iter().map(|warning| match warning {
+        Problem::Rule(diagnostic) => diagnostic.to_string(),
+        other => other.to_string(),
+    });
+    of_rules.collect::<Vec<_>>().join("\n").replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[tokio::test]
+async fn rules_that_delete_what_the_policy_does_not_grant_are_warned_of() {
+    let rule = |criteria: &str| {
+        format!("- rule: R\n  match: {{{criteria}}}\n  actions:\n    - {{action: A, actionner: 'kubernetes:delete'}}\n")
+    };
+    let check = async |criteria: &str, expected: Expect| expected.assert_eq(&warnings(&rule(criteria)).await);
+    check("rules: [K8s Namespace Created]", expect![[r#"
+        rules.yaml:4:7: warning: the policy does not let 'kubernetes:delete' delete `namespaces`, `clusterroles`, so that events about them are denied, unless the rule says by 'ka.target.resource' that it answers others; to allow it, add under `kubernetes:` of `kubernetes:delete` in the policy:
+          - {verbs: [delete], resources: [namespaces], scope: event-target}
+          # it also allows any of [namespaces] that an event leads to
+          - {verbs: [delete], resources: [rbac.authorization.k8s.io/clusterroles], scope: event-target}
+          # it also allows any of [rbac.authorization.k8s.io/clusterroles] that an event leads to rule="R" action="A" actionner="kubernetes:delete""#]]).await;
+    check("rules: [Delete it], output_fields: [ka.target.resource=namespaces]", expect![[r#"
+        rules.yaml:4:7: warning: the policy does not let 'kubernetes:delete' delete `namespaces`, so that events about them are denied; to allow it, add under `kubernetes:` of `kubernetes:delete` in the policy:
+          - {verbs: [delete], resources: [namespaces], scope: event-target}
+          # it also allows any of [namespaces] that an event leads to rule="R" action="A" actionner="kubernetes:delete""#]]).await;
+    check("source: k8s_audit, output_fields: ['ka.target.resource in (pods, clusterrolebindings)']", expect![[r#"
+        rules.yaml:4:7: warning: the policy does not let 'kubernetes:delete' delete `clusterrolebindings`, so that events about them are denied; to allow it, add under `kubernetes:` of `kubernetes:delete` in the policy:
+          - {verbs: [delete], resources: [rbac.authorization.k8s.io/clusterrolebindings], scope: event-target}
+          # it also allows any of [rbac.authorization.k8s.io/clusterrolebindings] that an event leads to rule="R" action="A" actionner="kubernetes:delete""#]])
+        .await;
+    for quiet in [
+        "source: syscall",
+        "rules: [Delete it], output_fields: ['ka.target.resource in (pods, secrets, configmaps)']",
+        "rules: [Delete it], output_fields: ['ka.target.resource!=namespaces, ka.target.resource!=clusterroles']",
+    ] {
+        assert_eq!(warnings(&rule(quiet)).await, "", "{quiet}");
+    }
+}
+
 /// Another name, namespace, resource, verb, field and value.
 fn neighbours(asked: &Asked, grants: &Grants) -> Vec<Asked> {
     let another = || Some("another".to_owned());
@@ -236,7 +285,9 @@ fn neighbours(asked: &Asked, grants: &Grants) -> Vec<Asked> {
     let verbs =
         Verb::ALL.into_iter().filter(|verb| *verb != asked.verb && (*verb == Verb::List) == asked.name.is_none());
     neighbours.extend(verbs.map(|verb| Asked { verb, ..asked.clone() }));
-    neighbours.push(Asked { resource: "secrets".parse().unwrap(), ..asked.clone() });
+    let is_of_config = asked.resource.resource == "configmaps";
+    let other = if is_of_config { "secrets" } else { "configmaps" };
+    neighbours.push(Asked { resource: other.parse().unwrap(), ..asked.clone() });
     if asked.namespace.is_some() {
         neighbours.push(Asked { namespace: another(), ..asked.clone() });
     }
