@@ -125,27 +125,7 @@ pub(crate) async fn play(case: &Path, world: &World) -> Played {
     let (folder, evidence) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let evidence = evidence.path().display().to_string();
     let outside = Outside::start().await;
-    let mut events = BTreeMap::new();
-    for entry in fs::read_dir(case).unwrap() {
-        let path = entry.unwrap().path();
-        let name = name(&path);
-        if name.starts_with("evidence") {
-            fs::copy(&path, Path::new(&evidence).join(name)).unwrap();
-            continue;
-        }
-        let text = world.write(&fs::read_to_string(&path).unwrap()).replace(FOLDER, &evidence);
-        for (component, bytes) in Outside::components(&text) {
-            let actionners = folder.path().join("actionners");
-            fs::create_dir_all(&actionners).unwrap();
-            fs::write(actionners.join(format!("{component}.wasm")), bytes).unwrap();
-        }
-        let text = outside.write(&text);
-        if name.starts_with("event") {
-            events.insert(name, text);
-        } else {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-    }
+    let events = lay_out(case, world, &outside, folder.path(), Path::new(&evidence));
     let (client, requests) = world.client();
     let before = world.objects().await;
     let place = format!("{}/", folder.path().display());
@@ -166,7 +146,6 @@ pub(crate) async fn play(case: &Path, world: &World) -> Played {
     config.clouds = outside.config();
     // The record of all calls is in the log then.
     config.log_level = Level::Debug;
-    let events: Vec<String> = events.into_values().collect();
     let mut played = Played {
         file: "error.txt",
         result: String::new(),
@@ -199,6 +178,32 @@ pub(crate) async fn play(case: &Path, world: &World) -> Played {
         Err(log) => played.result = stable(&told(&log.lines())),
     }
     played
+}
+
+/// Write the files of a case where a host finds them; its events, in their order.
+fn lay_out(case: &Path, world: &World, outside: &Outside, folder: &Path, evidence: &Path) -> Vec<String> {
+    let mut events = BTreeMap::new();
+    for entry in fs::read_dir(case).unwrap() {
+        let path = entry.unwrap().path();
+        let name = name(&path);
+        if name.starts_with("evidence") {
+            fs::copy(&path, evidence.join(name)).unwrap();
+            continue;
+        }
+        let text = world.write(&fs::read_to_string(&path).unwrap()).replace(FOLDER, &evidence.display().to_string());
+        for (component, bytes) in Outside::components(&text) {
+            let actionners = folder.join("actionners");
+            fs::create_dir_all(&actionners).unwrap();
+            fs::write(actionners.join(format!("{component}.wasm")), bytes).unwrap();
+        }
+        let text = outside.write(&text);
+        if name.starts_with("event") {
+            events.insert(name, text);
+        } else {
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+    events.into_values().collect()
 }
 
 /// Send events in their order. Those of different pods are handled side by side, in an order that can't be expected: so

@@ -52,14 +52,14 @@ fn warning(rule: &Rule, action: &Action, grants: &Grants) -> Option<Diagnostic> 
     let resources: Vec<String> = lacking.iter().map(|(resource, _)| format!("`{}`", resource.resource)).collect();
     let lines: Vec<String> = lacking.iter().map(|(_, proposal)| proposal.to_string()).collect();
     let narrow =
-        if is_open { format!(", unless the rule says by '{RESOURCE}' that it answers others") } else { String::new() };
+        if is_open { format!("say by '{RESOURCE}' which events the rule answers, or ") } else { String::new() };
     Some(Diagnostic {
         severity: Severity::Warning,
         message: format!(
-            "the policy does not let '{}' delete {}, so that events about them are denied{narrow}; to allow it, add \
-             under `kubernetes:` of `{}` in the policy:\n{}",
+            "events about {} would be denied, since the policy does not let '{}' delete them; {narrow}add under \
+             `kubernetes:` of `{}` in the policy:\n{}",
+            resources.join(" or "),
             action.actionner,
-            resources.join(", "),
             action.actionner,
             lines.join("\n"),
         ),

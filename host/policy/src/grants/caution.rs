@@ -129,6 +129,9 @@ fn power(grant: &KubernetesGrant, resource: &ResourceName) -> Option<&'static st
         ("", "secrets", None) if has(&[Verb::Get, Verb::List]) && is_wide => {
             Some("accounts: their credentials are in secrets; narrow it by `names`, or by `scope: event-target`")
         }
+        ("", "secrets", None) if sets && is_wide => {
+            Some("accounts: others take what is written there for their credentials; narrow it by `names`")
+        }
         ("", "pods", Some("exec" | "ephemeralcontainers")) if is_wide => Some(
             "the accounts of all pods that it reaches: it runs there what it likes; narrow it by a scope of the event",
         ),

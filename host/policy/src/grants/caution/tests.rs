@@ -121,6 +121,12 @@ fn power_over_accounts_nodes_and_namespaces_is_said() {
             "policy.yaml:4:60: `spec.containers[*].image` gives power over a node or an account, whatever is left there: narrow it by `values`"
         ],
     );
+    check(
+        "{verbs: [create], resources: [secrets], scope: host-namespace, fields: [data]}",
+        &expect![
+            "policy.yaml:4:9: `create` of `secrets` gives power over accounts: others take what is written there for their credentials; narrow it by `names`"
+        ],
+    );
     check_quiet("{verbs: [get], resources: [secrets]}");
     check_quiet("{verbs: [get], resources: [secrets], scope: any, names: [the-key]}");
     check_quiet("{verbs: [get, list], resources: [pods, configmaps], scope: any}");
