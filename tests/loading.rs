@@ -146,7 +146,9 @@ async fn a_component_without_an_entry_is_refused_and_told_one() {
             digest: DIGEST
             kubernetes:   # put in what it really needs
               - {verbs: [delete], resources: [pods], scope: event-target}
+              # it also allows any of [pods] that an event leads to
               - {verbs: [get], resources: [pods], scope: event-target}
+              # it also allows any of [pods] that an event leads to
             limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
          file="actionners/guest.wasm"
     "#]]).await;

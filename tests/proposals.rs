@@ -254,17 +254,17 @@ async fn rules_that_delete_what_the_policy_does_not_grant_are_warned_of() {
     };
     let check = async |criteria: &str, expected: Expect| expected.assert_eq(&warnings(&rule(criteria)).await);
     check("rules: [K8s Namespace Created]", expect![[r#"
-        rules.yaml:4:7: warning: the policy does not let 'kubernetes:delete' delete `namespaces`, `clusterroles`, so that events about them are denied, unless the rule says by 'ka.target.resource' that it answers others; to allow it, add under `kubernetes:` of `kubernetes:delete` in the policy:
+        rules.yaml:4:7: warning: events about `namespaces` or `clusterroles` would be denied, since the policy does not let 'kubernetes:delete' delete them; say by 'ka.target.resource' which events the rule answers, or add under `kubernetes:` of `kubernetes:delete` in the policy:
           - {verbs: [delete], resources: [namespaces], scope: event-target}
           # it also allows any of [namespaces] that an event leads to
           - {verbs: [delete], resources: [rbac.authorization.k8s.io/clusterroles], scope: event-target}
           # it also allows any of [rbac.authorization.k8s.io/clusterroles] that an event leads to rule="R" action="A" actionner="kubernetes:delete""#]]).await;
     check("rules: [Delete it], output_fields: [ka.target.resource=namespaces]", expect![[r#"
-        rules.yaml:4:7: warning: the policy does not let 'kubernetes:delete' delete `namespaces`, so that events about them are denied; to allow it, add under `kubernetes:` of `kubernetes:delete` in the policy:
+        rules.yaml:4:7: warning: events about `namespaces` would be denied, since the policy does not let 'kubernetes:delete' delete them; add under `kubernetes:` of `kubernetes:delete` in the policy:
           - {verbs: [delete], resources: [namespaces], scope: event-target}
           # it also allows any of [namespaces] that an event leads to rule="R" action="A" actionner="kubernetes:delete""#]]).await;
     check("source: k8s_audit, output_fields: ['ka.target.resource in (pods, clusterrolebindings)']", expect![[r#"
-        rules.yaml:4:7: warning: the policy does not let 'kubernetes:delete' delete `clusterrolebindings`, so that events about them are denied; to allow it, add under `kubernetes:` of `kubernetes:delete` in the policy:
+        rules.yaml:4:7: warning: events about `clusterrolebindings` would be denied, since the policy does not let 'kubernetes:delete' delete them; add under `kubernetes:` of `kubernetes:delete` in the policy:
           - {verbs: [delete], resources: [rbac.authorization.k8s.io/clusterrolebindings], scope: event-target}
           # it also allows any of [rbac.authorization.k8s.io/clusterrolebindings] that an event leads to rule="R" action="A" actionner="kubernetes:delete""#]])
         .await;

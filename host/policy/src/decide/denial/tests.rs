@@ -115,6 +115,50 @@ fn a_denial_names_the_value_where_it_is_what_matters() {
 }
 
 #[test]
+fn a_line_is_no_wider_than_the_grant_that_came_nearest() {
+    let line = "{verbs: [patch], resources: [pods], namespaces: [shop-*], fields: [metadata.labels.suspicious]}";
+    check_denial(
+        line,
+        "patch pods shop/web-0 metadata.labels.suspicious=yes",
+        &expect![[r#"
+            `acme:test` may not patch pods shop/web-0: its grants hold only in the namespaces `shop-*`; to allow it, add under `kubernetes:` of `acme:test` in the policy:
+              - {verbs: [patch], resources: [pods], scope: event-target, namespaces: [shop], names: [web-0], fields: [{path: metadata.labels.suspicious, values: ["yes"]}]}
+              # without `names`, the same for whatever an event leads to"#]],
+    );
+    let line = "{verbs: [patch], resources: [pods], names: [api-*], fields: [metadata.labels.suspicious]}";
+    check_denial(
+        line,
+        "patch pods shop/web-0 metadata.labels.suspicious=yes",
+        &expect![[r#"
+            `acme:test` may not patch pods shop/web-0: its grants hold only for the names `api-*`; to allow it, add under `kubernetes:` of `acme:test` in the policy:
+              - {verbs: [patch], resources: [pods], scope: event-target, namespaces: [shop], names: [web-0], fields: [{path: metadata.labels.suspicious, values: ["yes"]}]}
+              # without `names`, the same for whatever an event leads to"#]],
+    );
+}
+
+#[test]
+fn what_may_be_secret_or_never_comes_again_is_not_in_the_line() {
+    let line = "{verbs: [get], resources: [pods]}";
+    for (resource, open) in [
+        ("secrets", "data.a"),
+        ("configmaps", "data.a"),
+        ("acme.example:pages", "spec.password"),
+        ("apps:deployments", "spec.template.spec.containers[*].env[*].value"),
+    ] {
+        let Decision::Denied(denial) =
+            outcome(&grants(&[line]), &targets(), &format!("patch {resource} shop/x {open}=hunter2"))
+        else {
+            panic!("allowed");
+        };
+        assert!(!denial.to_string().contains("hunter2"), "{denial}");
+        assert!(denial.to_string().contains(&format!("any value in `{open}`")), "{denial}");
+    }
+    let at = "patch pods shop/web-0 metadata.annotations.at=2026-07-22T14:24:41Z";
+    let Decision::Denied(denial) = outcome(&grants(&[line]), &targets(), at) else { panic!("allowed") };
+    assert!(denial.to_string().contains("any value in `metadata.annotations.at`"), "{denial}");
+}
+
+#[test]
 fn what_nobody_can_know_has_no_line() {
     let body = serde_json::json!([{"op": "copy", "from": "/spec/a", "path": "/spec/b"}]);
     let fields = touched_fields(PatchKind::Json, &body).unwrap();
