@@ -19,7 +19,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use host::testing::Level;
+use policy::Policy;
 use regex::Regex;
 use rules::Event;
 use serde_json::{Map, Value, json};
@@ -27,7 +30,9 @@ use tokio::sync::Semaphore;
 
 use crate::cluster;
 use crate::custom_resources::install_custom_resources;
+use crate::data::loader;
 use crate::outside::Outside;
+use crate::proposals;
 use crate::running::{Host, config, text, told};
 use crate::world::{World, changes};
 
@@ -46,6 +51,8 @@ const AT_ONCE_MAX: usize = 8;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cases_against_the_simulation() {
     run_all(async |case: PathBuf| World::simulated(&read(&case, "cluster.yaml").unwrap_or_default())).await;
+    let asked_about = proposals::ASKED_ABOUT.load(Ordering::Relaxed);
+    assert!(asked_about > 500, "only {asked_about} calls were explained");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,30 +98,34 @@ where
 
 /// Run one case; what is wrong with it, if anything.
 pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
+    let played = play(case, world).await;
+    let differs = compare(&case.join(played.file), &played.result);
+    let unexplained = proposals::explained_otherwise(&played);
+    let unexplained = (!unexplained.is_empty()).then(|| format!("{}: {}", name(case), unexplained.join("\n")));
+    [differs, unexplained].into_iter().flatten().reduce(|all, more| all + "\n" + &more)
+}
+
+/// What came of a case.
+pub(crate) struct Played {
+    /// Where what is expected of it stands.
+    file: &'static str,
+    /// What should stand there.
+    result: String,
+    /// Its policy; none where the host does not start.
+    pub(crate) policy: Option<Policy>,
+    pub(crate) events: Vec<Event>,
+    /// All lines of the log.
+    pub(crate) lines: Vec<Value>,
+    /// The words of the denials, without what differs from run to run.
+    pub(crate) denials: Vec<String>,
+}
+
+/// Run one case.
+pub(crate) async fn play(case: &Path, world: &World) -> Played {
     let (folder, evidence) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let evidence = evidence.path().display().to_string();
     let outside = Outside::start().await;
-    let mut events = BTreeMap::new();
-    for entry in fs::read_dir(case).unwrap() {
-        let path = entry.unwrap().path();
-        let name = name(&path);
-        if name.starts_with("evidence") {
-            fs::copy(&path, Path::new(&evidence).join(name)).unwrap();
-            continue;
-        }
-        let text = world.write(&fs::read_to_string(&path).unwrap()).replace(FOLDER, &evidence);
-        for (component, bytes) in Outside::components(&text) {
-            let actionners = folder.path().join("actionners");
-            fs::create_dir_all(&actionners).unwrap();
-            fs::write(actionners.join(format!("{component}.wasm")), bytes).unwrap();
-        }
-        let text = outside.write(&text);
-        if name.starts_with("event") {
-            events.insert(name, text);
-        } else {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-    }
+    let events = lay_out(case, world, &outside, folder.path(), Path::new(&evidence));
     let (client, requests) = world.client();
     let before = world.objects().await;
     let place = format!("{}/", folder.path().display());
@@ -133,9 +144,19 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
     };
     let mut config = config(folder.path());
     config.clouds = outside.config();
-    let (file, result) = match Host::start(config, client).await {
+    // The record of all calls is in the log then.
+    config.log_level = Level::Debug;
+    let mut played = Played {
+        file: "error.txt",
+        result: String::new(),
+        policy: None,
+        events: events.iter().filter_map(|body| Event::from_json(body.as_bytes()).ok()).collect(),
+        lines: Vec::new(),
+        denials: Vec::new(),
+    };
+    match Host::start(config, client).await {
         Ok(host) => {
-            post(&host, events.values()).await;
+            post(&host, events.iter()).await;
             let lines = host.stop().await;
             let changes = changes(&before, &world.objects().await);
             let mut expected = expected(&lines, &requests.all(), &changes);
@@ -148,11 +169,41 @@ pub(crate) async fn run(case: &Path, world: &World) -> Option<String> {
             }
             // Before it is written as YAML, where lines break by their length.
             let expected: Value = serde_json::from_str(&stable(&expected.to_string())).unwrap();
-            ("expected.yaml", serde_saphyr::to_string(&expected).unwrap())
+            (played.file, played.result) = ("expected.yaml", serde_saphyr::to_string(&expected).unwrap());
+            played.denials =
+                expected["denials"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
+            played.policy = loader(folder.path()).policy().ok();
+            played.lines = lines;
         }
-        Err(log) => ("error.txt", stable(&told(&log.lines()))),
-    };
-    compare(&case.join(file), &result)
+        Err(log) => played.result = stable(&told(&log.lines())),
+    }
+    played
+}
+
+/// Write the files of a case where a host finds them; its events, in their order.
+fn lay_out(case: &Path, world: &World, outside: &Outside, folder: &Path, evidence: &Path) -> Vec<String> {
+    let mut events = BTreeMap::new();
+    for entry in fs::read_dir(case).unwrap() {
+        let path = entry.unwrap().path();
+        let name = name(&path);
+        if name.starts_with("evidence") {
+            fs::copy(&path, evidence.join(name)).unwrap();
+            continue;
+        }
+        let text = world.write(&fs::read_to_string(&path).unwrap()).replace(FOLDER, &evidence.display().to_string());
+        for (component, bytes) in Outside::components(&text) {
+            let actionners = folder.join("actionners");
+            fs::create_dir_all(&actionners).unwrap();
+            fs::write(actionners.join(format!("{component}.wasm")), bytes).unwrap();
+        }
+        let text = outside.write(&text);
+        if name.starts_with("event") {
+            events.insert(name, text);
+        } else {
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+    events.into_values().collect()
 }
 
 /// Send events in their order. Those of different pods are handled side by side, in an order that can't be expected: so
@@ -182,9 +233,8 @@ fn expected(lines: &[Value], requests: &[Value], changes: &BTreeMap<String, Valu
         let kept = fields.filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
         kept.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>()
     });
-    // What is said of the policy when it is loaded is about no call.
-    let denials = of("policy").filter(|line| line.get("capability").is_some());
-    let denials = denials.map(|line| json!(text(line, "error")));
+    // What is said of the policy itself names no function.
+    let denials = of("policy").filter(|line| !line["capability"].is_null()).map(|line| json!(text(line, "error")));
     json!({
         "actions": actions.collect::<Vec<_>>(),
         "denials": denials.collect::<Vec<_>>(),

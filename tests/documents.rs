@@ -196,7 +196,7 @@ fn limits_and_denials_are_those_of_the_policy() {
         subresource: None,
         namespace: None,
         name: Some("node-1"),
-        fields: &["metadata.labels".parse().unwrap()],
+        fields: &["metadata.labels.suspicious=seen".parse().unwrap()],
         node: None,
     };
     let answer = explain::call("kubernetes:label", &policy.entry("kubernetes:label"), &facts, &request);

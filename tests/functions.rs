@@ -113,10 +113,12 @@ async fn denied_functions() {
     let check = async |parameters: Value, expected| guest.check(&outside, &parameters, &expected).await;
     check(json!({"name": "echo"}), expect![[r#"
         failure: can't call 'echo': denied by the policy: `probe:functions` may not call the function echo of aws: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
-          - {provider: aws, names: [echo]}"#]]).await;
+          - {provider: aws, names: [echo]}
+          # it also allows any payload"#]]).await;
     check(json!({"name": "team-a", "location": "us-east1"}), expect![[r#"
         failure: can't call 'team-a': denied by the policy: `probe:functions` may not call the function team-a of gcp in us-east1: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
-          - {provider: gcp, names: [team-a], locations: [us-east1]}"#]]).await;
+          - {provider: gcp, names: [team-a], locations: [us-east1]}
+          # it also allows any payload"#]]).await;
     check(json!({"name": "respond"}), expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
     let (_, lines) = guest.act(&outside, &json!({"name": "echo"})).await;
     assert!(lines.iter().any(|line| line["message"] == "policy" && line["capability"] == "functions.invoke-lambda"));
@@ -131,7 +133,8 @@ async fn what_is_not_granted_is_denied_where_the_entry_says_so() {
     check(json!({"name": "echo"}), expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
     check(json!({"name": "echo", "location": "europe-west1"}), expect![[r#"
         failure: can't call 'echo': denied by the policy: `probe:functions` may not call the function echo of gcp in europe-west1: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
-          - {provider: gcp, names: [echo], locations: [europe-west1]}"#]]).await;
+          - {provider: gcp, names: [echo], locations: [europe-west1]}
+          # it also allows any payload"#]]).await;
     assert_eq!(outside.heard(), [r#"lambda RequestResponse echo Qualifier=%24LATEST {"rule":"shell"}"#]);
 }
 

@@ -64,10 +64,12 @@ async fn denied_http() {
     let check = async |parameters: Value, expected| guest.check(&outside, &parameters, &expected).await;
     check(json!({"url": "http://WEB_SERVER/falcon/"}), expect![[r#"
         failure: can't send the event to http://WEB_SERVER/falcon/: denied by the policy: `acme:page` may not POST http://WEB_SERVER/falcon/: it has no grant for this; to allow it, add under `http:` of `acme:page` in the policy:
-          - {url: http://WEB_SERVER/falcon/, methods: [POST]}"#]]).await;
+          - {url: http://WEB_SERVER/falcon/, methods: [POST]}
+          # it also allows what lies below `/falcon/`, any query, headers and body"#]]).await;
     check(json!({"url": "http://WEB_SERVER/falco/", "method": "PUT"}), expect![[r#"
         failure: can't send the event to http://WEB_SERVER/falco/: denied by the policy: `acme:page` may not PUT http://WEB_SERVER/falco/: it has no grant for this; to allow it, add under `http:` of `acme:page` in the policy:
-          - {url: http://WEB_SERVER/falco/, methods: [PUT]}"#]]).await;
+          - {url: http://WEB_SERVER/falco/, methods: [PUT]}
+          # it also allows what lies below `/falco/`, any query, headers and body"#]]).await;
     check(json!({"url": "http://WEB_SERVER/falco/../admin"}), expect![[r#"failure: can't send the event to http://WEB_SERVER/falco/../admin: the path `/falco/../admin` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\` and `%`"#]]).await;
     check(json!({"url": "http://WEB_SERVER/falco/%2e%2e%2fadmin"}), expect![[r#"failure: can't send the event to http://WEB_SERVER/falco/%2e%2e%2fadmin: the path `/falco/%2e%2e%2fadmin` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\` and `%`"#]]).await;
     check(json!({"url": "http://evil@WEB_SERVER/falco/"}), expect!["failure: can't send the event to http://evil@WEB_SERVER/falco/: an address must not carry a user or a password"]).await;

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something unexpected happens")]
 
 mod cases;
+mod proposals;
 mod rbac;
 
 mod conflicts;

@@ -12,6 +12,7 @@ mod component_file;
 
 mod inline;
 mod needs;
+mod ungranted_targets;
 
 mod load;
 

@@ -111,6 +111,11 @@ impl Condition {
         }
     }
 
+    /// Whether it tests this field.
+    pub(crate) fn is_of(&self, field: &str) -> bool {
+        self.field == field
+    }
+
     /// Whether the condition also holds for events that lack the field.
     pub(crate) fn holds_without_field(&self) -> bool {
         matches!(self.test, Test::NotEqual(_))

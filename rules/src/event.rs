@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::Priority;
 
+/// From here on, codes of HTTP say that a request was not carried out.
+const REFUSED_CODE_MIN: u64 = 400;
+
 /// One alert of Falco, as accepted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
@@ -91,23 +94,47 @@ impl Event {
     /// The pod that the event is about, where it names both the pod and its namespace.
     ///
     /// `ka.target.name` counts only where the audit event is about pods, or does not say what it is
-    /// about: the name of a secret must never be taken for that of a pod.
+    /// about: the name of a secret must never be taken for that of a pod. A request that was refused
+    /// names none ([`Event::refused_request`]).
     pub fn pod(&self) -> Option<ObjectName<'_>> {
+        let is_refused = self.refused_request().is_some();
+        let audited = |field| self.text(field).filter(|_| !is_refused);
         let target_is_pod = self.text("ka.target.resource").is_none_or(|resource| resource == "pods");
         let name = self
             .text("k8s.pod.name")
-            .or_else(|| self.text("ka.target.pod.name"))
-            .or_else(|| self.text("ka.target.name").filter(|_| target_is_pod))?;
-        let namespace = self.text("k8s.ns.name").or_else(|| self.text("ka.target.namespace"))?;
+            .or_else(|| audited("ka.target.pod.name"))
+            .or_else(|| audited("ka.target.name").filter(|_| target_is_pod))?;
+        let namespace = self.text("k8s.ns.name").or_else(|| audited("ka.target.namespace"))?;
         Some(ObjectName { namespace, name })
     }
 
     /// The object that an audit event is about, where it names its kind and itself.
+    ///
+    /// A request that was refused names none ([`Event::refused_request`]).
     pub fn audit_target(&self) -> Option<AuditTarget<'_>> {
+        if self.refused_request().is_some() {
+            return None;
+        }
         Some(AuditTarget {
             resource: self.text("ka.target.resource")?,
             name: self.text("ka.target.name")?,
             namespace: self.text("ka.target.namespace"),
         })
+    }
+
+    /// How an audit event says that the API server refused the request, e.g. `ka.response.code=403`.
+    ///
+    /// Whoever reaches the API server can send requests that name any object, and nothing was done to that:
+    /// it is not what the event is about. An event without these fields says nothing of it.
+    pub fn refused_request(&self) -> Option<String> {
+        const DECISION: &str = "ka.auth.decision";
+        const CODE: &str = "ka.response.code";
+        let decision = self.text(DECISION).filter(|decision| decision.eq_ignore_ascii_case("forbid"));
+        let code = self.output_fields.get(CODE).and_then(|code| match code {
+            Value::String(text) => text.trim().parse().ok(),
+            code => code.as_u64(),
+        });
+        let said = decision.map(|decision| format!("{DECISION}={decision}"));
+        said.or_else(|| code.filter(|code| *code >= REFUSED_CODE_MIN).map(|code| format!("{CODE}={code}")))
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::condition::Condition;
 use crate::{ActionnerName, Event, Position, PriorityFilter};
@@ -95,6 +95,19 @@ impl Rule {
             && source.as_ref().is_none_or(|source| *source == event.source)
             && (tags.is_empty() || tags.iter().any(|group| group.iter().all(has)))
             && (output_fields.is_empty() || output_fields.iter().any(holds))
+    }
+}
+
+impl Rule {
+    /// Whether it could answer an event of this source that has this text in this field, whatever else that carries.
+    ///
+    /// Never too small: of rules of Falco, their tags and the other fields it is taken that they are as they must be.
+    pub fn may_answer(&self, source: &str, field: &str, text: &str) -> bool {
+        let Criteria { output_fields, source: asked, .. } = &self.criteria;
+        let fields = Map::from_iter([(field.to_owned(), Value::from(text))]);
+        let may_hold = |condition: &Condition| !condition.is_of(field) || condition.matches(&fields);
+        asked.as_ref().is_none_or(|asked| asked == source)
+            && (output_fields.is_empty() || output_fields.iter().any(|group| group.iter().all(may_hold)))
     }
 }
 

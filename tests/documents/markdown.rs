@@ -10,6 +10,9 @@ use regex::Regex;
 const BEGIN: &str = "<!-- What follows is written by `UPDATE_EXPECT=1 just test`. -->\n";
 const END: &str = "<!-- End of what is written. -->";
 
+/// The pages that are no README, and are held to the same.
+const PAGES: [&str; 1] = ["THREAT-MODEL.md"];
+
 /// A README, by its path from the top of the repository.
 pub(crate) struct Document {
     pub(crate) name: String,
@@ -34,7 +37,7 @@ impl Document {
         Self { name: name.to_owned(), text }
     }
 
-    /// Every README of the repository.
+    /// Every README of the repository, and the pages beside them.
     pub(crate) fn all() -> Vec<Self> {
         let mut found = Vec::new();
         let mut folders = vec![root()];
@@ -43,7 +46,7 @@ impl Document {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 if path.is_dir() && name != "target" && !name.starts_with('.') {
                     folders.push(path);
-                } else if name == "README.md" {
+                } else if name == "README.md" || PAGES.contains(&name.as_str()) {
                     found.push(Self::read(&path.strip_prefix(root()).unwrap().to_string_lossy()));
                 }
             }

@@ -27,6 +27,7 @@ mod objects;
 
 mod decision;
 
+mod answer;
 pub mod explain;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, answer};
 pub use body::{BodyError, check_identity, name_in_body};
 pub use decision::{Request, decide};
 pub use denial::{Decision, Denial, DenialReason, FieldsNote};
@@ -42,8 +44,9 @@ pub use field::{TouchedField, Written};
 pub use functions::FunctionRequest;
 pub use given_up::given_up_fields;
 pub use http::{HttpRequest, MethodError};
-pub use kubernetes::KubernetesRequest;
+pub use kubernetes::{KubernetesRequest, Lesson};
 pub use name::NameError;
 pub use objects::ObjectRequest;
+pub use proposal::to_delete_targets;
 pub use targets::{Learnt, Replaced, Target, Targets};
 pub use touched::{PatchKind, touched_fields};

@@ -43,11 +43,13 @@ mod objects;
 mod granted;
 
 mod interface;
+mod proposal;
 
 mod gates;
 mod narrow;
 pub mod rbac;
 
+mod caution;
 mod operator;
 mod parse;
 mod problem;
@@ -63,7 +65,7 @@ mod tests;
 pub use field::{FieldPath, Segment};
 pub use fields::{FieldGrant, ValuePattern};
 pub use functions::{FunctionGrant, FunctionPattern, Provider};
-pub use gates::{Addition, MissingGrant, is_wasi, least_privilege_entry};
+pub use gates::{MissingGrant, is_wasi, least_privilege_entry};
 pub use granted::{Entry, Granted, Grants};
 pub use http::{HeaderSource, HttpGrant, Method, is_of_the_connection};
 pub use interface::{Import, Interface, PACKAGE};
@@ -75,4 +77,5 @@ pub use pattern::Pattern;
 pub use policy::Policy;
 pub(crate) use power::{may_hold_power, steps_to_write_out};
 pub use problem::PolicyError;
+pub use proposal::Proposal;
 pub(crate) use write::flow_list;

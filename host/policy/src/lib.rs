@@ -18,14 +18,15 @@ mod secret;
 
 pub use address::{Address, AddressError, ObjectId, Place, ResourceName, WebAddress, WebAddressError};
 pub use decide::{
-    BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest, KubernetesRequest,
-    Learnt, MethodError, NameError, ObjectRequest, PatchKind, Replaced, Request, Target, Targets, TouchedField,
-    Written, check_identity, decide, explain, given_up_fields, name_in_body, touched_fields,
+    Answer, BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest,
+    KubernetesRequest, Learnt, Lesson, MethodError, NameError, ObjectRequest, PatchKind, Replaced, Request, Target,
+    Targets, TouchedField, Written, answer, check_identity, decide, explain, given_up_fields, name_in_body,
+    to_delete_targets, touched_fields,
 };
 pub use grants::{
-    Addition, Entry, FieldGrant, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant,
-    Import, Interface, KubernetesGrant, Limits, Method, MissingGrant, ObjectGrant, ObjectTarget, ObjectVerb,
-    OperatorPolicy, PACKAGE, Pattern, Policy, PolicyError, Provider, Scope, Segment, ValuePattern, Verb, check_key,
+    Entry, FieldGrant, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant, Import,
+    Interface, KubernetesGrant, Limits, Method, MissingGrant, ObjectGrant, ObjectTarget, ObjectVerb, OperatorPolicy,
+    PACKAGE, Pattern, Policy, PolicyError, Proposal, Provider, Scope, Segment, ValuePattern, Verb, check_key,
     check_label, is_of_the_connection, is_wasi, least_privilege_entry, rbac,
 };
 pub use secret::{Secret, without_userinfo};

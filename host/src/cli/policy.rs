@@ -49,7 +49,7 @@ pub(super) struct Explain {
     /// The name of its object
     #[arg(long)]
     name: Option<String>,
-    /// A field that it touches, e.g. metadata.labels, or with its value, spec.replicas=0; repeat it for several
+    /// A field that it sets, e.g. spec.replicas=0, or without a value, that it removes; repeat it for several
     #[arg(long = "field")]
     fields: Vec<String>,
 }
@@ -91,8 +91,11 @@ fn explain(asked: &Explain, policy: &Policy) -> Result<String, String> {
     let event = Event::from_json(&body).map_err(|error| format!("{}: {error}", asked.event.display()))?;
     let facts = Facts::of(&event);
     let entry = policy.entry(&asked.actionner);
+    let refused = event.refused_request().map_or_else(String::new, |refused| {
+        format!("The API server refused the request ({refused}), so that what it names is no target.\n")
+    });
     let (Some(verb), Some(resource)) = (&asked.verb, &asked.resource) else {
-        return Ok(abilities(&asked.actionner, &entry, &facts));
+        return Ok(refused + &abilities(&asked.actionner, &entry, &facts));
     };
     let resource: ResourceName = resource.parse()?;
     let fields = asked.fields.iter().map(|field| field.parse()).collect::<Result<Vec<TouchedField>, _>>()?;
@@ -106,5 +109,5 @@ fn explain(asked: &Explain, policy: &Policy) -> Result<String, String> {
         fields: &fields,
         node: None,
     };
-    Ok(call(&asked.actionner, &entry, &facts, &request))
+    Ok(refused + &call(&asked.actionner, &entry, &facts, &request))
 }

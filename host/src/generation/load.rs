@@ -12,6 +12,7 @@ use super::inline::inline;
 use super::loaded::{Generation, Loaded};
 use super::needs::clients;
 use super::problem::Problem;
+use super::ungranted_targets::ungranted_targets;
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, OutputUse};
 use crate::clients::{Clients, Clouds, Cluster};
 use crate::config::Config;
@@ -100,6 +101,7 @@ impl Loader {
         warnings.extend(policy.warnings().iter().cloned().map(Problem::Policy));
         let files = inline(&mut rules, &inspections, &policy)?;
         warnings.extend(without_effect(&rules, &inspections));
+        warnings.extend(ungranted_targets(&rules, &inspections, &policy).into_iter().map(Problem::from));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
         for inspection in inspections {

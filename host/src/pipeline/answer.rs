@@ -78,6 +78,15 @@ impl Answer {
     }
 
     pub(super) fn failure(message: String) -> Self {
-        Self { status: Status::Failure, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
+        Self::without_report(Status::Failure, message)
+    }
+
+    pub(super) fn ignored(message: String) -> Self {
+        Self::without_report(Status::Ignored, message)
+    }
+
+    /// What the host says in place of the actionner.
+    fn without_report(status: Status, message: String) -> Self {
+        Self { status, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
     }
 }

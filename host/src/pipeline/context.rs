@@ -3,6 +3,9 @@
 use rules::{Action, Event, Rule};
 use serde_json::{Map, Value, json};
 
+/// The fields by which an audit event names the object of its request.
+const AUDIT_TARGET: &str = "ka.target.";
+
 /// Says what is missing, unless the event carries one of the sets whole.
 pub(super) fn missing_fields(event: &Event, sets: &[Vec<String>]) -> Option<String> {
     let carried = |set: &Vec<String>| set.iter().all(|field| event.text(field).is_some());
@@ -11,6 +14,18 @@ pub(super) fn missing_fields(event: &Event, sets: &[Vec<String>]) -> Option<Stri
     }
     let sets: Vec<String> = sets.iter().map(|set| set.join(" and ")).collect();
     Some(format!("missing output fields: the event must carry {}", sets.join(", or ")))
+}
+
+/// Says why there is nothing to respond to: what the event names is the object of a request that the API server
+/// refused, so that nothing was done to it. An action that asks for no fields, or finds others, is not concerned.
+pub(super) fn refused_target(event: &Event, sets: &[Vec<String>]) -> Option<String> {
+    let refused = event.refused_request()?;
+    let is_otherwise =
+        |set: &Vec<String>| set.iter().all(|field| !field.starts_with(AUDIT_TARGET) && event.text(field).is_some());
+    if sets.is_empty() || sets.iter().any(is_otherwise) {
+        return None;
+    }
+    Some(format!("the API server refused the request ({refused}): what it names is no target"))
 }
 
 /// The context that every action gets, under the keys of Falco Talon.

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::answer::{Answer, AttemptError, no_longer_there};
 use super::coalesce::one_run_answers;
 use super::contain::contain;
-use super::context::{context, missing_fields};
+use super::context::{context, missing_fields, refused_target};
 use super::dedup::Dedup;
 use super::deliver::{Delivered, deliver};
 use super::details::details;
@@ -273,6 +273,9 @@ impl Response {
         let Some(actionner) = self.generation.actionners.get(&action.actionner) else {
             return Answer::failure(format!("unknown actionner '{}'", action.actionner));
         };
+        if let Some(refused) = refused_target(self.event(), &actionner.description.required_fields) {
+            return Answer::ignored(refused);
+        }
         if let Some(missing) = missing_fields(self.event(), &actionner.description.required_fields) {
             return Answer::failure(missing);
         }

@@ -282,6 +282,38 @@ fn the_audit_target_may_have_no_namespace() {
     assert!(accept(&body(json!({}))).audit_target().is_none());
 }
 
+#[test]
+fn what_a_refused_request_names_is_not_what_the_event_is_about() {
+    let check = |fields: Value, refused: Option<&str>| {
+        let with = |names: Value| {
+            let mut all = names.as_object().expect("an object").clone();
+            all.extend(fields.as_object().expect("an object").clone());
+            accept(&body(json!({"output_fields": all})))
+        };
+        let pod = with(json!({"ka.target.resource": "pods", "ka.target.name": "web", "ka.target.namespace": "shop"}));
+        assert_eq!(pod.refused_request().as_deref(), refused, "{fields}");
+        assert_eq!(pod.audit_target().is_none(), refused.is_some(), "{fields}");
+        assert_eq!(pod.pod().is_none(), refused.is_some(), "{fields}");
+        let half = with(json!({"k8s.pod.name": "web", "ka.target.namespace": "shop"}));
+        assert_eq!(half.pod().is_none(), refused.is_some(), "{fields}");
+        // A pod that a request does not name is none of its business.
+        assert!(with(json!({"k8s.pod.name": "web", "k8s.ns.name": "shop"})).pod().is_some(), "{fields}");
+    };
+    check(json!({"ka.auth.decision": "forbid", "ka.response.code": "403"}), Some("ka.auth.decision=forbid"));
+    check(json!({"ka.auth.decision": "Forbid"}), Some("ka.auth.decision=Forbid"));
+    check(json!({"ka.auth.decision": "allow", "ka.response.code": "409"}), Some("ka.response.code=409"));
+    check(json!({"ka.response.code": 404}), Some("ka.response.code=404"));
+    check(json!({"ka.response.code": "400"}), Some("ka.response.code=400"));
+    check(json!({"ka.response.code": "500"}), Some("ka.response.code=500"));
+    for code in [json!("399"), json!("200"), json!(201), json!("101"), json!(""), json!("<NA>"), json!(null), json!(-1)]
+    {
+        check(json!({"ka.auth.decision": "allow", "ka.response.code": code}), None);
+    }
+    check(json!({"ka.auth.decision": "<NA>"}), None);
+    check(json!({"ka.auth.decision": null, "ka.auth.reason": "forbid"}), None);
+    check(json!({}), None);
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -97,3 +97,25 @@ proptest! {
         }
     }
 }
+
+/// Whether a rule with this `match` could answer an audit event about a namespace.
+fn check_may_answer(criteria: &str, expected: bool) {
+    let text =
+        format!("- rule: R\n  match: {criteria}\n  actions: [{{action: Stop, actionner: kubernetes:terminate}}]\n");
+    let rules = rule_set(&text);
+    let may = rules.rules()[0].may_answer("k8s_audit", "ka.target.resource", "namespaces");
+    assert_eq!(may, expected, "{criteria}");
+}
+
+#[test]
+fn what_a_rule_may_answer_is_all_but_what_it_rules_out() {
+    check_may_answer("{}", true);
+    check_may_answer("{rules: [A], tags: [t], priority: Error}", true);
+    check_may_answer("{source: k8s_audit}", true);
+    check_may_answer("{source: syscall}", false);
+    check_may_answer("{output_fields: [ka.target.name=x]}", true);
+    check_may_answer("{output_fields: [ka.target.resource=namespaces]}", true);
+    check_may_answer("{output_fields: [ka.target.resource!=namespaces]}", false);
+    check_may_answer("{output_fields: ['ka.target.resource in (pods, secrets), ka.target.name=x']}", false);
+    check_may_answer("{output_fields: ['ka.target.resource in (pods, secrets)', ka.target.name=x]}", true);
+}

@@ -31,6 +31,15 @@ pub struct ResourceName {
 }
 
 impl ResourceName {
+    /// Those of Kubernetes itself that are known here.
+    pub fn known() -> impl Iterator<Item = ResourceName> {
+        KNOWN.iter().map(|known| ResourceName {
+            group: known.group.to_owned(),
+            resource: known.resource.to_owned(),
+            subresource: None,
+        })
+    }
+
     /// Whether this is the resource of an address.
     pub fn is(&self, group: &str, resource: &str, subresource: Option<&str>) -> bool {
         self.resource == resource && self.group == group && self.subresource.as_deref() == subresource
@@ -136,6 +145,21 @@ pub(crate) fn known_by_plural(resource: &str) -> Option<&'static Known> {
 /// The resource whose objects are of this kind, if Kubernetes itself has it.
 pub(crate) fn known_by_kind(group: &str, kind: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.kind == kind && known.group == group)
+}
+
+/// Whether pods can belong to objects of a resource: a workload of Kubernetes itself, or what others have added.
+pub(crate) fn may_own_pods(group: &str, resource: &str) -> bool {
+    match group {
+        "" => resource == "replicationcontrollers",
+        "apps" => matches!(resource, "daemonsets" | "deployments" | "replicasets" | "statefulsets"),
+        "batch" => matches!(resource, "cronjobs" | "jobs"),
+        group => !is_own_group(group),
+    }
+}
+
+/// Whether it is a group of Kubernetes itself.
+fn is_own_group(group: &str) -> bool {
+    group.is_empty() || DOTLESS_GROUPS.contains(&group) || group.ends_with(".k8s.io")
 }
 
 /// Check the words that name a resource.

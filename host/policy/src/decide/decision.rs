@@ -6,9 +6,11 @@ use super::denial::{Decision, Denial, DenialReason};
 use super::facts::Facts;
 use super::functions::FunctionRequest;
 use super::http::HttpRequest;
-use super::kubernetes::{KubernetesRequest, Mismatch, check_address, is_own_write, protected_namespace, try_grant};
+use super::kubernetes::{
+    Known, KubernetesRequest, Mismatch, check_address, is_own_write, protected_namespace, try_grant,
+};
 use super::objects::ObjectRequest;
-use crate::grants::{Grants, Scope};
+use crate::grants::{Grants, Proposal, Scope};
 
 /// What an actionner asks to do.
 #[derive(Debug, Clone, Copy)]
@@ -50,24 +52,25 @@ impl fmt::Display for Request<'_> {
 /// namespace must not be protected, then the grants are tried as they stand.
 pub fn decide(request: &Request<'_>, grants: &Grants, facts: &Facts) -> Decision {
     match request {
-        Request::Kubernetes(request) => decide_kubernetes(request, grants, facts),
+        Request::Kubernetes(request) => decide_kubernetes(request, grants, Known::by(facts)),
         Request::Function(request) => request.decide(grants),
         Request::Http(request) => request.decide(grants),
         Request::Object(request) => request.decide(grants),
         Request::Artifact if grants.granted.artifacts => Decision::Allowed { grant: 0 },
         Request::Artifact => {
-            Decision::Denied(Denial::not_granted(grants, request.to_string(), "artifacts", Some("true".to_owned())))
+            Decision::Denied(Denial::not_granted(grants, request.to_string(), Some(Proposal::artifacts())))
         }
     }
 }
 
-fn decide_kubernetes(request: &KubernetesRequest<'_>, grants: &Grants, facts: &Facts) -> Decision {
+/// The same of a request to the Kubernetes API, where more may be taken to be known than the facts.
+pub(super) fn decide_kubernetes(request: &KubernetesRequest<'_>, grants: &Grants, known: Known<'_>) -> Decision {
     if let Err(error) = check_address(request) {
-        return denied(grants, facts, request, DenialReason::Address(error));
+        return denied(grants, known, request, DenialReason::Address(error));
     }
     if let Some(namespace) = protected_namespace(grants, request) {
         let reason = DenialReason::Protected(namespace.to_owned());
-        return denied(grants, facts, request, reason);
+        return denied(grants, known, request, reason);
     }
     let mut furthest = None;
     let is_own_write = is_own_write(grants, request);
@@ -75,20 +78,20 @@ fn decide_kubernetes(request: &KubernetesRequest<'_>, grants: &Grants, facts: &F
         if is_own_write && grant.scope != Scope::HostNamespace {
             continue;
         }
-        match try_grant(grants, grant, facts, request) {
+        match try_grant(grants, grant, known, request) {
             Ok(()) => return Decision::Allowed { grant: index },
             Err(mismatch) => furthest = furthest.max(Some(mismatch)),
         }
     }
     if is_own_write && furthest.is_none() {
         let reason = DenialReason::Protected(request.namespace.unwrap_or_default().to_owned());
-        return denied(grants, facts, request, reason);
+        return denied(grants, known, request, reason);
     }
     let mismatch = furthest.unwrap_or(Mismatch::Resource);
-    let reason = DenialReason::no_grant(mismatch, grants, facts, request);
-    denied(grants, facts, request, reason)
+    let reason = DenialReason::no_grant(mismatch, grants, known, request);
+    denied(grants, known, request, reason)
 }
 
-fn denied(grants: &Grants, facts: &Facts, request: &KubernetesRequest<'_>, reason: DenialReason) -> Decision {
-    Decision::Denied(Denial::new(grants, facts, request, reason))
+fn denied(grants: &Grants, known: Known<'_>, request: &KubernetesRequest<'_>, reason: DenialReason) -> Decision {
+    Decision::Denied(Denial::new(grants, known, request, reason))
 }

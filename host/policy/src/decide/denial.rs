@@ -6,13 +6,12 @@ mod tests;
 
 use std::fmt;
 
-use super::facts::Facts;
 use super::field::{Outside, TouchedField};
-use super::kubernetes::{KubernetesRequest, Mismatch, try_grant};
+use super::kubernetes::{Known, KubernetesRequest, Mismatch, try_grant};
 use super::proposal::least_grant;
 use super::targets::Targets;
 use crate::address::{AddressError, Place};
-use crate::grants::{FieldGrant, Grants, KubernetesGrant, Pattern, Scope, Verb};
+use crate::grants::{FieldGrant, Grants, KubernetesGrant, Pattern, Proposal, Scope, Verb};
 
 /// How many names or fields a sentence lists.
 const LISTED_MAX: usize = 6;
@@ -41,10 +40,8 @@ pub struct Denial {
     pub request: String,
     /// Why not.
     pub reason: DenialReason,
-    /// The key of the actionner's entry that such a grant stands under.
-    pub key: &'static str,
-    /// The narrowest line under that key that would allow it; none where no line could.
-    pub line: Option<String>,
+    /// The narrowest line that would allow it, and what else that allows; none where no line could.
+    pub proposal: Option<Proposal>,
 }
 
 /// Why a request was denied.
@@ -93,14 +90,14 @@ impl DenialReason {
     pub(super) fn no_grant(
         mismatch: Mismatch,
         grants: &Grants,
-        facts: &Facts,
+        known: Known<'_>,
         request: &KubernetesRequest<'_>,
     ) -> Self {
         let nearest: Vec<&KubernetesGrant> = grants
             .granted
             .kubernetes
             .iter()
-            .filter(|grant| try_grant(grants, grant, facts, request) == Err(mismatch))
+            .filter(|grant| try_grant(grants, grant, known, request) == Err(mismatch))
             .collect();
         let texts = |patterns: fn(&KubernetesGrant) -> &[Pattern]| {
             let patterns = nearest.iter().flat_map(|grant| patterns(grant));
@@ -116,7 +113,7 @@ impl DenialReason {
             }
             Mismatch::Scope => {
                 let widest = nearest.iter().map(|grant| grant.scope).max();
-                DenialReason::Scope(reach(widest.unwrap_or_default(), &facts.targets))
+                DenialReason::Scope(reach(widest.unwrap_or_default(), &known.facts.targets))
             }
             Mismatch::Namespace => DenialReason::Namespace(texts(|grant| &grant.namespaces)),
             Mismatch::Name => DenialReason::Name(texts(|grant| &grant.names)),
@@ -164,7 +161,12 @@ fn reach(scope: Scope, targets: &Targets) -> Vec<String> {
 }
 
 impl Denial {
-    pub(super) fn new(grants: &Grants, facts: &Facts, request: &KubernetesRequest<'_>, reason: DenialReason) -> Self {
+    pub(super) fn new(
+        grants: &Grants,
+        known: Known<'_>,
+        request: &KubernetesRequest<'_>,
+        reason: DenialReason,
+    ) -> Self {
         let line = match reason {
             DenialReason::Address(_)
             | DenialReason::Protected(_)
@@ -175,20 +177,19 @@ impl Denial {
             | DenialReason::Scope(_)
             | DenialReason::Namespace(_)
             | DenialReason::Name(_)
-            | DenialReason::Fields { .. } => least_grant(grants, facts, request),
+            | DenialReason::Fields { .. } => least_grant(grants, known, request),
         };
         Denial {
             actionner: grants.actionner.clone(),
             request: request.to_string(),
             reason,
-            key: "kubernetes",
-            line: line.map(|grant| grant.to_string()),
+            proposal: line.map(|grant| Proposal::kubernetes(&grant)),
         }
     }
 
     /// The refusal of a request that no grant speaks of.
-    pub(super) fn not_granted(grants: &Grants, request: String, key: &'static str, line: Option<String>) -> Self {
-        Denial { actionner: grants.actionner.clone(), request, reason: DenialReason::Ungranted, key, line }
+    pub(super) fn not_granted(grants: &Grants, request: String, proposal: Option<Proposal>) -> Self {
+        Denial { actionner: grants.actionner.clone(), request, reason: DenialReason::Ungranted, proposal }
     }
 }
 
@@ -249,22 +250,22 @@ impl Denial {
     /// What the actionner itself hears. All that it knows of a bucket is its label, so that the line, which says where
     /// that is, is for the log alone.
     pub fn for_guest(&self) -> String {
-        if self.key == "objects" { Denial { line: None, ..self.clone() }.to_string() } else { self.to_string() }
+        let is_secret = self.proposal.as_ref().is_some_and(|proposal| proposal.key == "objects");
+        if is_secret { Denial { proposal: None, ..self.clone() }.to_string() } else { self.to_string() }
     }
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Denial { actionner, request, reason, key, line } = self;
+        let Denial { actionner, request, reason, proposal } = self;
         write!(formatter, "`{actionner}` may not {request}: {reason}")?;
-        match line {
-            Some(line) if *key == "artifacts" => {
-                write!(formatter, "; to allow it, add to `{actionner}` in the policy:\n  {key}: {line}")
-            }
-            Some(line) => {
-                write!(formatter, "; to allow it, add under `{key}:` of `{actionner}` in the policy:\n  - {line}")
-            }
-            None => Ok(()),
+        let Some(proposal) = proposal else { return Ok(()) };
+        formatter.write_str("; to allow it, add ")?;
+        if proposal.is_of_a_list() {
+            write!(formatter, "under `{}:` of ", proposal.key)?;
+        } else {
+            formatter.write_str("to ")?;
         }
+        write!(formatter, "`{actionner}` in the policy:\n{proposal}")
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::denial::Decision;
 use super::name::{self, NameError};
-use crate::grants::{FunctionGrant, FunctionPattern, Grants, Provider};
+use crate::grants::{FunctionGrant, FunctionPattern, Grants, Proposal, Provider};
 
 /// A call of a cloud function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl<'a> FunctionRequest<'a> {
                 names: exactly(self.name),
                 locations: self.location.map(exactly).unwrap_or_default(),
             };
-            name::not_granted(grants, self, "functions", &line)
+            name::not_granted(grants, self, Proposal::functions(&line))
         })
     }
 }

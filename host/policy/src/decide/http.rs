@@ -5,7 +5,7 @@ use std::fmt;
 use super::denial::{Decision, Denial, DenialReason};
 use super::name;
 use crate::address::{Place, SHOWN_CHARS_MAX, WebAddress, shown};
-use crate::grants::{Grants, HttpGrant, Method};
+use crate::grants::{Grants, HttpGrant, Method, Proposal};
 
 /// A request to an address of the web.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl<'a> HttpRequest<'a> {
         let covers = |grant: &HttpGrant| grant.covers(self.method, self.url);
         name::allowed(&grants.granted.http, covers).unwrap_or_else(|| {
             let line = HttpGrant { url: self.url.without_query(), methods: vec![self.method], headers: Vec::new() };
-            name::not_granted(grants, self, "http", &line)
+            name::not_granted(grants, self, Proposal::http(&line))
         })
     }
 }
@@ -51,7 +51,7 @@ impl Denial {
     /// The refusal of a request that leads, by its address or by what its name stands for, to
     /// where no grant reaches.
     pub fn of_place(grants: &Grants, request: &HttpRequest<'_>, place: Place) -> Self {
-        let none = Denial::not_granted(grants, request.to_string(), "http", None);
+        let none = Denial::not_granted(grants, request.to_string(), None);
         Denial { reason: DenialReason::Place(place), ..none }
     }
 }

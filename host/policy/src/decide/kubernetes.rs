@@ -120,10 +120,64 @@ pub(super) enum Mismatch {
     Fields,
 }
 
+/// What a read in the same call can teach of an object, which then is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lesson {
+    /// It is the node of the event's pod, or what that belongs to.
+    FromPod,
+    /// It is a pod of the event's node, or what such a pod belongs to.
+    FromNode,
+}
+
+/// What is taken to be known of the object of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) facts: &'a Facts,
+    /// As if this had been learnt, beside the facts.
+    pub(super) assumed: Option<Lesson>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn by(facts: &'a Facts) -> Self {
+        Known { facts, assumed: None }
+    }
+
+    pub(super) fn is_target(self, request: &KubernetesRequest<'_>) -> bool {
+        let KubernetesRequest { group, resource, namespace, name, .. } = *request;
+        let targets = &self.facts.targets;
+        let is_known = |name| {
+            targets.contains(group, resource, namespace, name)
+                || (is_look(request) && targets.is_claimed(group, resource, namespace, name))
+        };
+        self.assumed == Some(Lesson::FromPod) || name.is_some_and(is_known)
+    }
+
+    /// Whether it is one of the objects on a node of the event, or asks for the list of those.
+    pub(super) fn is_on_node(self, request: &KubernetesRequest<'_>) -> bool {
+        let KubernetesRequest { group, resource, namespace, name, node, .. } = *request;
+        let targets = &self.facts.targets;
+        let of_node = || node.is_some_and(|node| targets.contains("", "nodes", None, node));
+        let is_known = |name| {
+            targets.is_on_node(group, resource, namespace, name)
+                || (is_look(request) && targets.is_claimed_on_node(group, resource, namespace, name))
+        };
+        self.assumed == Some(Lesson::FromNode) || name.map_or_else(of_node, is_known)
+    }
+
+    pub(super) fn is_in_namespace(self, request: &KubernetesRequest<'_>) -> bool {
+        request.namespace.is_some_and(|namespace| self.facts.targets.has_namespace(namespace))
+    }
+}
+
+/// Whether it looks at an object as a whole, which is how what a pod says of its owner is verified.
+pub(super) fn is_look(request: &KubernetesRequest<'_>) -> bool {
+    request.verb == Verb::Get && request.subresource.is_none()
+}
+
 pub(super) fn try_grant(
     grants: &Grants,
     grant: &KubernetesGrant,
-    facts: &Facts,
+    known: Known<'_>,
     request: &KubernetesRequest<'_>,
 ) -> Result<(), Mismatch> {
     let KubernetesRequest { verb, group, resource, subresource, namespace, name, fields, node: _ } = *request;
@@ -134,7 +188,7 @@ pub(super) fn try_grant(
     if !grant.verbs.contains(&verb) {
         return Err(Mismatch::Verb);
     }
-    if !is_in_scope(grant.scope, grants, facts, request) {
+    if !is_in_scope(grant.scope, grants, known, request) {
         return Err(Mismatch::Scope);
     }
     let narrows_to = |patterns: &[Pattern], name: Option<&str>| {
@@ -152,29 +206,12 @@ pub(super) fn try_grant(
     Ok(())
 }
 
-fn is_in_scope(scope: Scope, grants: &Grants, facts: &Facts, request: &KubernetesRequest<'_>) -> bool {
-    let &KubernetesRequest { group, resource, namespace, name, .. } = request;
-    let targets = &facts.targets;
-    // To look at what is claimed is how the claim is verified.
-    let is_look = request.verb == Verb::Get && request.subresource.is_none();
-    let is_target = || {
-        name.is_some_and(|name| {
-            targets.contains(group, resource, namespace, name)
-                || (is_look && targets.is_claimed(group, resource, namespace, name))
-        })
-    };
+fn is_in_scope(scope: Scope, grants: &Grants, known: Known<'_>, request: &KubernetesRequest<'_>) -> bool {
     match scope {
         Scope::Any => true,
-        Scope::EventTarget => is_target(),
-        Scope::EventNode => {
-            let of_node = || request.node.is_some_and(|node| targets.contains("", "nodes", None, node));
-            let on_node = |name| {
-                targets.is_on_node(group, resource, namespace, name)
-                    || (is_look && targets.is_claimed_on_node(group, resource, namespace, name))
-            };
-            is_target() || name.map_or_else(of_node, on_node)
-        }
+        Scope::EventTarget => known.is_target(request),
+        Scope::EventNode => known.is_target(request) || known.is_on_node(request),
         Scope::HostNamespace => is_own_namespace(grants, request),
-        Scope::EventNamespace => is_target() || namespace.is_some_and(|namespace| targets.has_namespace(namespace)),
+        Scope::EventNamespace => known.is_target(request) || known.is_in_namespace(request),
     }
 }

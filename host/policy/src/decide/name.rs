@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::denial::{Decision, Denial};
 use crate::address::{SHOWN_CHARS_MAX, shown};
-use crate::grants::Grants;
+use crate::grants::{Grants, Proposal};
 
 /// A part of what is asked for is not what it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +22,6 @@ pub(super) fn allowed<T>(granted: &[T], covers: impl Fn(&T) -> bool) -> Option<D
     granted.iter().position(covers).map(|grant| Decision::Allowed { grant })
 }
 
-pub(super) fn not_granted(
-    grants: &Grants,
-    request: &impl fmt::Display,
-    key: &'static str,
-    line: &impl fmt::Display,
-) -> Decision {
-    Decision::Denied(Denial::not_granted(grants, request.to_string(), key, Some(line.to_string())))
+pub(super) fn not_granted(grants: &Grants, request: &impl fmt::Display, proposal: Proposal) -> Decision {
+    Decision::Denied(Denial::not_granted(grants, request.to_string(), Some(proposal)))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::denial::Decision;
 use super::name::{self, NameError};
 use crate::address::{SHOWN_CHARS_MAX, shown};
-use crate::grants::{Grants, ObjectGrant, ObjectTarget, ObjectVerb, check_key, check_label};
+use crate::grants::{Grants, ObjectGrant, ObjectTarget, ObjectVerb, Proposal, check_key, check_label};
 
 /// What a grant of a bucket that nobody has named yet is shown with.
 const SOME_BUCKET: &str = "the-bucket";
@@ -44,7 +44,7 @@ impl<'a> ObjectRequest<'a> {
                     verbs,
                 },
             };
-            name::not_granted(grants, self, "objects", &line)
+            name::not_granted(grants, self, Proposal::objects(&line))
         })
     }
 }

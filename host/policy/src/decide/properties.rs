@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::tests::targets;
 use super::*;
 use crate::address::{Address, ResourceName};
-use crate::grants::{FieldGrant, Granted, Grants, KubernetesGrant, Pattern, Scope, ValuePattern, Verb};
+use crate::grants::{
+    FieldGrant, FieldPath, Granted, Grants, KubernetesGrant, Pattern, Proposal, Scope, Segment, ValuePattern, Verb,
+};
 
 fn verb() -> impl Strategy<Value = Verb> {
     prop::sample::select(Verb::ALL.to_vec())
@@ -119,6 +121,44 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// This, with one of its parts taken from another, wherever that changes it.
+    fn neighbours(&self, other: &Asked) -> Vec<Asked> {
+        let mut neighbours = vec![
+            Asked { verb: other.verb, ..self.clone() },
+            Asked { resource: other.resource.clone(), ..self.clone() },
+            Asked { namespace: other.namespace.clone(), ..self.clone() },
+            Asked { name: other.name.clone(), ..self.clone() },
+        ];
+        let changed = |it: &Asked| {
+            (it.verb, &it.resource, &it.namespace, &it.name) != (self.verb, &self.resource, &self.namespace, &self.name)
+        };
+        // A list over all namespaces asks for each.
+        let is_part = |it: &Asked| self.verb == Verb::List && self.namespace.is_none() && it.namespace.is_some();
+        neighbours.retain(|it| changed(it) && !is_part(it));
+        // No field is named like it, and none lies around it.
+        let path = FieldPath::new(vec![Segment::Key("another".to_owned())]);
+        if self.verb.has_fields() {
+            let mut fields = self.fields.clone();
+            fields.push(TouchedField { path, written: Written::Nothing });
+            neighbours.push(Asked { fields, ..self.clone() });
+        }
+        neighbours
+    }
+}
+
+/// Something that no request of [`asked`] is.
+fn asked_otherwise() -> impl Strategy<Value = Asked> {
+    (asked(), prop::sample::select(vec!["secrets", "pods/log", "apps/statefulsets"])).prop_map(|(asked, resource)| {
+        Asked {
+            resource: resource.parse().unwrap(),
+            namespace: Some("elsewhere".to_owned()),
+            name: Some("another".to_owned()),
+            ..asked
+        }
+    })
+}
+
 fn asked() -> impl Strategy<Value = Asked> {
     let name = |names: &[&'static str]| {
         let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -204,10 +244,30 @@ proptest! {
     fn the_line_of_a_denial_can_be_pasted_and_allows_the_request(
         asked in asked(), all in prop::collection::vec(grant(), 0..4),
     ) {
-        if let Decision::Denied(Denial { line: Some(line), .. }) = asked.decide(&grants(all)) {
+        if let Decision::Denied(Denial { proposal: Some(Proposal { line, .. }), .. }) = asked.decide(&grants(all)) {
             let pasted = super::tests::grants(&[&line]);
             prop_assert!(asked.is_allowed(&pasted), "{line}");
             prop_assert_eq!(pasted.granted.kubernetes[0].to_string(), line);
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_denial_allows_none_of_its_neighbours(
+        asked in asked(), all in prop::collection::vec(grant(), 0..4), other in asked_otherwise(),
+    ) {
+        if let Decision::Denied(Denial { proposal: Some(Proposal { line, .. }), .. }) = asked.decide(&grants(all)) {
+            let pasted = super::tests::grants(&[&line]);
+            for neighbour in asked.neighbours(&other) {
+                prop_assert!(!neighbour.is_allowed(&pasted), "{line}\n{neighbour:?}");
+            }
+            // A value, where the line does not say that it allows any.
+            let open: Vec<_> = pasted.granted.kubernetes[0].fields.iter().filter(|it| it.values.is_empty()).collect();
+            for (at, field) in asked.fields.iter().enumerate() {
+                let mut neighbour = asked.clone();
+                neighbour.fields[at].written = Written::Values(vec![json!("another value")]);
+                let is_open = open.iter().any(|it| it.reaches(&field.path));
+                prop_assert!(is_open || !neighbour.is_allowed(&pasted), "{line}\n{neighbour:?}");
+            }
         }
     }
 

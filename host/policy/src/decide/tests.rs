@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::address::Address;
-use crate::grants::{Entry, Grants, Policy, Verb};
+use crate::grants::{Entry, Grants, Policy, Proposal, Verb};
 
 /// The grants of an actionner whose entry has these lines.
 pub(super) fn grants(lines: &[&str]) -> Grants {
@@ -86,8 +86,8 @@ pub(super) fn check_entry(entry: &str, request: Request<'_>, expected: &Expect) 
     let answer = match asked(&entry_grants(entry)) {
         Decision::Allowed { grant } => format!("allowed by {grant}"),
         Decision::Denied(denial) => {
-            if let Some(line) = &denial.line {
-                let pasted = entry_grants(&format!("{}: [{line}]", denial.key));
+            if let Some(Proposal { key, line, .. }) = &denial.proposal {
+                let pasted = entry_grants(&format!("{key}: [{line}]"));
                 assert_eq!(asked(&pasted), Decision::Allowed { grant: 0 }, "{line}");
             }
             denial.to_string()

@@ -4,6 +4,7 @@
 //! runs. The table names every function that an actionner can import; one that is not in it is
 //! refused, so that a new function can't come without its gate.
 
+mod examples;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use super::interface::{Import, Interface};
 use super::kubernetes::{KubernetesGrant, Verb};
 use super::limits::Limits;
 use super::objects::ObjectVerb;
+use super::proposal::Proposal;
 use crate::address::ResourceName;
 
 /// An imported function that no grant could ever allow.
@@ -26,24 +28,7 @@ pub struct MissingGrant {
     pub import: Import,
     /// What to add to its entry, in its narrowest form; none where this version does not know
     /// the function, and nothing can grant it.
-    pub addition: Option<Addition>,
-}
-
-/// Something to add to an entry of the policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Addition {
-    /// The entry's key, e.g. `kubernetes`.
-    pub key: &'static str,
-    /// A line of the list under that key, or its value where it is not a list.
-    pub line: &'static str,
-}
-
-impl Addition {
-    /// As it stands in an entry.
-    fn in_entry(&self) -> String {
-        let Addition { key, line } = self;
-        if *key == ARTIFACTS { format!("{key}: {line}") } else { format!("{key}: [{line}]") }
-    }
+    pub addition: Option<Proposal>,
 }
 
 impl fmt::Display for MissingGrant {
@@ -56,13 +41,16 @@ impl fmt::Display for MissingGrant {
             formatter,
             "`{actionner}` imports `{import}`, and nothing that it is granted could allow it; to allow it, \
              add to its entry in the policy (with what it really needs):\n  {}",
-            addition.in_entry()
+            in_entry(addition)
         )
     }
 }
 
-/// The one key of an entry that is not a list.
-const ARTIFACTS: &str = "artifacts";
+/// A key of an entry with this alone.
+fn in_entry(addition: &Proposal) -> String {
+    let Proposal { key, line, .. } = addition;
+    if addition.is_of_a_list() { format!("{key}: [{line}]") } else { format!("{key}: {line}") }
+}
 
 /// A function that needs grants.
 struct Gate {
@@ -70,7 +58,7 @@ struct Gate {
     function: &'static str,
     needs: Needs,
     /// What to write for it where nothing is known of what it will be asked.
-    line: &'static str,
+    example: fn() -> Option<Proposal>,
 }
 
 /// What opens a gate.
@@ -98,9 +86,9 @@ const fn kubernetes(
     function: &'static str,
     verbs: &'static [Verb],
     reaches: fn(&ResourceName) -> bool,
-    line: &'static str,
+    example: fn() -> Option<Proposal>,
 ) -> Gate {
-    Gate { interface, function, needs: Needs::Kubernetes { verbs, reaches }, line }
+    Gate { interface, function, needs: Needs::Kubernetes { verbs, reaches }, example }
 }
 
 const READ: Interface = Interface::KubernetesRead;
@@ -124,89 +112,51 @@ fn eviction(resource: &ResourceName) -> bool {
     resource.is("", "pods", Some("eviction"))
 }
 
-const GET_POD: &str = "{verbs: [get], resources: [pods], scope: event-target}";
-const GET_LOG: &str = "{verbs: [get], resources: [pods/log], scope: event-target}";
-const CREATE_EXEC: &str = "{verbs: [create], resources: [pods/exec], scope: event-target}";
-
-const A_BUCKET_TO_GET: &str =
-    "{label: evidence, target: aws:s3, bucket: the-bucket, prefix: falco-talon/, verbs: [get]}";
-const A_BUCKET_TO_PUT: &str =
-    "{label: evidence, target: aws:s3, bucket: the-bucket, prefix: falco-talon/, verbs: [put]}";
-
 const GATES: &[Gate] = &[
-    kubernetes(READ, "get", &[Verb::Get], |it| !log(it), GET_POD),
-    kubernetes(READ, "list", &[Verb::List], objects, "{verbs: [list], resources: [pods], scope: event-namespace}"),
-    kubernetes(READ, "logs", &[Verb::Get], log, GET_LOG),
-    kubernetes(READ, "logs-into", &[Verb::Get], log, GET_LOG),
-    kubernetes(READ, "wait", &[Verb::Get], objects, GET_POD),
-    kubernetes(READ, "wait-deleted", &[Verb::Get], objects, GET_POD),
-    kubernetes(
-        WRITE,
-        "patch",
-        &[Verb::Patch],
-        |_| true,
-        "{verbs: [patch], resources: [pods], scope: event-target, fields: [metadata.labels]}",
-    ),
-    kubernetes(
-        WRITE,
-        "apply",
-        &[Verb::Create, Verb::Patch],
-        |_| true,
-        "{verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
-    ),
+    kubernetes(READ, "get", &[Verb::Get], |it| !log(it), examples::get_pod),
+    kubernetes(READ, "list", &[Verb::List], objects, examples::list_pods),
+    kubernetes(READ, "logs", &[Verb::Get], log, examples::get_log),
+    kubernetes(READ, "logs-into", &[Verb::Get], log, examples::get_log),
+    kubernetes(READ, "wait", &[Verb::Get], objects, examples::get_pod),
+    kubernetes(READ, "wait-deleted", &[Verb::Get], objects, examples::get_pod),
+    kubernetes(WRITE, "patch", &[Verb::Patch], |_| true, examples::patch_pod),
+    kubernetes(WRITE, "apply", &[Verb::Create, Verb::Patch], |_| true, examples::apply_policy),
     // It posts whole objects; an eviction and an exec have functions of their own.
-    kubernetes(
-        WRITE,
-        "create",
-        &[Verb::Create],
-        objects,
-        "{verbs: [create], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}",
-    ),
-    kubernetes(WRITE, "delete", &[Verb::Delete], |_| true, "{verbs: [delete], resources: [pods], scope: event-target}"),
-    kubernetes(
-        WRITE,
-        "evict",
-        &[Verb::Create],
-        eviction,
-        "{verbs: [create], resources: [pods/eviction], scope: event-target}",
-    ),
-    kubernetes(EXEC, "exec", &[Verb::Create], exec, CREATE_EXEC),
-    kubernetes(EXEC, "exec-into", &[Verb::Create], exec, CREATE_EXEC),
+    kubernetes(WRITE, "create", &[Verb::Create], objects, examples::create_policy),
+    kubernetes(WRITE, "delete", &[Verb::Delete], |_| true, examples::delete_pod),
+    kubernetes(WRITE, "evict", &[Verb::Create], eviction, examples::evict_pod),
+    kubernetes(EXEC, "exec", &[Verb::Create], exec, examples::exec),
+    kubernetes(EXEC, "exec-into", &[Verb::Create], exec, examples::exec),
     Gate {
         interface: Interface::Artifacts,
         function: "[static]artifact.create",
         needs: Needs::Artifacts,
-        line: "true",
+        example: || Some(Proposal::artifacts()),
     },
     Gate {
         interface: Interface::Functions,
         function: "invoke-lambda",
         needs: Needs::Functions(Provider::Aws),
-        line: "{provider: aws, names: [the-function]}",
+        example: examples::lambda,
     },
     Gate {
         interface: Interface::Functions,
         function: "invoke-google",
         needs: Needs::Functions(Provider::Gcp),
-        line: "{provider: gcp, names: [the-function], locations: [europe-west1]}",
+        example: examples::google,
     },
-    Gate {
-        interface: Interface::Http,
-        function: "send",
-        needs: Needs::Http,
-        line: "{url: https://hooks.example.com/falco/, methods: [POST], headers: {Authorization: {env: THE_TOKEN}}}",
-    },
+    Gate { interface: Interface::Http, function: "send", needs: Needs::Http, example: examples::http },
     Gate {
         interface: Interface::Objects,
         function: "get",
         needs: Needs::Objects(ObjectVerb::Get),
-        line: A_BUCKET_TO_GET,
+        example: examples::get_object,
     },
     Gate {
         interface: Interface::Objects,
         function: "put",
         needs: Needs::Objects(ObjectVerb::Put),
-        line: A_BUCKET_TO_PUT,
+        example: examples::put_object,
     },
 ];
 
@@ -251,17 +201,6 @@ impl Gate {
             Needs::Objects(verb) => granted.objects.iter().any(|grant| grant.verbs.contains(verb)),
         }
     }
-
-    fn addition(&self) -> Addition {
-        let key = match self.needs {
-            Needs::Kubernetes { .. } => "kubernetes",
-            Needs::Artifacts => ARTIFACTS,
-            Needs::Functions(_) => "functions",
-            Needs::Http => "http",
-            Needs::Objects(_) => "objects",
-        };
-        Addition { key, line: self.line }
-    }
 }
 
 /// What is missing of the grants that the imports need, in the order of the imports.
@@ -279,7 +218,7 @@ pub(super) fn missing(actionner: &str, granted: &Granted, imports: &[Import]) ->
         missing.push(MissingGrant {
             actionner: actionner.to_owned(),
             import: import.clone(),
-            addition: gate.map(Gate::addition),
+            addition: gate.and_then(|gate| (gate.example)()),
         });
     }
     missing
@@ -305,21 +244,18 @@ impl Grants {
 pub fn least_privilege_entry(name: &str, digest: &str, imports: &[Import]) -> String {
     let mut text = format!("actionners:\n  {name}:\n    digest: {digest}\n");
     let missing = missing(name, &Granted::default(), imports);
-    let mut additions: Vec<Addition> = missing.iter().filter_map(|missing| missing.addition).collect();
+    let mut additions: Vec<&Proposal> = missing.iter().filter_map(|missing| missing.addition.as_ref()).collect();
     // Those of one key together, and of a key each line once.
     additions.sort();
     additions.dedup();
     let mut key = "";
     for addition in additions {
-        if addition.key == ARTIFACTS {
-            text.push_str(&format!("    {ARTIFACTS}: {}\n", addition.line));
-            continue;
-        }
-        if addition.key != key {
+        if addition.is_of_a_list() && addition.key != key {
             key = addition.key;
             text.push_str(&format!("    {key}:   # put in what it really needs\n"));
         }
-        text.push_str(&format!("      - {}\n", addition.line));
+        let indent = if addition.is_of_a_list() { "    " } else { "  " };
+        text.extend(addition.to_string().lines().map(|line| format!("{indent}{line}\n")));
     }
     text.push_str(&format!("    limits: {}\n", Limits::default()));
     for unknown in missing.iter().filter(|missing| missing.addition.is_none()) {

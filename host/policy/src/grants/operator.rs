@@ -5,6 +5,7 @@ use rules::{ActionnerName, Position};
 use super::granted::Granted;
 use super::limits::NamedLimits;
 use super::pattern::Pattern;
+use super::problem::PolicyError;
 
 /// An operator's file, read and checked.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub struct OperatorPolicy {
     pub(super) unprotected_namespaces: Vec<(Pattern, Position)>,
     pub(super) limits: NamedLimits,
     pub(super) entries: Vec<EntryAsWritten>,
+    /// What is allowed in it, and should be seen.
+    pub(super) warnings: Vec<PolicyError>,
 }
 
 #[derive(Debug, Clone)]

@@ -44,6 +44,7 @@ pub(super) fn operator(file: &str, text: &str) -> Result<OperatorPolicy, Vec<Pol
             _ => unknown_key(&mut reader, &key, &at, &["version", "protected", "unprotected", "limits", "actionners"]),
         }
     }
+    policy.warnings = reader.take_warnings();
     reader.finish(policy)
 }
 

@@ -73,6 +73,7 @@ impl Policy {
     /// a name alone could be taken by any file that comes to lie in the directory.
     pub fn with(mut self, operator: OperatorPolicy) -> Result<Policy, Vec<PolicyError>> {
         let mut errors = Vec::new();
+        self.warnings.extend(operator.warnings);
         self.protect(operator.protected_namespaces, operator.unprotected_namespaces, &mut errors);
         self.limits = operator.limits;
         for entry in operator.entries {
@@ -151,9 +152,15 @@ impl Policy {
             } else if pattern.to_string() != PROTECTED_BY_DEFAULT {
                 format!("only what is protected by default can be unprotected, which `{PROTECTED_BY_DEFAULT}` alone is")
             } else {
-                self.protected_namespaces.retain(|protected| *protected != pattern);
-                let message = format!("the namespace `{pattern}` is not protected: writes that are granted reach it");
+                let message = match protected.iter().find(|other| other.matches(PROTECTED_BY_DEFAULT)) {
+                    Some(other) => format!(
+                        "the namespace `{pattern}` stays protected, since `{other}` under `protected` is it too: to \
+                         allow writes there, name what else is to be protected; else leave it out here"
+                    ),
+                    None => format!("the namespace `{pattern}` is not protected: writes that are granted reach it"),
+                };
                 self.warnings.push(PolicyError { position, message });
+                self.protected_namespaces.retain(|protected| *protected != pattern);
                 self.unprotected_namespaces.push(pattern);
                 continue;
             };

@@ -247,7 +247,7 @@ mod tests {
                     verbs: [get]
                   - apiGroups: [networking.k8s.io]
                     resources: [networkpolicies]
-                    verbs: [create, patch]
+                    verbs: [create, get, patch]
             "#]],
         );
     }

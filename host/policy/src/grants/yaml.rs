@@ -26,6 +26,7 @@ fn kind(content: &Content) -> &'static str {
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     problems: Vec<PolicyError>,
+    warnings: Vec<PolicyError>,
 }
 
 impl Reader {
@@ -40,6 +41,16 @@ impl Reader {
 
     pub(super) fn problem(&mut self, at: &Position, message: impl Into<String>) {
         self.problems.push(PolicyError { position: at.clone(), message: message.into() });
+    }
+
+    /// Note what is allowed, and should be seen by whoever wrote it.
+    pub(super) fn warning(&mut self, at: &Position, message: impl Into<String>) {
+        self.warnings.push(PolicyError { position: at.clone(), message: message.into() });
+    }
+
+    /// What was warned of so far.
+    pub(super) fn take_warnings(&mut self) -> Vec<PolicyError> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// How many problems were noted so far, to tell afterwards whether a part of the file

@@ -21,31 +21,35 @@ fn functions_are_granted_by_provider_name_and_location() {
         entry,
         aws("other"),
         &expect![[r#"
-        `acme:test` may not call the function other of aws: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: aws, names: [other]}"#]],
+            `acme:test` may not call the function other of aws: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
+              - {provider: aws, names: [other]}
+              # it also allows any payload"#]],
     );
     check_entry(
         entry,
         gcp("respond", "asia-east1"),
         &expect![[r#"
-        `acme:test` may not call the function respond of gcp in asia-east1: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: gcp, names: [respond], locations: [asia-east1]}"#]],
+            `acme:test` may not call the function respond of gcp in asia-east1: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
+              - {provider: gcp, names: [respond], locations: [asia-east1]}
+              # it also allows any payload"#]],
     );
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:respond";
     check_entry(
         entry,
         aws(arn),
         &expect![[r#"
-        `acme:test` may not call the function arn:aws:lambda:eu-west-1:123456789012:function:respond of aws: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: aws, names: [arn:aws:lambda:eu-west-1:123456789012:function:respond]}"#]],
+            `acme:test` may not call the function arn:aws:lambda:eu-west-1:123456789012:function:respond of aws: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
+              - {provider: aws, names: [arn:aws:lambda:eu-west-1:123456789012:function:respond]}
+              # it also allows any payload"#]],
     );
     check_entry("functions: [{provider: aws}]", aws(arn), &expect!["allowed by 0"]);
     check_entry(
         "functions: [{provider: aws}]",
         gcp("a", "b"),
         &expect![[r#"
-        `acme:test` may not call the function a of gcp in b: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
-          - {provider: gcp, names: [a], locations: [b]}"#]],
+            `acme:test` may not call the function a of gcp in b: it has no grant for this; to allow it, add under `functions:` of `acme:test` in the policy:
+              - {provider: gcp, names: [a], locations: [b]}
+              # it also allows any payload"#]],
     );
 }
 

@@ -18,15 +18,17 @@ fn addresses_are_granted_by_prefix_and_method() {
         "GET",
         "https://hooks.acme.example/falco/a?token=x",
         &expect![[r#"
-        `acme:test` may not GET https://hooks.acme.example/falco/a?…: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
-          - {url: https://hooks.acme.example/falco/a, methods: [GET]}"#]],
+            `acme:test` may not GET https://hooks.acme.example/falco/a?…: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
+              - {url: https://hooks.acme.example/falco/a, methods: [GET]}
+              # it also allows what lies below `/falco/a`, any query, headers and body"#]],
     );
     check(
         "POST",
         "https://hooks.acme.example:8443/falco/",
         &expect![[r#"
-        `acme:test` may not POST https://hooks.acme.example:8443/falco/: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
-          - {url: https://hooks.acme.example:8443/falco/, methods: [POST]}"#]],
+            `acme:test` may not POST https://hooks.acme.example:8443/falco/: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
+              - {url: https://hooks.acme.example:8443/falco/, methods: [POST]}
+              # it also allows what lies below `/falco/`, any query, headers and body"#]],
     );
     check(
         "POST",
@@ -53,8 +55,9 @@ fn addresses_are_granted_by_prefix_and_method() {
         "POST",
         "http://127.0.0.1:1/",
         &expect![[r#"
-        `acme:test` may not POST http://127.0.0.1:1/: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
-          - {url: http://127.0.0.1:1/, methods: [POST]}"#]],
+            `acme:test` may not POST http://127.0.0.1:1/: it has no grant for this; to allow it, add under `http:` of `acme:test` in the policy:
+              - {url: http://127.0.0.1:1/, methods: [POST]}
+              # it also allows what lies below `/`, any query, headers and body"#]],
     );
 }
 

@@ -15,15 +15,17 @@ fn objects_are_granted_by_label_and_verb() {
         entry,
         object(ObjectVerb::Get, "evidence", "a/b"),
         &expect![[r#"
-        `acme:test` may not get a/b in evidence: it has no grant for this; to allow it, add under `objects:` of `acme:test` in the policy:
-          - {label: evidence, target: minio:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}"#]],
+            `acme:test` may not get a/b in evidence: it has no grant for this; to allow it, add under `objects:` of `acme:test` in the policy:
+              - {label: evidence, target: minio:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}
+              # it also allows any key in it"#]],
     );
     check_entry(
         entry,
         object(ObjectVerb::Put, "acme-evidence", "a"),
         &expect![[r#"
-        `acme:test` may not put a in acme-evidence: it has no grant for this; to allow it, add under `objects:` of `acme:test` in the policy:
-          - {label: acme-evidence, target: aws:s3, bucket: the-bucket, verbs: [put]}"#]],
+            `acme:test` may not put a in acme-evidence: it has no grant for this; to allow it, add under `objects:` of `acme:test` in the policy:
+              - {label: acme-evidence, target: aws:s3, bucket: the-bucket, verbs: [put]}
+              # it also allows any key in it"#]],
     );
 }
 

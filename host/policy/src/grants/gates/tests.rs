@@ -2,9 +2,8 @@
 
 use expect_test::expect;
 
-use super::{
-    Addition, FREE, FREE_FUNCTIONS, GATES, Import, Interface, MissingGrant, gate, is_free, least_privilege_entry,
-};
+use super::{FREE, FREE_FUNCTIONS, GATES, Import, Interface, MissingGrant, gate, is_free, least_privilege_entry};
+use crate::grants::Proposal;
 use crate::grants::tests::policy;
 
 fn imports(functions: &[(&str, &str)]) -> Vec<Import> {
@@ -20,7 +19,7 @@ fn check_missing(grants: &str, function: (&str, &str), is_missing: bool) {
     let allowed = policy(&format!("actionners:\n  kubernetes:label: {{kubernetes: [{grants}]}}\n"));
     let missing = allowed.missing_grants("kubernetes:label", &imports(&[function]));
     assert_eq!(!missing.is_empty(), is_missing, "{missing:?}");
-    if let Some(MissingGrant { addition: Some(Addition { line, .. }), .. }) = missing.first() {
+    if let Some(MissingGrant { addition: Some(Proposal { line, .. }), .. }) = missing.first() {
         let pasted = format!("actionners:\n  kubernetes:label: {{kubernetes: [{line}]}}\n");
         let allowed = policy(&pasted);
         assert_eq!(allowed.missing_grants("kubernetes:label", &imports(&[function])), []);
@@ -81,7 +80,7 @@ fn check_capability(grants: &str, function: (&str, &str), is_missing: bool) {
     let found = missing(grants);
     assert_eq!(!found.is_empty(), is_missing, "{grants}: {found:?}");
     for MissingGrant { addition, .. } in found {
-        let Addition { key, line } = addition.unwrap();
+        let Proposal { key, line, .. } = addition.unwrap();
         assert_eq!(missing(&format!("{key}: [{line}]")), []);
     }
 }
@@ -152,8 +151,11 @@ fn the_entry_for_a_component_can_be_pasted_and_lets_it_load() {
             digest: sha256:0000000000000000000000000000000000000000000000000000000000000000
             kubernetes:   # put in what it really needs
               - {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
+              # it also allows the same for any event of the namespace, any value in `spec`
               - {verbs: [create], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
+              # it also allows the same for any event of the namespace, any value in `spec`
               - {verbs: [get], resources: [pods], scope: event-target}
+              # it also allows any of [pods] that an event leads to
             limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
     "#]].assert_eq(&entry);
 }

@@ -121,6 +121,9 @@ fn files(reader: &mut Reader, node: Node) -> Vec<PathBuf> {
         let path = Path::new(&text);
         let is_plain = path.is_absolute() && !path.components().any(|step| step == Component::ParentDir);
         if is_plain && !text.contains(char::is_control) {
+            if path.parent().is_none() {
+                reader.warning(&place, "whoever writes the rules can name any file, and hand it on: name a directory");
+            }
             files.push(path.components().collect());
         } else {
             let text = shown(&text, SHOWN_CHARS_MAX);

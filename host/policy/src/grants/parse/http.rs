@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use http::{HeaderName, HeaderValue};
 use rules::yaml::{Content, Entry, Kind, Node};
 
+use super::super::caution;
 use super::super::http::{HIDDEN, HeaderSource, HttpGrant, Method, is_of_the_connection};
 use super::super::yaml::Reader;
 use super::value::{missing, unknown_key, words};
@@ -24,7 +25,9 @@ pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<HttpGrant> {
         }
     }
     missing(reader, &place, &[("url", url.is_none()), ("methods", methods.is_none())]);
-    Some(HttpGrant { url: url??, methods: methods?, headers })
+    let grant = HttpGrant { url: url??, methods: methods?, headers };
+    caution::of_http(&grant).into_iter().for_each(|message| reader.warning(&place, message));
+    Some(grant)
 }
 
 fn url(reader: &mut Reader, node: Node) -> Option<WebAddress> {

@@ -1,9 +1,11 @@
 //! Grants of the Kubernetes API, from text.
 
+use rules::Position;
 use rules::nearest::valid_names;
 use rules::yaml::{Content, Entry, Kind, Node};
 use serde_json::Number;
 
+use super::super::caution;
 use super::super::field::{FieldPath, Segment};
 use super::super::fields::{FieldGrant, ValuePattern};
 use super::super::kubernetes::{KubernetesGrant, Scope, Verb};
@@ -29,12 +31,18 @@ pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<KubernetesGrant> 
         }
     }
     missing(reader, &place, &[("verbs", verbs.is_none()), ("resources", resources.is_none())]);
+    let (fields, places): (Vec<FieldGrant>, Vec<Position>) = fields.into_iter().unzip();
     let grant = KubernetesGrant { verbs: verbs?, resources: resources?, scope, namespaces, names, fields };
     // What is already wrong would only be reported a second time, in other words.
-    if reader.problem_count() == before
-        && let Err(message) = check_keys_agree(&grant)
-    {
+    if reader.problem_count() > before {
+        return Some(grant);
+    }
+    if let Err(message) = check_keys_agree(&grant) {
         reader.problem(&place, message);
+    }
+    caution::of_grant(&grant).into_iter().for_each(|message| reader.warning(&place, message));
+    for (field, place) in grant.fields.iter().zip(&places) {
+        caution::of_field(&grant.resources, field).into_iter().for_each(|message| reader.warning(place, message));
     }
     Some(grant)
 }
@@ -128,15 +136,17 @@ fn scope(reader: &mut Reader, node: Node) -> Option<Scope> {
     scope
 }
 
-/// Paths, or `{path: spec.replicas, values: [0]}`.
-fn fields(reader: &mut Reader, node: Node) -> Vec<FieldGrant> {
-    let mut fields: Vec<FieldGrant> = Vec::new();
+/// Paths, or `{path: spec.replicas, values: [0]}`, each with its place.
+fn fields(reader: &mut Reader, node: Node) -> Vec<(FieldGrant, Position)> {
+    let mut fields = Vec::new();
     for item in reader.list(node, "fields") {
-        if matches!(item.content, Content::Map(_)) {
-            fields.extend(field(reader, item));
+        let place = item.at.clone();
+        let field = if matches!(item.content, Content::Map(_)) {
+            field(reader, item)
         } else {
-            fields.extend(path(reader, item).map(FieldGrant::from));
-        }
+            path(reader, item).map(FieldGrant::from)
+        };
+        fields.extend(field.map(|field| (field, place)));
     }
     fields
 }

@@ -41,6 +41,19 @@ fn what_is_unprotected_is_a_warning() {
 }
 
 #[test]
+fn what_stays_protected_by_another_pattern_is_a_warning_of_its_own() {
+    for (protected, is_covered) in [("kube-*", true), ("kube-system-*", false), ("kube-public", false)] {
+        let policy =
+            policy(&format!("protected: {{namespaces: [{protected}]}}\nunprotected: {{namespaces: [kube-system]}}\n"));
+        let is_protected =
+            grants(&policy, "kubernetes:label").all_protected().iter().any(|it| it.matches("kube-system"));
+        assert_eq!(is_protected, is_covered, "{protected}");
+        let warning = policy.warnings()[0].to_string();
+        assert_eq!(warning.contains("stays protected, since `kube-*`"), is_covered, "{warning}");
+    }
+}
+
+#[test]
 fn only_what_is_protected_by_default_can_be_unprotected() {
     check_errors(
         "unprotected: {namespaces: [shop, kube-*, 'a b']}\n",
