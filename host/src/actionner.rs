@@ -9,7 +9,6 @@
 mod cache;
 mod component;
 mod contract;
-mod description;
 mod engine;
 mod error;
 mod features;
@@ -23,6 +22,7 @@ pub(crate) mod tests;
 
 use std::sync::Arc;
 
+use guest::Description;
 use policy::{Entry, Grants, Import, ObjectTarget, Policy};
 use tokio::sync::Semaphore;
 
@@ -31,7 +31,6 @@ use crate::capability::{Call, ExportsPre};
 pub use cache::Cache;
 pub use component::digest;
 pub(crate) use component::{BYTES_MAX, Inspection, Origin};
-pub(crate) use description::{Description, OutputUse, SCHEMA};
 pub use engine::Engine;
 pub(crate) use error::LoadError;
 use state::State;

@@ -14,7 +14,6 @@ mod call;
 
 mod bindings;
 
-mod condition;
 mod kubernetes;
 mod preconditions;
 

@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use guest::Description;
 use policy::{Grants, Import, Interface, is_wasi};
 use ring::digest::{SHA256, digest as hash};
 use wasmtime::component::{Component, Linker};
 
 use super::cache::Cache;
 use super::contract::Misfit;
-use super::description::Description;
 use super::engine::{Engine, MEMORIES_MAX};
 use super::error::LoadError;
 use super::state::State;

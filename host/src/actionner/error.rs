@@ -1,10 +1,10 @@
 //! Why a component can't be used.
 
+use guest::DescriptionError;
 use policy::MissingGrant;
 use rules::ActionnerName;
 
 use super::contract::Misfit;
-use super::description::DescriptionError;
 use super::features::CodeError;
 use super::file::FileError;
 use super::instance::CallError;

@@ -10,9 +10,10 @@ use super::catalogue;
 use super::context::Context;
 use super::files::Files;
 use super::print::print;
-use crate::actionner::{Description, Inspection, Origin, OutputUse, SCHEMA};
+use crate::actionner::{Inspection, Origin};
 use crate::generation::{Problem, component_file};
 use crate::telemetry::logs::Level;
+use guest::{Description, OutputUse, SCHEMA};
 use policy::{Entry, Import, Policy, rbac};
 use rules::Parameter;
 

@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::actionner::{Description, Inspection, OutputUse};
+use crate::actionner::Inspection;
+use guest::{Description, OutputUse};
 use policy::{Entry, Import, Policy};
 use rules::Parameter;
 

@@ -5,8 +5,6 @@
 
 use serde_json::Value;
 
-use super::bindings::falco_talon::actionner::kubernetes_read::{Condition as Written, Expectation};
-
 /// Enough for whoever waits for one of several ends.
 const CONDITIONS_MAX: usize = 16;
 /// As `wit/kubernetes-read.wit` says.
@@ -15,7 +13,7 @@ const STEPS_MAX: usize = 32;
 
 /// A condition, parsed.
 #[derive(Debug)]
-pub(super) struct Condition {
+pub struct Condition {
     steps: Vec<Step>,
     expected: Expectation,
 }
@@ -30,9 +28,22 @@ enum Step {
     ItemsWith(String, String),
 }
 
+/// What must be so at a place; of several, at one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// Anything is there.
+    Exists,
+    /// Nothing is at any of them.
+    Absent,
+    /// This is there: a text, a number or a boolean that is written so.
+    Equals(String),
+    /// Something else is there, or nothing is anywhere.
+    Differs(String),
+}
+
 /// Why a wait can't begin.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ConditionError {
+pub enum ConditionError {
     /// There is nothing to wait for, or too much.
     #[error("a wait is for 1 to {CONDITIONS_MAX} conditions, and not for {0}")]
     Count(usize),
@@ -43,26 +54,22 @@ pub(super) enum ConditionError {
     Path,
 }
 
-/// The conditions that a guest has written.
-///
-/// # Errors
-///
-/// Where there is none, more than [`CONDITIONS_MAX`], or one with a path that is not a path.
-pub(super) fn parse(written: Vec<Written>) -> Result<Vec<Condition>, ConditionError> {
-    if written.is_empty() || written.len() > CONDITIONS_MAX {
-        return Err(ConditionError::Count(written.len()));
-    }
-    let parse = |Written { path, expected }| Ok(Condition { steps: steps(&path)?, expected });
-    written.into_iter().map(parse).collect()
-}
-
-/// Whether one of the conditions is met by an object.
-pub(super) fn any_is_met(conditions: &[Condition], object: &Value) -> bool {
-    conditions.iter().any(|condition| condition.is_met(object))
-}
-
 impl Condition {
-    fn is_met(&self, object: &Value) -> bool {
+    /// The conditions that a guest has written, each as its path and what is expected there.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, more than 16, or one with a path that is not a path.
+    pub fn parse_all(written: Vec<(String, Expectation)>) -> Result<Vec<Condition>, ConditionError> {
+        if written.is_empty() || written.len() > CONDITIONS_MAX {
+            return Err(ConditionError::Count(written.len()));
+        }
+        let parse = |(path, expected): (String, _)| Ok(Condition { steps: steps(&path)?, expected });
+        written.into_iter().map(parse).collect()
+    }
+
+    /// Whether it is met by an object.
+    pub fn is_met(&self, object: &Value) -> bool {
         let mut places = vec![object];
         for step in &self.steps {
             places = places.into_iter().flat_map(|value| step.from(value)).collect();
@@ -150,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    fn condition(path: &str, expected: Expectation) -> Result<Vec<Condition>, ConditionError> {
-        parse(vec![Written { path: path.to_owned(), expected }])
+    fn condition(path: &str, expected: Expectation) -> Result<Condition, ConditionError> {
+        Condition::parse_all(vec![(path.to_owned(), expected)]).map(|mut conditions| conditions.remove(0))
     }
 
     fn pod() -> Value {
@@ -170,9 +177,9 @@ mod tests {
     fn a_place_is_there_or_not() {
         fn check(path: &str, expected: bool) {
             let exists = condition(path, Expectation::Exists).unwrap();
-            assert_eq!(any_is_met(&exists, &pod()), expected, "{path}");
+            assert_eq!(exists.is_met(&pod()), expected, "{path}");
             let absent = condition(path, Expectation::Absent).unwrap();
-            assert_eq!(any_is_met(&absent, &pod()), !expected, "{path}");
+            assert_eq!(absent.is_met(&pod()), !expected, "{path}");
         }
         check("status", true);
         check("status.phase", true);
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn values_are_compared_as_they_are_written() {
         fn check(path: &str, value: &str, equals: bool, differs: bool) {
-            let met = |expected| any_is_met(&condition(path, expected).unwrap(), &pod());
+            let met = |expected| condition(path, expected).unwrap().is_met(&pod());
             assert_eq!(met(Expectation::Equals(value.to_owned())), equals, "{path}={value}");
             assert_eq!(met(Expectation::Differs(value.to_owned())), differs, "{path}!={value}");
         }
@@ -220,9 +227,9 @@ mod tests {
         check(&["a"; STEPS_MAX].join("."), true);
         check(&["a"; STEPS_MAX + 1].join("."), false);
         check(&"a".repeat(PATH_BYTES_MAX + 1), false);
-        assert_eq!(parse(Vec::new()).unwrap_err(), ConditionError::Count(0));
-        let condition = || Written { path: "a".to_owned(), expected: Expectation::Exists };
+        assert_eq!(Condition::parse_all(Vec::new()).unwrap_err(), ConditionError::Count(0));
+        let condition = || ("a".to_owned(), Expectation::Exists);
         let many = std::iter::repeat_with(condition).take(CONDITIONS_MAX + 1).collect();
-        assert_eq!(parse(many).unwrap_err(), ConditionError::Count(CONDITIONS_MAX + 1));
+        assert_eq!(Condition::parse_all(many).unwrap_err(), ConditionError::Count(CONDITIONS_MAX + 1));
     }
 }

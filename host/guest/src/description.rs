@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// `wit/description.schema.json`.
-pub(crate) const SCHEMA: &str = include_str!("../../../wit/description.schema.json");
+pub const SCHEMA: &str = include_str!("../../../wit/description.schema.json");
 
 /// A description that is longer says nothing that anybody reads.
 const BYTES_MAX: usize = 1 << 20;
@@ -187,7 +187,7 @@ impl Description {
 
     /// The grants that an action with these parameters needs, of those that the policy has for it; none where the
     /// component does not say, and may need all.
-    pub(crate) fn needs(&self, parameters: &Value) -> Option<Vec<Granted>> {
+    pub fn needs(&self, parameters: &Value) -> Option<Vec<Granted>> {
         let needed = |need: &&Need| need.when.is_valid(parameters);
         Some(self.needs.as_ref()?.iter().filter(needed).map(|need| need.grants.clone()).collect())
     }
