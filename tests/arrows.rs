@@ -25,6 +25,7 @@ fn crates_know_only_whom_they_may() {
             // Measures the host from outside.
             "bench" => (&["actionners", "host", "policy", "rules"], &[]),
             "host" => (&["actionners", "guest", "notifiers", "outputs", "policy", "rules", "simulation"], &[]),
+            "fuzz" => (&["guest", "policy", "rules"], &[]),
             "guest" => (&["policy", "rules"], &[]),
             "policy" | "simulation" => (&["rules"], &[]),
             "actionners" | "tests" => (&[], &["falco-talon-builder"]),

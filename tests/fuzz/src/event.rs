@@ -1,0 +1,34 @@
+//! The body of a request: an event that stays the same, or a reason that can be shown.
+
+use policy::Facts;
+use rules::Event;
+use serde_json::Value;
+
+/// A reason stands in an answer and in the log.
+const REASON_CHARS_MAX: usize = 200;
+
+/// An event is what its JSON is read back as, and names no target that has no address.
+pub fn event(data: &[u8]) {
+    let event = match Event::from_json(data) {
+        Ok(event) => event,
+        Err(error) => {
+            let reason = error.to_string();
+            assert!(reason.chars().count() <= REASON_CHARS_MAX, "{reason}");
+            assert!(!reason.is_empty() && !reason.chars().any(char::is_control), "{reason:?}");
+            return;
+        }
+    };
+    let printed = event.to_json();
+    assert_eq!(Event::from_json(printed.as_bytes()).expect("an event is one after it is printed"), event);
+    let others: Value = serde_json::from_slice(data).expect("an event is JSON for others too");
+    // A key in another letter case counts as well, so that only the one that counts first can be looked up.
+    if let Some(rule) = others.get("rule") {
+        assert_eq!(*rule, event.rule);
+    }
+    assert!(!event.rule.is_empty() && !event.time.is_empty() && !event.source.is_empty());
+    for target in Facts::of(&event).targets.iter() {
+        let target = target.to_string();
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b" ./-".contains(&byte);
+        assert!(target.bytes().all(fits), "{target:?}");
+    }
+}
