@@ -20,10 +20,9 @@ pub fn event(data: &[u8]) {
     };
     let printed = event.to_json();
     assert_eq!(Event::from_json(printed.as_bytes()).expect("an event is one after it is printed"), event);
-    let others: Value = serde_json::from_slice(data).expect("an event is JSON for others too");
-    // A key in another letter case counts as well, so that only the one that counts first can be looked up.
-    if let Some(rule) = others.get("rule") {
-        assert_eq!(*rule, event.rule);
+    // The key in its own letter case counts before all others. What is passed over need not be a text to others.
+    if let Ok(Some(rule)) = serde_json::from_slice(data).map(|body: Value| body.get("rule").cloned()) {
+        assert_eq!(rule, event.rule);
     }
     assert!(!event.rule.is_empty() && !event.time.is_empty() && !event.source.is_empty());
     for target in Facts::of(&event).targets.iter() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::{PatchKind, Segment, TouchedField, Written, touched_fields};
+use policy::{Address, PatchKind, Segment, TouchedField, Written, check_identity, touched_fields};
 use serde_json::{Map, Value, json};
 
 /// Names of fields that give power, wherever they stand.
@@ -18,6 +18,7 @@ pub fn touched(data: &[u8]) {
         _ => json!({}),
     };
     let Ok(body) = serde_json::from_str::<Value>(body) else { return };
+    let pod = Address::new("", "v1", "pods", Some("shop"), Some("web-0")).expect("an address");
     for kind in [PatchKind::Merge, PatchKind::StrategicMerge, PatchKind::Apply, PatchKind::Create, PatchKind::Json] {
         let Ok(touched) = touched_fields(kind, &body) else { continue };
         check_shown(&touched);
@@ -29,6 +30,8 @@ pub fn touched(data: &[u8]) {
                 check_values(&touched, &after);
             }
             PatchKind::Json => check_operations(&touched, &before, &body),
+            // Another object is not sent.
+            PatchKind::Create | PatchKind::Apply if check_identity(&pod, &body).is_err() => continue,
             PatchKind::Create | PatchKind::Apply => check_covered(&touched, &identity(&body), &body),
             PatchKind::StrategicMerge => check_directives(&touched, &body, &[]),
         }
@@ -56,18 +59,13 @@ fn check_operations(touched: &[TouchedField], before: &Value, body: &Value) {
 }
 
 /// What names an object, and needs no grant.
-fn identity(body: &Value) -> Value {
-    let mut identity = json!({});
-    for (parent, keys) in [("", ["apiVersion", "kind"]), ("/metadata", ["name", "namespace"])] {
-        let named = keys.iter().filter_map(|key| Some((key.to_string(), body.pointer(parent)?.get(key)?.clone())));
-        let named: Map<String, Value> = named.collect();
-        match parent {
-            "" => identity = named.into(),
-            _ if named.is_empty() => {}
-            _ => identity["metadata"] = named.into(),
-        }
-    }
-    identity
+fn identity(object: &Value) -> Value {
+    let keep = |value: &Value, keys: [&str; 2]| -> Map<String, Value> {
+        keys.iter().filter_map(|key| Some((key.to_string(), value.get(key)?.clone()))).collect()
+    };
+    let mut identity = keep(object, ["apiVersion", "kind"]);
+    identity.insert("metadata".to_owned(), keep(&object["metadata"], ["name", "namespace"]).into());
+    identity.into()
 }
 
 /// Every place where two values differ must lie in something that is said to be touched.
