@@ -1,5 +1,7 @@
 //! A policy file: a policy that stays the same when it is printed, or errors that say why it is none.
 
+use std::sync::LazyLock;
+
 use policy::{
     Address, Decision, Entry, Facts, Grants, KubernetesRequest, Policy, PolicyError, Request, TouchedField, Verb,
     decide, touched_fields,
@@ -8,10 +10,9 @@ use rules::Event;
 use serde_json::json;
 
 /// What the operator's entries may extend.
-const BUNDLED: [(&str, &str); 3] = [
+const BUNDLED: [(&str, &str); 2] = [
     ("aws:lambda", include_str!("../../../actionners/aws-lambda/policy.yaml")),
     ("kubernetes:label", include_str!("../../../actionners/kubernetes-label/policy.yaml")),
-    ("kubernetes:sysdig", include_str!("../../../actionners/kubernetes-sysdig/policy.yaml")),
 ];
 
 /// The event names the pod that a request is about, so that only the grants are between them.
@@ -46,8 +47,9 @@ pub fn policy(data: &[u8]) {
 }
 
 fn parse(text: &str) -> Result<Policy, Vec<PolicyError>> {
-    let bundled = Policy::bundled(BUNDLED).expect("what is bundled is right");
-    bundled.protecting("host").with(Policy::parse("policy.yaml", text)?)
+    static BEFORE: LazyLock<Policy> =
+        LazyLock::new(|| Policy::bundled(BUNDLED).expect("what is bundled is right").protecting("host"));
+    BEFORE.clone().with(Policy::parse("policy.yaml", text)?)
 }
 
 /// Where the host runs, no label of a pod is changed, whoever is granted what.

@@ -155,7 +155,7 @@ fn check_directives(touched: &[TouchedField], body: &Value, path: &[Segment]) {
     if map.contains_key("$patch") || map.contains_key("$retainKeys") {
         assert!(touched.iter().any(|touched| path.starts_with(touched.path.segments())), "{path:?} in {touched:?}");
     }
-    for (key, value) in map {
+    for (key, value) in map.iter().filter(|(key, _)| !key.starts_with('$')) {
         let mut path = path.to_vec();
         path.push(Segment::Key(key.clone()));
         check_directives(touched, value, &path);
