@@ -179,10 +179,10 @@ impl Description {
     }
 }
 
-/// The first of some findings, each cut: they quote what a stranger wrote.
+/// The first of some findings, each made fit to be shown: they quote what a stranger wrote.
 fn few(findings: impl Iterator<Item = String>) -> Vec<String> {
     let mut findings = findings.fuse();
-    let mut few: Vec<String> = findings.by_ref().take(FINDINGS_MAX).map(|finding| cut(&finding)).collect();
+    let mut few: Vec<String> = findings.by_ref().take(FINDINGS_MAX).map(|finding| shown(&finding)).collect();
     match findings.count() {
         0 => {}
         more => few.push(format!("and {more} more")),
@@ -190,11 +190,19 @@ fn few(findings: impl Iterator<Item = String>) -> Vec<String> {
     few
 }
 
-fn cut(finding: &str) -> String {
-    match finding.char_indices().nth(FINDING_CHARS_MAX) {
-        Some((at, _)) => format!("{}…", &finding[..at]),
-        None => finding.to_owned(),
+/// A text that is cut, without characters that move the cursor, hide or reorder what follows.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for char in text.chars().take(FINDING_CHARS_MAX) {
+        match char {
+            '"' | '\'' | '\\' => shown.push(char),
+            other => shown.extend(other.escape_debug()),
+        }
     }
+    if text.chars().nth(FINDING_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn schema() -> &'static Value {
@@ -316,6 +324,8 @@ mod tests {
         description.as_object_mut().unwrap().extend(keys);
         let (_, warnings) = Description::parse(&description.to_string()).unwrap();
         assert_eq!((warnings.len(), warnings[16].as_str()), (17, "and 9984 more"));
+        let (_, warnings) = Description::parse(&with("a\u{1b}[31m\u{202e}", json!(1)).to_string()).unwrap();
+        assert!(warnings[0].contains("`a\\u{1b}[31m\\u{202e}`"), "{warnings:?}");
     }
 
     #[test]

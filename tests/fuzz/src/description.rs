@@ -4,6 +4,10 @@ use guest::Description;
 use rules::{ActionnerSpec, Catalogue, Document, OutputUse, Source};
 use serde_json::{Value, json};
 
+/// A description has many keys, and what is wrong with one quotes it, escaped.
+const FINDINGS_MAX: usize = 40;
+const FINDING_CHARS_MAX: usize = 4_000;
+
 /// A description that is written in another way is the same, and its schema judges parameters.
 ///
 /// The first line is a set of parameters, what follows the description.
@@ -11,8 +15,9 @@ pub fn description(data: &[u8]) {
     let Some([parameters, text]) = crate::lines(data) else { return };
     let (description, warnings) = match Description::parse(text) {
         Ok(described) => described,
-        Err(error) => return assert!(!error.to_string().is_empty()),
+        Err(error) => return check_shown(&[error.to_string()]),
     };
+    check_shown(&warnings);
     let value: Value = serde_json::from_str(text).expect("a description is JSON for others too");
     let (again, again_warnings) = Description::parse(&format!("{value:#}")).expect("only the spaces are others");
     assert_eq!(format!("{description:?}"), format!("{again:?}"));
@@ -26,6 +31,15 @@ pub fn description(data: &[u8]) {
         _ => json!({}),
     };
     check_rule(&description, &parameters);
+}
+
+/// What is said of it is short, and nothing in it moves the cursor, hides or reorders.
+fn check_shown(findings: &[String]) {
+    assert!(findings.len() <= FINDINGS_MAX);
+    for finding in findings {
+        assert!(!finding.is_empty() && finding.chars().count() <= FINDINGS_MAX * FINDING_CHARS_MAX, "{finding}");
+        assert_eq!(crate::odd(finding), None, "{finding:?}");
+    }
 }
 
 /// A rule that uses it, once parameters were taken, has those that it was given.

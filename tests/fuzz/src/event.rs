@@ -14,9 +14,7 @@ pub fn event(data: &[u8]) {
         Err(error) => {
             let reason = error.to_string();
             assert!((1..=REASON_CHARS_MAX).contains(&reason.chars().count()), "{reason}");
-            // It shows what it would be if it were printed with everything odd escaped.
-            let escaped = |char: &char| !"\"'\\".contains(*char) && char.escape_debug().count() > 1;
-            assert_eq!(reason.chars().find(escaped), None, "{reason:?}");
+            assert_eq!(crate::odd(&reason), None, "{reason:?}");
             return;
         }
     };

@@ -35,6 +35,11 @@ pub const TARGETS: [(&str, fn(&[u8])); 8] = [
     ("wait", wait),
 ];
 
+/// A character in a text for people that would end the line, move the cursor, hide or reorder what follows.
+fn odd(text: &str) -> Option<char> {
+    text.chars().find(|char| !"\"'\\".contains(*char) && char.escape_debug().count() > 1)
+}
+
 /// A text's lines up to this many, the last with all that follows; those that are not there are empty.
 fn lines<const N: usize>(data: &[u8]) -> Option<[&str; N]> {
     let mut lines = std::str::from_utf8(data).ok()?.splitn(N, '\n');
