@@ -83,7 +83,9 @@ fn web(address: &WebAddress) {
     for hidden in ["%2e", "%2f", "%5c", "%25", "%00", "\\", "#", "?"] {
         assert!(!path.contains(hidden), "{url}");
     }
-    assert!(path.split(['/', ';']).all(|step| !matches!(step, "." | "..")), "{url}");
+    // A server may cut what follows a `;` before it looks for dots.
+    let steps = path.split('/').filter_map(|step| step.split(';').next());
+    assert!(steps.into_iter().all(|step| step != "." && step != ".."), "{url}");
     assert!(address.covers(address) && address.covers(&address.without_query()), "{url}");
 }
 

@@ -23,8 +23,11 @@ pub use rules::rules;
 pub use touched::touched;
 pub use wait::wait;
 
+/// What fails where bytes show that something does not hold.
+pub type Property = fn(&[u8]);
+
 /// The name of each target, as its file and the folder of its seeds have it, and what it holds.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+pub const TARGETS: [(&str, Property); 8] = [
     ("address", address),
     ("condition", condition),
     ("description", description),

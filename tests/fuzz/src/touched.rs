@@ -131,13 +131,13 @@ fn find_changes(
 
 /// What is said to be left in a field is there after the merge.
 fn check_values(touched: &[TouchedField], after: &Value) {
-    let step = |value: Option<&'_ Value>, step: &Segment| match step {
-        Segment::Key(key) => value.and_then(|value| value.get(key)).cloned(),
+    let step = |value: Value, step: &Segment| match step {
+        Segment::Key(key) => value.get(key).cloned(),
         Segment::KeyOrIndex(_) | Segment::Items => None,
     };
     for TouchedField { path, written } in touched {
         let is_of_keys = path.segments().iter().all(|step| matches!(step, Segment::Key(_)));
-        let there = path.segments().iter().fold(Some(after.clone()), |value, next| step(value.as_ref(), next));
+        let there = path.segments().iter().try_fold(after.clone(), step);
         match (written, there) {
             _ if !is_of_keys => {}
             (Written::Nothing, there) => assert_eq!(there, None, "{path}"),

@@ -1,7 +1,5 @@
 //! Holds what is fuzzed against the seeds of the targets, and against what other tests are made of.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
-
 use std::fs;
 use std::path::Path;
 
