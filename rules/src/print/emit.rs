@@ -16,6 +16,8 @@ pub(super) enum Emitted {
 }
 
 const LEVEL: usize = 4;
+/// Longer keys are announced by a `?`: no reader looks further for what makes a text a key.
+const KEY_BYTES_MAX: usize = 1_024;
 
 pub(super) fn emit(value: &Emitted) -> String {
     let mut yaml = String::new();
@@ -58,8 +60,7 @@ fn map(yaml: &mut String, entries: &[(String, Emitted)], column: usize, is_begun
         if index > 0 || !is_begun {
             pad(yaml, column);
         }
-        scalar(yaml, key, None);
-        yaml.push(':');
+        write_key(yaml, key, column);
         let next = (column / LEVEL + 1) * LEVEL;
         match value {
             Emitted::List(items) if !items.is_empty() => {
@@ -77,6 +78,17 @@ fn map(yaml: &mut String, entries: &[(String, Emitted)], column: usize, is_begun
             }
         }
     }
+}
+
+fn write_key(yaml: &mut String, key: &str, column: usize) {
+    let start = yaml.len();
+    scalar(yaml, key, None);
+    if yaml.len() - start > KEY_BYTES_MAX {
+        yaml.insert_str(start, "? ");
+        yaml.push('\n');
+        pad(yaml, column);
+    }
+    yaml.push(':');
 }
 
 fn inline(yaml: &mut String, value: &Emitted, column: usize) {
