@@ -10,6 +10,9 @@ use super::super::yaml::Reader;
 use super::value::{missing, unknown_key, words};
 use crate::address::{SHOWN_CHARS_MAX, WebAddress, shown};
 
+/// Longer names are refused by most servers, and a YAML key could not be much longer.
+const HEADER_NAME_BYTES_MAX: usize = 256;
+
 /// `{url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}`.
 pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<HttpGrant> {
     let place = node.at.clone();
@@ -46,6 +49,8 @@ fn headers(reader: &mut Reader, node: Node) -> Vec<(String, HeaderSource)> {
         let written = shown(&name, SHOWN_CHARS_MAX);
         if name.parse::<HeaderName>().is_err() {
             reader.problem(&at, format!("`{written}` is not the name of a header"));
+        } else if name.len() > HEADER_NAME_BYTES_MAX {
+            reader.problem(&at, format!("`{written}` has more than {HEADER_NAME_BYTES_MAX} bytes"));
         } else if is_of_the_connection(&name) {
             reader.problem(&at, format!("`{written}` belongs to the connection, which is the host's"));
         } else if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {

@@ -34,3 +34,13 @@ fn grants_are_printed_in_one_form_with_the_places_of_secrets() {
     let again = policy(&printed);
     assert_eq!(again.entry("kubernetes:label"), policy(ENTRY).entry("kubernetes:label"));
 }
+
+#[test]
+fn every_character_of_a_text_is_printed_so_that_it_reads_back() {
+    let text = r#"{X-Team: "a\u0080\u009f\ufeff\ufffe\u2028 \"b\" \\"}"#;
+    let entry = format!(
+        "actionners:\n  kubernetes:label:\n    http:\n      - {{url: 'https://a.example/', methods: [GET], headers: {text}}}\n"
+    );
+    let again = policy(&policy(&entry).to_yaml());
+    assert_eq!(again.entry("kubernetes:label"), policy(&entry).entry("kubernetes:label"));
+}
