@@ -57,8 +57,13 @@ fn check_rule(description: &Description, parameters: &Value) {
     let Ok((rules, _)) = document.check(&catalogue) else { return };
     let taken = &rules[0].actions[0].parameters;
     let _ = description.needs(taken);
+    // A name may be written in another letter case.
+    let keys = taken.as_object().into_iter().flatten().map(|(key, _)| key);
     for (name, value) in parameters.as_object().into_iter().flatten() {
         let is_simple = value.is_boolean() || value.is_string();
-        assert!(!is_simple || taken.get(name).is_some(), "{name} of {parameters} in {taken}");
+        assert!(
+            !is_simple || keys.clone().any(|key| key.eq_ignore_ascii_case(name)),
+            "{name} of {parameters} in {taken}"
+        );
     }
 }
