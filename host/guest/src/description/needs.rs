@@ -68,8 +68,6 @@ fn patterns(schema: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::needless_pass_by_value, reason = "the rows of a table read more easily without references")]
-
     use serde_json::json;
 
     use super::*;
