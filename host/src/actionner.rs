@@ -22,7 +22,6 @@ pub(crate) mod tests;
 
 use std::sync::Arc;
 
-use guest::Description;
 use policy::{Entry, Grants, Import, ObjectTarget, Policy};
 use tokio::sync::Semaphore;
 
@@ -33,6 +32,7 @@ pub use component::digest;
 pub(crate) use component::{BYTES_MAX, Inspection, Origin};
 pub use engine::Engine;
 pub(crate) use error::LoadError;
+pub(crate) use guest::{Description, OutputUse, SCHEMA};
 use state::State;
 
 pub(crate) use instance::{CallError, CallOutput, Failure, FailureKind, Report};

@@ -9,13 +9,12 @@ use std::sync::Arc;
 
 use actionners::{BUNDLE, Bundled};
 use expect_test::expect_file;
-use guest::Description;
 use policy::{Facts, Grants, Limits};
 use serde_json::Value;
 use wasmtime::component::Component;
 
 use super::component::{check, link};
-use super::{Actionner, Engine, Inspection, Invocation, LoadError, Origin, instance};
+use super::{Actionner, Description, Engine, Inspection, Invocation, LoadError, Origin, instance};
 use crate::capability::Call;
 use crate::clients::Clients;
 use crate::telemetry::Reporting;

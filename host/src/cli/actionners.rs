@@ -10,10 +10,9 @@ use super::catalogue;
 use super::context::Context;
 use super::files::Files;
 use super::print::print;
-use crate::actionner::{Inspection, Origin};
+use crate::actionner::{Description, Inspection, Origin, OutputUse, SCHEMA};
 use crate::generation::{Problem, component_file};
 use crate::telemetry::logs::Level;
-use guest::{Description, OutputUse, SCHEMA};
 use policy::{Entry, Import, Policy, rbac};
 use rules::Parameter;
 

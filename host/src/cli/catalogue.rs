@@ -6,8 +6,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::actionner::Inspection;
-use guest::{Description, OutputUse};
+use crate::actionner::{Description, Inspection, OutputUse};
 use policy::{Entry, Import, Policy};
 use rules::Parameter;
 

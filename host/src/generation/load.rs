@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use guest::OutputUse;
 use policy::{Entry, Facts, Grants, OperatorPolicy, Policy, PolicyError};
 use rules::{Action, ActionnerName, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 
@@ -14,7 +13,7 @@ use super::inline::inline;
 use super::loaded::{Generation, Loaded};
 use super::needs::clients;
 use super::problem::Problem;
-use crate::actionner::{self, Actionner, Cache, Engine, Inspection, LoadError, Origin};
+use crate::actionner::{self, Actionner, Cache, Engine, Inspection, LoadError, Origin, OutputUse};
 use crate::capability::Call;
 use crate::clients::{Clients, Clouds, Cluster};
 use crate::config::Config;
