@@ -14,6 +14,7 @@ mod call;
 
 mod bindings;
 
+mod condition;
 mod kubernetes;
 mod preconditions;
 

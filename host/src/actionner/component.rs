@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use guest::Description;
 use policy::{Grants, Import, Interface, is_wasi};
 use ring::digest::{SHA256, digest as hash};
 use wasmtime::component::{Component, Linker};
@@ -37,7 +36,7 @@ pub enum Origin {
 /// A component that is known, before the policy is asked. It need not be compiled for that.
 pub struct Inspection {
     /// What it says of itself.
-    pub description: Description,
+    pub description: guest::Description,
     /// What is odd about that.
     pub warnings: Vec<String>,
     /// What it imports from the contract.
@@ -106,7 +105,7 @@ impl Inspection {
                 text
             }
         };
-        let (description, warnings) = Description::parse(&text)?;
+        let (description, warnings) = guest::Description::parse(&text)?;
         if let Some(cache) = cache.filter(|_| is_new) {
             // As for compiled components, the next start has to ask again.
             let _ = cache.put_description(&digest, &text);

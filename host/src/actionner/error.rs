@@ -1,6 +1,5 @@
 //! Why a component can't be used.
 
-use guest::DescriptionError;
 use policy::MissingGrant;
 use rules::ActionnerName;
 
@@ -61,7 +60,7 @@ pub enum LoadError {
     },
     /// What it says of itself is wrong.
     #[error("the component describes itself wrongly: {0}")]
-    Description(#[from] DescriptionError),
+    Description(#[from] guest::DescriptionError),
     /// There is another one of that name.
     #[error("there is another actionner '{name}' already; each name can be taken once")]
     NameTaken {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::TryFutureExt;
 use futures_util::future::join_all;
-use guest::Expectation;
 use http_body_util::BodyExt;
 use kube::core::discovery::v2::APIGroupDiscoveryList;
 use policy::{Address, KubernetesRequest, Verb};
@@ -16,10 +15,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use wasmtime::component::Resource;
 
 use super::bindings::falco_talon::actionner::kubernetes_read::{
-    Condition, Departure, Expectation as Expected, Host, ListOptions, LogOptions, ResourceType, Since,
+    Condition, Departure, Host, ListOptions, LogOptions, ResourceType, Since,
 };
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::call::{Call, Closed};
+use super::condition;
 use super::kubernetes::{collection_address, object_address, query};
 use super::spool::Handle;
 use crate::clients::{Answer, ApiRequest, Effect, Kubernetes, Refusal, RequestError, convert_client_error};
@@ -99,8 +99,7 @@ impl Host for Call {
     async fn wait(&mut self, object: Object, any_of: Vec<Condition>, timeout_ms: u32) -> Result<String, Closed> {
         const CAPABILITY: &str = "kubernetes-read.wait";
         let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let any_of = any_of.into_iter().map(|Condition { path, expected }| (path, expected.into())).collect();
-        let conditions = guest::Condition::parse_all(any_of).map_err(|error| self.invalid(CAPABILITY, error))?;
+        let conditions = condition::parse(any_of).map_err(|error| self.invalid(CAPABILITY, error))?;
         let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let waited = self.wait_for(&ApiRequest::get(address.path()), &conditions, timeout_ms).await;
         let answer = self.close_about(entry, &address, waited)?;
@@ -172,7 +171,7 @@ impl Call {
     async fn wait_for(
         &self,
         request: &ApiRequest,
-        conditions: &[guest::Condition],
+        conditions: &[condition::Condition],
         timeout_ms: u32,
     ) -> Result<Answer, Refusal> {
         let end = self.wait_until(timeout_ms);
@@ -180,21 +179,10 @@ impl Call {
         let mut pause = LOOK_AGAIN_MIN;
         loop {
             let answer = kubernetes.send(request, self.deadline, self.grants.limits.response_bytes_max).await?;
-            if conditions.iter().any(|condition| condition.is_met(&answer.object)) {
+            if condition::any_is_met(conditions, &answer.object) {
                 return Ok(answer);
             }
             look_again(&mut pause, end).await?;
-        }
-    }
-}
-
-impl From<Expected> for Expectation {
-    fn from(expected: Expected) -> Self {
-        match expected {
-            Expected::Exists => Expectation::Exists,
-            Expected::Absent => Expectation::Absent,
-            Expected::Equals(text) => Expectation::Equals(text),
-            Expected::Differs(text) => Expectation::Differs(text),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use policy::{
-    Address, Decision, Entry, Facts, Grants, KubernetesRequest, Policy, PolicyError, Request, TouchedField, Verb,
-    decide, touched_fields,
+    Address, Decision, Entry, Facts, Grants, HeaderSource, KubernetesRequest, Policy, PolicyError, Request,
+    TouchedField, Verb, decide, touched_fields,
 };
 use rules::Event;
 use serde_json::json;
@@ -30,6 +30,9 @@ pub fn policy(data: &[u8]) {
             return;
         }
     };
+    if has_texts(&policy) {
+        return;
+    }
     let printed = policy.to_yaml();
     let again = parse(&printed).unwrap_or_else(|errors| panic!("{printed}\n{errors:#?}"));
     assert_eq!(again.to_yaml(), printed);
@@ -50,6 +53,16 @@ fn parse(text: &str) -> Result<Policy, Vec<PolicyError>> {
     static BEFORE: LazyLock<Policy> =
         LazyLock::new(|| Policy::bundled(BUNDLED).expect("what is bundled is right").protecting("host"));
     BEFORE.clone().with(Policy::parse("policy.yaml", text)?)
+}
+
+/// Whether the text of a header is in it, which may be a secret and need not be printed.
+fn has_texts(policy: &Policy) -> bool {
+    let is_text = |(_, source): &(String, HeaderSource)| matches!(source, HeaderSource::Text(_));
+    let has_texts = |name| match policy.entry(name) {
+        Entry::Granted(grants) => grants.granted.http.iter().flat_map(|grant| &grant.headers).any(is_text),
+        Entry::Forbidden | Entry::Missing => false,
+    };
+    policy.actionners().any(has_texts)
 }
 
 /// Where the host runs, no label of a pod is changed, whoever is granted what.

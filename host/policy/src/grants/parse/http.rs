@@ -49,8 +49,6 @@ fn headers(reader: &mut Reader, node: Node) -> Vec<(String, HeaderSource)> {
         let written = shown(&name, SHOWN_CHARS_MAX);
         if name.parse::<HeaderName>().is_err() {
             reader.problem(&at, format!("`{written}` is not the name of a header"));
-        } else if name.len() > HEADER_NAME_BYTES_MAX {
-            reader.problem(&at, format!("`{written}` has more than {HEADER_NAME_BYTES_MAX} bytes"));
         } else if is_of_the_connection(&name) {
             reader.problem(&at, format!("`{written}` belongs to the connection, which is the host's"));
         } else if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
@@ -67,6 +65,10 @@ fn headers(reader: &mut Reader, node: Node) -> Vec<(String, HeaderSource)> {
 fn header(reader: &mut Reader, name: &str, node: Node) -> Option<HeaderSource> {
     let what = format!("`{}`", shown(name, SHOWN_CHARS_MAX));
     let place = node.at.clone();
+    if name.len() > HEADER_NAME_BYTES_MAX {
+        reader.problem(&place, format!("{what} has a name of more than {HEADER_NAME_BYTES_MAX} bytes"));
+        return None;
+    }
     if let Content::Scalar(scalar) = &node.content
         && scalar.kind == Kind::Text
     {

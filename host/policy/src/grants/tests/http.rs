@@ -62,7 +62,7 @@ fn headers_come_from_one_place() {
     check(
         &format!("{{? {} : a}}", "x".repeat(300)),
         &expect![[
-            r#"policy.yaml:4:65: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` has more than 256 bytes"#
+            r#"policy.yaml:4:368: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` has a name of more than 256 bytes"#
         ]],
     );
     check("{X-A: a, x-a: b}", &expect!["policy.yaml:4:71: `x-a` is written twice"]);
