@@ -16,7 +16,7 @@ const ENTRY: &str = "actionners:
 
 #[test]
 fn every_character_of_a_text_is_printed_so_that_it_reads_back() {
-    let header = r#"{X-Key: {env: "a\u0080\u009f\ufeff\ufffe\u2028 \"b\" \\"}}"#;
+    let header = r#"{X-Key: {file: "/a\u0080\u009f\ufeff\ufffe\u2028 \"b\" \\"}}"#;
     let entry = |grant: &str| format!("actionners:\n  kubernetes:label:\n    http:\n      - {grant}\n");
     let entry = entry(&format!("{{url: 'https://a.example/', methods: [GET], headers: {header}}}"));
     let again = policy(&policy(&entry).to_yaml());
