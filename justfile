@@ -54,6 +54,19 @@ bench: setup
     cargo build --locked --profile bench --package host --package bench
     cargo run --locked --profile bench --package bench
 
+# Needs `cargo install --locked cargo-fuzz`; what is found lies in `tests/fuzz/artifacts`.
+# Let libFuzzer look for input that breaks what must hold, each target for some minutes.
+fuzz minutes="1":
+    #!/bin/sh
+    set -eu
+    for seeds in tests/fuzz/seeds/*; do
+        target=$(basename "$seeds")
+        corpus=tests/fuzz/corpus/$target
+        mkdir -p "$corpus"
+        cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none --features libfuzzer "$target" "$corpus" "$seeds" -- \
+            -max_total_time=$(({{minutes}} * 60)) -timeout=5 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1
+    done
+
 # Build what is shipped, target/dist/falco-talon: slowly, and optimised across crates.
 dist: setup
     cargo build --locked --profile dist --package host --bin falco-talon

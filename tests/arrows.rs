@@ -24,7 +24,9 @@ fn crates_know_only_whom_they_may() {
         let (may_know, may_build): (&[&str], &[&str]) = match package.name.as_str() {
             // Measures the host from outside.
             "bench" => (&["actionners", "host", "policy", "rules"], &[]),
-            "host" => (&["actionners", "notifiers", "outputs", "policy", "rules", "simulation"], &[]),
+            "host" => (&["actionners", "guest", "notifiers", "outputs", "policy", "rules", "simulation"], &[]),
+            "fuzz" => (&["guest", "policy", "rules"], &[]),
+            "guest" => (&["policy", "rules"], &[]),
             "policy" | "simulation" => (&["rules"], &[]),
             "actionners" | "tests" => (&[], &["falco-talon-builder"]),
             "rules" | "outputs" | "notifiers" | "falco-talon-sdk" | "falco-talon-builder" => (&[], &[]),
@@ -76,9 +78,10 @@ fn folders_of_the_host_know_only_whom_they_may() {
 }
 
 /// The crates whose files are looked at: all but those of guests and tests.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "actionners/kit/src",
     "actionners/sdk/src",
+    "host/guest/src",
     "host/policy/src",
     "host/simulation/src",
     "host/src",

@@ -10,7 +10,6 @@ mod cache;
 mod compiler;
 mod component;
 mod contract;
-mod description;
 mod engine;
 mod error;
 mod features;
@@ -38,9 +37,9 @@ pub use compiler::{Compiler, serve_one};
 use component::Needs;
 pub use component::digest;
 pub(crate) use component::{BYTES_MAX, Candidate, Inspection, Origin};
-pub(crate) use description::{Description, OutputUse, SCHEMA};
 pub use engine::Engine;
 pub(crate) use error::LoadError;
+pub(crate) use guest::{Description, OutputUse, SCHEMA};
 use shares::Shares;
 use state::State;
 

@@ -21,6 +21,7 @@ mod judge;
 mod default_faults;
 mod faults;
 mod listed;
+mod when;
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -33,6 +34,7 @@ pub use error::{SchemaError, SchemaErrorKind, TooLarge};
 pub use faults::check_schema;
 pub use listed::{Parameter, parameters};
 use shape::Shape;
+pub use when::When;
 use work::Work;
 
 /// A schema that is ready to judge.

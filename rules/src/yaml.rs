@@ -7,11 +7,14 @@
 //! It is YAML 1.2 with its core schema, and so reads JSON. What it refuses: a key that is there twice, keys that are no
 //! scalars, tags other than `!!str`, `!!map` and `!!seq`, and what is nested too deep or unfolds to too much.
 
+mod quoted;
 mod reader;
 mod scalar;
 
 use std::sync::Arc;
 
+pub(crate) use quoted::is_special;
+pub use quoted::quoted;
 pub use reader::{document, documents};
 pub use scalar::{Kind, Scalar};
 

@@ -16,7 +16,6 @@ use wasmtime::component::{Component, Linker};
 use super::cache::Cache;
 use super::compiler::CompileError;
 use super::contract::Misfit;
-use super::description::Description;
 use super::engine::{Engine, MEMORIES_MAX};
 use super::error::LoadError;
 use super::state::State;
@@ -52,7 +51,7 @@ pub struct Candidate {
 /// A component that has said what it is, before the policy is asked. It need not be compiled for that.
 pub struct Inspection {
     /// What it says of itself.
-    pub description: Description,
+    pub description: guest::Description,
     /// What is odd about that.
     pub warnings: Vec<String>,
     /// What it imports from the contract.
@@ -146,7 +145,7 @@ impl Inspection {
                 text
             }
         };
-        let (description, warnings) = Description::parse(&text)?;
+        let (description, warnings) = guest::Description::parse(&text)?;
         if let Some(cache) = cache.filter(|_| is_new) {
             // As for compiled components, the next start has to ask again.
             let _ = cache.put_description(&digest, &text);

@@ -7,7 +7,6 @@ use rules::ActionnerName;
 
 use super::compiler::CompileError;
 use super::contract::Misfit;
-use super::description::DescriptionError;
 use super::features::CodeError;
 use super::file::FileError;
 use super::instance::CallError;
@@ -64,7 +63,7 @@ pub enum LoadError {
     },
     /// What it says of itself is wrong.
     #[error("the component describes itself wrongly: {0}")]
-    Description(#[from] DescriptionError),
+    Description(#[from] guest::DescriptionError),
     /// There is another one of that name.
     #[error("there is another actionner '{name}' already; each name can be taken once")]
     NameTaken {

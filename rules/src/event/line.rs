@@ -2,18 +2,33 @@
 
 pub(super) const QUOTED_CHARS_MAX: usize = 60;
 
-/// A text without line breaks and other controls, cut to a length.
+/// A text without characters that end the line, move the cursor, hide or reorder what follows, cut to a length.
 pub(super) fn one_line(text: &str, chars_max: usize) -> String {
-    let mut line = String::new();
-    for char in text.chars().take(chars_max) {
-        if char.is_control() {
-            line.extend(char.escape_debug());
-        } else {
-            line.push(char);
+    let (mut line, mut chars) = (String::new(), 0);
+    for char in text.chars() {
+        let shown = match char {
+            '"' | '\'' | '\\' => char.to_string(),
+            other => other.escape_debug().to_string(),
+        };
+        chars += shown.chars().count();
+        if chars > chars_max {
+            line.push('…');
+            break;
         }
-    }
-    if text.chars().nth(chars_max).is_some() {
-        line.push('…');
+        line.push_str(&shown);
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_makes_a_line_longer_or_another_one() {
+        assert_eq!(one_line("a \"b\" \\ 'c'", 20), "a \"b\" \\ 'c'");
+        assert_eq!(one_line("abc", 2), "ab…");
+        assert_eq!(one_line("a\u{202e}b\n", 20), "a\\u{202e}b\\n");
+        assert_eq!(one_line(&"\u{7f}".repeat(9), 20), "\\u{7f}\\u{7f}\\u{7f}…");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::yaml::Kind;
+use crate::yaml::{Kind, is_special, quoted};
 
 /// What is to be written.
 pub(super) enum Emitted {
@@ -16,6 +16,8 @@ pub(super) enum Emitted {
 }
 
 const LEVEL: usize = 4;
+/// Longer keys are announced by a `?`: no reader looks further for what makes a text a key.
+const KEY_BYTES_MAX: usize = 1_024;
 
 pub(super) fn emit(value: &Emitted) -> String {
     let mut yaml = String::new();
@@ -58,8 +60,7 @@ fn map(yaml: &mut String, entries: &[(String, Emitted)], column: usize, is_begun
         if index > 0 || !is_begun {
             pad(yaml, column);
         }
-        scalar(yaml, key, None);
-        yaml.push(':');
+        write_key(yaml, key, column);
         let next = (column / LEVEL + 1) * LEVEL;
         match value {
             Emitted::List(items) if !items.is_empty() => {
@@ -77,6 +78,17 @@ fn map(yaml: &mut String, entries: &[(String, Emitted)], column: usize, is_begun
             }
         }
     }
+}
+
+fn write_key(yaml: &mut String, key: &str, column: usize) {
+    let start = yaml.len();
+    scalar(yaml, key, None);
+    if yaml.len() - start > KEY_BYTES_MAX {
+        yaml.insert_str(start, "? ");
+        yaml.push('\n');
+        pad(yaml, column);
+    }
+    yaml.push(':');
 }
 
 fn inline(yaml: &mut String, value: &Emitted, column: usize) {
@@ -101,7 +113,7 @@ fn scalar(yaml: &mut String, text: &str, block: Option<usize>) {
                 }
             }
         }
-        _ if is_other_type(text) || text.chars().any(is_special) => double_quoted(yaml, text),
+        _ if is_other_type(text) || text.chars().any(is_special) => yaml.push_str(&quoted(text)),
         _ if is_plain(text) => yaml.push_str(text),
         _ => {
             let _ = write!(yaml, "'{}'", text.replace('\'', "''"));
@@ -119,11 +131,6 @@ fn is_other_type(text: &str) -> bool {
         || begins_like_number && goes_on_like_number
 }
 
-/// Characters that only double quotes can carry.
-fn is_special(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-}
-
 fn is_plain(text: &str) -> bool {
     let starts_well = text.starts_with(|char: char| char.is_alphanumeric() || "/$_(.\\^+;<".contains(char));
     let document_mark = text.starts_with("---") || text.starts_with("...");
@@ -139,25 +146,6 @@ fn is_block(text: &str) -> bool {
         && !body.starts_with(char::is_whitespace)
         && body.lines().last().is_some_and(|line| !line.trim().is_empty())
         && !body.chars().any(|char| is_special(char) && char != '\n' && char != '\t')
-}
-
-fn double_quoted(yaml: &mut String, text: &str) {
-    yaml.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => yaml.push_str("\\\""),
-            '\\' => yaml.push_str("\\\\"),
-            '\n' => yaml.push_str("\\n"),
-            '\t' => yaml.push_str("\\t"),
-            '\r' => yaml.push_str("\\r"),
-            _ if is_special(char) => {
-                // Writing into a string can't fail.
-                let _ = write!(yaml, "\\U{:08X}", u32::from(char));
-            }
-            _ => yaml.push(char),
-        }
-    }
-    yaml.push('"');
 }
 
 fn pad(yaml: &mut String, columns: usize) {

@@ -42,6 +42,20 @@ proptest! {
     }
 }
 
+#[test]
+fn a_key_of_any_length_reads_back() {
+    for key in ["k".repeat(1_100), "\t".repeat(600), "é".repeat(1_024)] {
+        let key = serde_json::Value::from(key).to_string();
+        let action = format!("action: A\n    actionner: 'acme:a'\n    parameters:\n      ? {key}\n      : [{{a: b}}]");
+        let yaml = format!("- rule: A\n  match: {{source: a}}\n  actions:\n  - {action}\n");
+        let document = Document::parse(&sources(&[&yaml])).unwrap_or_else(|findings| panic!("{}", lines(&findings)));
+        let printed = document.to_yaml();
+        let again = Document::parse(&sources(&[&printed])).unwrap_or_else(|findings| panic!("{}", lines(&findings)));
+        assert_eq!(again.to_yaml(), printed);
+        assert_eq!(without_positions(&again), without_positions(&document));
+    }
+}
+
 /// The debug form of a document with all places taken out.
 fn without_positions(document: &Document) -> String {
     let text = format!("{document:?}");

@@ -1,5 +1,7 @@
 //! How values of the policy are written in YAML, so that they are read back as they were.
 
+use rules::yaml::quoted;
+
 /// `[a, "b: c"]`.
 pub(crate) fn flow_list(items: &[impl ToString]) -> String {
     let items: Vec<String> = items.iter().map(|item| scalar(&item.to_string())).collect();
@@ -15,7 +17,7 @@ pub(crate) fn scalar(text: &str) -> String {
         && !text.ends_with(':')
         && text.chars().all(plain)
         && !reserved;
-    if safe { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    if safe { text.to_owned() } else { quoted(text) }
 }
 
 #[cfg(test)]
@@ -27,6 +29,7 @@ mod tests {
         for text in ["true", "NO", "12", "1e3", "a: b", "a[b]", "", "*x", "-a", "a #b", "ключ"] {
             assert!(scalar(text).starts_with('"'), "{text}");
         }
+        assert_eq!(scalar("a\u{80}b\u{fffe}"), r#""a\U00000080b\U0000FFFE""#);
         for text in ["web-0", "apps/deployments", "a.b", "falco-talon-*", "kubernetes:label"] {
             assert_eq!(scalar(text), text);
         }

@@ -12,6 +12,9 @@ use super::value::{missing, unknown_key, words};
 use crate::address::{SHOWN_CHARS_MAX, WebAddress, shown};
 use crate::secret::Secret;
 
+/// Longer names are refused by most servers, and a YAML key could not be much longer.
+const HEADER_NAME_BYTES_MAX: usize = 256;
+
 /// `{url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}`.
 pub(super) fn grant(reader: &mut Reader, node: Node) -> Option<HttpGrant> {
     let place = node.at.clone();
@@ -73,6 +76,10 @@ fn headers(reader: &mut Reader, node: Node) -> Vec<(String, HeaderSource)> {
 fn header(reader: &mut Reader, name: &str, node: Node) -> Option<HeaderSource> {
     let what = format!("`{}`", shown(name, SHOWN_CHARS_MAX));
     let place = node.at.clone();
+    if name.len() > HEADER_NAME_BYTES_MAX {
+        reader.problem(&place, format!("{what} has a name of more than {HEADER_NAME_BYTES_MAX} bytes"));
+        return None;
+    }
     if let Content::Scalar(scalar) = &node.content
         && scalar.kind == Kind::Text
     {

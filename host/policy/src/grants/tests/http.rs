@@ -59,6 +59,12 @@ fn headers_come_from_one_place() {
         policy.yaml:4:72: `transfer-encoding` belongs to the connection, which is the host's
         policy.yaml:4:94: this is not the name of a header"#]],
     );
+    check(
+        &format!("{{? {} : a}}", "x".repeat(300)),
+        &expect![[
+            r#"policy.yaml:4:368: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` has a name of more than 256 bytes"#
+        ]],
+    );
     check("{X-A: a, x-a: b}", &expect!["policy.yaml:4:71: `x-a` is written twice"]);
     check(
         "{X-A: {env: A, file: /b}, X-B: {}, X-C: {file: b}, X-D: {environment: A}, X-E: 1}",

@@ -15,6 +15,15 @@ const ENTRY: &str = "actionners:
 ";
 
 #[test]
+fn every_character_of_a_text_is_printed_so_that_it_reads_back() {
+    let header = r#"{X-Key: {file: "/a\u0080\u009f\ufeff\ufffe\u2028 \"b\" \\"}}"#;
+    let entry = |grant: &str| format!("actionners:\n  kubernetes:label:\n    http:\n      - {grant}\n");
+    let entry = entry(&format!("{{url: 'https://a.example/', methods: [GET], headers: {header}}}"));
+    let again = policy(&policy(&entry).to_yaml());
+    assert_eq!(again.entry("kubernetes:label"), policy(&entry).entry("kubernetes:label"));
+}
+
+#[test]
 fn grants_are_printed_in_one_form_with_the_places_of_secrets() {
     let printed = policy(ENTRY).to_yaml();
     let begin = printed.find("actionners:").unwrap();

@@ -2,20 +2,27 @@
 //!
 //! The text is a guest's, so nothing in it makes the host do anything. Does not know how the text was come by.
 
-use std::sync::{Arc, LazyLock};
+mod needs;
 
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use std::sync::LazyLock;
+
+use jsonschema::{ValidationError, Validator};
 use policy::Granted;
 use rules::nearest::hint;
 use rules::{ActionnerName, ActionnerNameError};
 use serde::Deserialize;
 use serde_json::Value;
 
+use needs::{Need, WrittenNeed};
+
 /// `wit/description.schema.json`.
-pub(crate) const SCHEMA: &str = include_str!("../../../wit/description.schema.json");
+pub const SCHEMA: &str = include_str!("../../../wit/description.schema.json");
 
 /// A description that is longer says nothing that anybody reads.
 const BYTES_MAX: usize = 1 << 20;
+/// What is wrong and what is not known, of each as much as anybody reads.
+const FINDINGS_MAX: usize = 16;
+const FINDING_CHARS_MAX: usize = 400;
 
 /// What an actionner says of itself, checked.
 #[derive(Debug, Clone)]
@@ -46,14 +53,6 @@ pub struct Description {
     pub repeatable: bool,
     /// Which parameters need which grants; none: it does not say, and may need all.
     needs: Option<Vec<Need>>,
-}
-
-/// What some parameters need.
-#[derive(Debug, Clone)]
-struct Need {
-    /// Accepts the parameters that need it.
-    when: Arc<Validator>,
-    grants: Granted,
 }
 
 /// Whether an actionner yields artifacts.
@@ -93,17 +92,6 @@ struct Written {
     needs: Option<Vec<WrittenNeed>>,
 }
 
-#[derive(Deserialize)]
-struct WrittenNeed {
-    #[serde(default = "any")]
-    when: Value,
-    grants: Value,
-}
-
-fn any() -> Value {
-    true.into()
-}
-
 fn yes() -> bool {
     true
 }
@@ -133,7 +121,7 @@ impl Description {
             return Err(DescriptionError::TooLong(text.len()));
         }
         let value: Value = serde_json::from_str(text)?;
-        let wrong: Vec<String> = validator().iter_errors(&value).map(|error| in_words(&error)).collect();
+        let wrong = few(validator().iter_errors(&value).map(|error| in_words(&error)));
         if !wrong.is_empty() {
             return Err(DescriptionError::Keys(wrong));
         }
@@ -157,14 +145,12 @@ impl Description {
             .parse()
             .map_err(|error: ActionnerNameError| DescriptionError::Keys(vec![wrong_name(&name, &error)]))?;
         rules::check_schema(&parameters).map_err(|errors| {
-            DescriptionError::Keys(errors.iter().map(|error| format!("`parameters_schema`: {error}")).collect())
+            DescriptionError::Keys(few(errors.iter().map(|error| format!("`parameters_schema`: {error}"))))
         })?;
-        let needs: Option<Result<Vec<Need>, Vec<String>>> =
-            needs.map(|needs| needs.iter().enumerate().map(need).collect());
         // A later policy has words that this host does not know, and needs narrow no more than what is shown.
-        let needs = needs.transpose().unwrap_or_else(|unknown| {
+        let needs = needs.map(needs::read).transpose().unwrap_or_else(|unknown| {
             let ignored = |reason| format!("{reason}; `needs` is passed over, as if it may need all that is granted");
-            warnings.extend(unknown.into_iter().map(ignored));
+            warnings.extend(few(unknown.into_iter()).into_iter().map(ignored));
             None
         });
         let description = Self {
@@ -187,22 +173,36 @@ impl Description {
 
     /// The grants that an action with these parameters needs, of those that the policy has for it; none where the
     /// component does not say, and may need all.
-    pub(crate) fn needs(&self, parameters: &Value) -> Option<Vec<Granted>> {
-        let needed = |need: &&Need| need.when.is_valid(parameters);
-        Some(self.needs.as_ref()?.iter().filter(needed).map(|need| need.grants.clone()).collect())
+    pub fn needs(&self, parameters: &Value) -> Option<Vec<Granted>> {
+        let needed = self.needs.as_ref()?.iter().filter_map(|need| need.of(parameters));
+        Some(needed.cloned().collect())
     }
 }
 
-fn need((index, WrittenNeed { when, grants }): (usize, &WrittenNeed)) -> Result<Need, Vec<String>> {
-    let when = jsonschema::options()
-        // Of a stranger, as the schema of the parameters.
-        .with_pattern_options(PatternOptions::regex())
-        .build(when)
-        .map_err(|error| vec![format!("`needs.{index}.when` is not a JSON Schema: {error}")])?;
-    let in_place = |reason: String| format!("`needs.{index}.grants`: {reason}");
-    let grants = Granted::from_description(grants);
-    let grants = grants.map_err(|reasons| reasons.into_iter().map(in_place).collect::<Vec<_>>())?;
-    Ok(Need { when: Arc::new(when), grants })
+/// The first of some findings, each made fit to be shown: they quote what a stranger wrote.
+fn few(findings: impl Iterator<Item = String>) -> Vec<String> {
+    let mut findings = findings.fuse();
+    let mut few: Vec<String> = findings.by_ref().take(FINDINGS_MAX).map(|finding| shown(&finding)).collect();
+    match findings.count() {
+        0 => {}
+        more => few.push(format!("and {more} more")),
+    }
+    few
+}
+
+/// A text that is cut, without characters that move the cursor, hide or reorder what follows.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for char in text.chars().take(FINDING_CHARS_MAX) {
+        match char {
+            '"' | '\'' | '\\' => shown.push(char),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    if text.chars().nth(FINDING_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn schema() -> &'static Value {
@@ -244,7 +244,7 @@ fn unknown_keys(description: &Value) -> Vec<String> {
         let hint = hint(key, valid.iter().map(String::as_str));
         format!("the description's key `{key}` is not known to this host, and has no effect{hint}")
     };
-    unknown.map(warn).collect()
+    few(unknown.map(warn))
 }
 
 #[cfg(test)]
@@ -306,35 +306,26 @@ mod tests {
     }
 
     #[test]
-    fn needs_depend_on_the_parameters() {
-        let grant = |resource: &str| json!({"kubernetes": [{"verbs": ["get"], "resources": [resource]}]});
-        let node = json!({"properties": {"level": {"const": "node"}}, "required": ["level"]});
-        let needs = json!([{"grants": grant("pods")}, {"when": node, "grants": grant("nodes")}]);
-        let (description, _) = Description::parse(&with("needs", needs).to_string()).unwrap();
-        let count = |parameters: Value| description.needs(&parameters).map(|needs| needs.len());
-        assert_eq!(count(json!({})), Some(1));
-        assert_eq!(count(json!({"level": "node"})), Some(2));
-        let (description, _) = Description::parse(&least().to_string()).unwrap();
-        assert!(description.needs(&json!({})).is_none());
-    }
-
-    #[test]
-    fn needs_that_are_not_understood_narrow_nothing() {
-        fn check(needs: Value, begins: &str) {
-            let (description, warnings) = Description::parse(&with("needs", needs).to_string()).unwrap();
-            assert!(description.needs(&json!({})).is_none());
-            assert!(warnings.len() == 1 && warnings[0].starts_with(begins), "{warnings:?}");
-        }
-        check(json!([{"grants": {"kubernets": []}}]), "`needs.0.grants`: ");
-        check(json!([{"when": {"type": 7}, "grants": {}}]), "`needs.0.when` is not a JSON Schema: ");
-    }
-
-    #[test]
     fn what_is_not_a_description_is_refused() {
         let error = Description::parse("{").unwrap_err().to_string();
         assert_eq!(error, "it is not JSON: EOF while parsing an object at line 1 column 1");
         let long = with("summary", json!("x".repeat(BYTES_MAX))).to_string();
         assert!(matches!(Description::parse(&long), Err(DescriptionError::TooLong(_))));
+    }
+
+    #[test]
+    fn what_is_said_of_a_wrong_one_is_short() {
+        let error = Description::parse(&with("reads", json!(vec![1; 10_000])).to_string()).unwrap_err().to_string();
+        assert!(error.ends_with("; and 9984 more") && error.len() < 1_000, "{error}");
+        let error = Description::parse(&with("output", json!("x".repeat(10_000))).to_string()).unwrap_err().to_string();
+        assert!(error.ends_with("x…") && error.len() < 1_000, "{error}");
+        let keys: serde_json::Map<_, _> = (0..10_000).map(|key| (key.to_string(), json!(1))).collect();
+        let mut description = least();
+        description.as_object_mut().unwrap().extend(keys);
+        let (_, warnings) = Description::parse(&description.to_string()).unwrap();
+        assert_eq!((warnings.len(), warnings[16].as_str()), (17, "and 9984 more"));
+        let (_, warnings) = Description::parse(&with("a\u{1b}[31m\u{202e}", json!(1)).to_string()).unwrap();
+        assert!(warnings[0].contains("`a\\u{1b}[31m\\u{202e}`"), "{warnings:?}");
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! Holds [`fuzz::description`] against whatever libFuzzer comes upon.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::description(data));
