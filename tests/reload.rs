@@ -254,3 +254,23 @@ async fn what_is_not_named_does_not_count() {
     assert_eq!(files, [reloading.folder.path().join("rules.yaml").display().to_string()]);
     reloading.check_in_force("second").await;
 }
+
+/// The rules that name it are refused, and nothing but the file itself makes them right.
+#[tokio::test]
+async fn a_script_that_rules_name_comes_later() {
+    let reloading = Reloading::start(write_rules).await;
+    let folder = reloading.folder.path();
+    let script = folder.join("script.sh");
+    let action =
+        format!("{{action: Run it, actionner: 'kubernetes:script', parameters: {{file: '{}'}}}}", script.display());
+    let named = format!("- rule: Named\n  match: {{rules: [named]}}\n  actions: [{action}]\n");
+    fs::write(folder.join("rules.yaml"), rules(1, "second") + &named).unwrap();
+    reloading.host.log.line("rules", |line| text(line, "error") == "invalid rules").await;
+    fs::write(&script, "id").unwrap();
+    reloading.loaded(2).await;
+    let lines = reloading.host.log.lines();
+    let detected: Vec<_> = lines.iter().filter(|line| text(line, "result") == "changes detected").collect();
+    assert_eq!(detected.len(), 2, "{detected:?}");
+    assert_eq!(text(detected[1], "files"), script.display().to_string());
+    reloading.check_in_force("second").await;
+}

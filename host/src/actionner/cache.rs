@@ -21,6 +21,7 @@ const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
 
 /// A directory of compiled components.
+#[derive(Clone)]
 pub struct Cache {
     directory: PathBuf,
     key: hmac::Key,

@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, nice, set_parent_process_death_signal, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -148,7 +148,8 @@ pub fn serve_one() -> io::Result<()> {
     limit(Resource::Cpu, CPU_MAX.as_secs())?;
     limit(Resource::Data, MEMORY_BYTES_MAX)?;
     limit(Resource::Core, 0)?;
-    // Both are favours to others.
+    // All of these are favours to others.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let _ = nice(10);
     let _ = std::fs::write(OOM_SCORE.0, OOM_SCORE.1);
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);

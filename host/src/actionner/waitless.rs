@@ -46,10 +46,15 @@ impl<F: Future> Future for Waitless<'_, F> {
         if woken.is_woken.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
+        if self.left.is_zero() {
+            return Poll::Ready(None);
+        }
         let mut too_long = Box::pin(sleep(self.left));
-        let end = too_long.as_mut().poll(context);
+        if too_long.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
         self.waits = Some((Instant::now(), too_long));
-        end.map(|()| None)
+        Poll::Pending
     }
 }
 

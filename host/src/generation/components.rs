@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use policy::{Entry, Facts, Grants, Policy};
 use rules::ActionnerName;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::component_file;
 use super::load::Loader;
@@ -112,9 +112,15 @@ impl Loader {
         }
         let (facts, clients) = (Facts::default(), Clients::default());
         let call = Call::new(Arc::new(grants), facts, true, String::new(), clients, self.reporting.clone());
-        let inspected = Inspection::new(&self.engine, self.cache.as_ref(), candidate, described, call).await;
+        let (engine, cache) = (self.engine.clone(), self.cache.clone());
+        // A task of its own, so that one which computes takes no time of others; it ends where nobody waits any more.
+        let mut inspecting = JoinSet::new();
+        inspecting.spawn(async move { Inspection::new(&engine, cache.as_ref(), candidate, described, call).await });
+        let Some(inspected) = inspecting.join_next().await else {
+            return Err(Problem::Host("a task is missing".to_owned()));
+        };
         let refuse = |error| Problem::Component { origin, error };
-        match inspected {
+        match inspected.map_err(|error| Problem::Host(error.to_string()))? {
             Ok(Inspection { description, .. }) if !(names.is_empty() || names.contains(&description.name)) => {
                 Err(refuse(LoadError::OtherName { entry: names[0].clone(), name: description.name }))
             }
@@ -176,8 +182,8 @@ fn files(folder: PathBuf, pinned: &Pinned) -> (Vec<Component>, Vec<Problem>) {
             },
         }
     }
-    let idle = pinned.iter().filter(|(digest, _)| !found.contains(*digest)).flat_map(|(_, names)| names.clone());
-    let idle: Vec<ActionnerName> = idle.collect();
+    let idle = pinned.iter().filter(|(digest, _)| !found.contains(*digest)).flat_map(|(_, names)| names);
+    let idle: Vec<ActionnerName> = idle.filter(|name| !is_bundled(name)).cloned().collect();
     problems.extend(strange.into_iter().map(|(file, digest)| {
         let error = LoadError::NotPinned { digest, file: file.clone(), idle: idle.clone() };
         Problem::Component { origin: Origin::File(file), error }
@@ -188,9 +194,12 @@ fn files(folder: PathBuf, pinned: &Pinned) -> (Vec<Component>, Vec<Problem>) {
 /// Refuse files whose name is that of a bundled actionner, and of several with one name all but the first.
 fn one_a_name(taken: &mut BTreeSet<ActionnerName>, inspection: Inspection) -> Result<Inspection, Problem> {
     let (name, origin) = (inspection.description.name.clone(), inspection.origin.clone());
-    let is_bundled = actionners::BUNDLE.iter().any(|bundled| bundled.name == name.as_str());
-    if origin == Origin::Bundled || (!is_bundled && taken.insert(name.clone())) {
+    if origin == Origin::Bundled || (!is_bundled(&name) && taken.insert(name.clone())) {
         return Ok(inspection);
     }
     Err(Problem::Component { origin, error: LoadError::NameTaken { name } })
+}
+
+fn is_bundled(name: &ActionnerName) -> bool {
+    actionners::BUNDLE.iter().any(|bundled| bundled.name == name.as_str())
 }

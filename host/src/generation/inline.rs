@@ -44,7 +44,7 @@ pub(super) fn inline(
             let readable = Readable { actionner: &action.actionner, granted: &grants.granted.files };
             match replace(&mut action.parameters, &from, &into, &readable) {
                 Ok(file) => files.extend(file),
-                Err(message) => problems.push(problem(rule, action, message)),
+                Err((path, message)) => problems.push(problem(rule, action, path, message)),
             }
         }
     }
@@ -63,20 +63,21 @@ struct Readable<'a> {
     granted: &'a [PathBuf],
 }
 
-/// The file and its digest, if one is named; the error says what is wrong with it.
+/// The file and its digest, if one is named; the error names it, too, and says what is wrong with it.
 fn replace(
     parameters: &mut Value,
     from: &str,
     into: &str,
     readable: &Readable<'_>,
-) -> Result<Option<(PathBuf, String)>, String> {
+) -> Result<Option<(PathBuf, String)>, (PathBuf, String)> {
     let Some(path) = parameters[from].as_str().filter(|path| !path.is_empty()).map(PathBuf::from) else {
         return Ok(None);
     };
     if parameters.get(into).is_some_and(|written| written.as_str() != Some("")) {
-        return Err(format!("'{into}' and '{from}' parameters can't be set at the same time"));
+        return Err((path, format!("'{into}' and '{from}' parameters can't be set at the same time")));
     }
-    let content = readable.read(&path).map_err(|error| format!("the '{from}' {} {error}", path.display()))?;
+    let refused = |error| (path.clone(), format!("the '{from}' {} {error}", path.display()));
+    let content = readable.read(&path).map_err(refused)?;
     let digest = digest(content.as_bytes());
     if let Some(parameters) = parameters.as_object_mut() {
         parameters.remove(from);
@@ -118,8 +119,8 @@ impl Readable<'_> {
     }
 }
 
-fn problem(rule: &str, action: &Action, message: String) -> Problem {
-    Problem::from(Diagnostic {
+fn problem(rule: &str, action: &Action, path: PathBuf, message: String) -> Problem {
+    let diagnostic = Box::new(Diagnostic {
         severity: Severity::Error,
         message,
         position: Some(action.position.clone()),
@@ -127,7 +128,8 @@ fn problem(rule: &str, action: &Action, message: String) -> Problem {
         action: Some(action.name.clone()),
         actionner: Some(action.actionner.to_string()),
         output_target: None,
-    })
+    });
+    Problem::Script { path, diagnostic }
 }
 
 #[cfg(test)]
@@ -143,7 +145,7 @@ mod tests {
         let replaced = replace(&mut parameters, "file", "script", &readable).map(|_| parameters);
         match (replaced, expected) {
             (Ok(parameters), Ok(expected)) => assert_eq!(parameters, expected),
-            (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
+            (Err((_, message)), Err(part)) => assert!(message.contains(part), "{message}"),
             (replaced, expected) => panic!("{replaced:?} instead of {expected:?}"),
         }
     }

@@ -23,6 +23,14 @@ pub enum Problem {
     /// A rule is wrong.
     #[error("{}", .0.message)]
     Rule(Box<Diagnostic>),
+    /// A file that a rule names can't be had.
+    #[error("{}", .diagnostic.message)]
+    Script {
+        /// Which.
+        path: PathBuf,
+        /// Why, and where the rule names it.
+        diagnostic: Box<Diagnostic>,
+    },
     /// The policy is wrong, or odd.
     #[error("{0}")]
     Policy(PolicyError),
@@ -92,7 +100,7 @@ impl Problem {
             Self::Read { .. } | Self::Host(_) | Self::Notifier(_) | Self::NoEffect(_) => {
                 logger.line(level, "rules").error(self)
             }
-            Self::Rule(diagnostic) => {
+            Self::Rule(diagnostic) | Self::Script { diagnostic, .. } => {
                 position = diagnostic.position.as_ref().map(ToString::to_string).unwrap_or_default();
                 let level = if diagnostic.severity == Severity::Warning { Level::Warn } else { level };
                 logger

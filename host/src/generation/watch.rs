@@ -3,7 +3,7 @@
 //! Events say that it is time to look, and what the files hold says whether anything has changed. Where no event comes,
 //! be it that the system gives no watch or that a file system has none, it is looked all the same, every half minute.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,8 @@ const UNASKED: Duration = Duration::from_secs(30);
 pub(crate) struct Watch {
     /// What the configuration names.
     configured: Vec<PathBuf>,
-    /// What the rules in force name.
-    scripts: BTreeMap<PathBuf, String>,
+    /// What rules name: those in force, and those that were refused for it.
+    scripts: BTreeSet<PathBuf>,
     /// What the files held when they were last read.
     seen: Contents,
     eyes: Eyes,
@@ -66,7 +66,7 @@ impl Watch {
         let (sender, changes) = mpsc::channel(1);
         let mut watch = Self {
             configured,
-            scripts: BTreeMap::new(),
+            scripts: BTreeSet::new(),
             seen: Contents::default(),
             eyes: Eyes { watcher: None, ways: Arc::default(), sender, open },
             changes,
@@ -81,26 +81,32 @@ impl Watch {
     ///
     /// Never returns; to be dropped when the host stops.
     pub(crate) async fn run(mut self, loader: Arc<Loader>, generation: Arc<ArcSwap<Generation>>) {
+        let mut refused = Vec::new();
         loop {
-            self.add_scripts(&generation.load());
+            self.follow(&generation.load(), &refused).await;
             let changed = self.changed(&loader.reporting.logger).await;
-            reload(&loader, &generation, &changed).await;
+            refused = reload(&loader, &generation, &changed).await;
         }
     }
 
-    /// Watch the files that the rules name which are in force now, and no longer those that others did.
-    fn add_scripts(&mut self, generation: &Generation) {
-        for script in self.scripts.keys().filter(|script| !generation.files.contains_key(*script)) {
+    /// Watch the files that the rules name which are in force now, and those for which others were refused.
+    async fn follow(&mut self, generation: &Generation, refused: &[PathBuf]) {
+        let scripts: BTreeSet<PathBuf> = generation.files.keys().chain(refused).cloned().collect();
+        for script in self.scripts.difference(&scripts) {
             self.seen.0.remove(script);
         }
+        // Of those in force it is known what was read.
         for (script, digest) in &generation.files {
             self.seen.0.entry(script.clone()).or_insert_with(|| digest.clone());
         }
-        self.scripts.clone_from(&generation.files);
+        let fresh: Vec<PathBuf> = refused.iter().filter(|file| !self.seen.0.contains_key(*file)).cloned().collect();
+        let fresh = spawn_blocking(move || Contents::of(&fresh)).await.unwrap_or_default();
+        self.seen.0.extend(fresh.0);
+        self.scripts = scripts;
     }
 
     fn names(&self) -> Vec<PathBuf> {
-        self.configured.iter().chain(self.scripts.keys()).cloned().collect()
+        self.configured.iter().chain(&self.scripts).cloned().collect()
     }
 
     /// The files that hold something else than before, waited for.
@@ -202,7 +208,8 @@ fn complaint(what: &str, error: &notify::Error) -> String {
     format!("{what} can't be watched ({reason}), so changes are noticed within {} seconds", UNASKED.as_secs())
 }
 
-async fn reload(loader: &Loader, generation: &ArcSwap<Generation>, changed: &[PathBuf]) {
+/// The files of rules that were not loaded for them.
+async fn reload(loader: &Loader, generation: &ArcSwap<Generation>, changed: &[PathBuf]) -> Vec<PathBuf> {
     let logger = &loader.reporting.logger;
     let files: Vec<String> = changed.iter().map(|file| file.display().to_string()).collect();
     let files = files.join(", ");
@@ -214,11 +221,17 @@ async fn reload(loader: &Loader, generation: &ArcSwap<Generation>, changed: &[Pa
             generation.store(Arc::new(loaded.generation));
             logger.line(Level::Info, "rules").field("result", &result).write();
             loader.reporting.metrics.reloaded(true);
+            Vec::new()
         }
         Err(problems) => {
             report(logger, Level::Error, &problems);
             logger.line(Level::Error, "rules").error(&"invalid rules").write();
             loader.reporting.metrics.reloaded(false);
+            let script = |problem: Problem| match problem {
+                Problem::Script { path, .. } => Some(path),
+                _ => None,
+            };
+            problems.into_iter().filter_map(script).collect()
         }
     }
 }
