@@ -46,7 +46,7 @@ fn a_published_policy_loads_or_its_error_has_the_line_to_write() {
                 count += 1;
                 match read {
                     Ok(policy) => {
-                        policy.warnings().iter().for_each(|warning| warned += &format!("{name}: {warning}\n"))
+                        policy.warnings().iter().for_each(|warning| warned += &format!("{name}: {warning}\n"));
                     }
                     Err(errors) => errors.iter().for_each(|error| refused += &format!("{name}: {error}\n")),
                 }
