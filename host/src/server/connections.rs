@@ -35,6 +35,9 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// The pause after it where a connection was closed for it, which the task of that connection does.
+const CLOSE_PAUSE: Duration = Duration::from_millis(1);
+
 pub(super) struct Server<Edge> {
     pub(super) listener: TcpListener,
     /// What answers the requests of all connections.
@@ -114,10 +117,11 @@ impl Door {
             }
             Err(error) if is_about_the_client(&error) => None,
             Err(error) => {
-                self.logger.line(Level::Error, "http").error(&error).write();
+                if let Some(note) = self.throttle.admit(Instant::now()) {
+                    self.logger.line(Level::Error, "http").error(&error).field("result", &note).write();
+                }
                 // It may be that the process has no more descriptors, and the next client is what watches it.
-                self.places.make_room();
-                sleep(ACCEPT_PAUSE).await;
+                sleep(if self.places.make_room() { CLOSE_PAUSE } else { ACCEPT_PAUSE }).await;
                 None
             }
         }

@@ -110,9 +110,9 @@ impl Places {
         }
     }
 
-    /// Closes the idlest connection, where the system has no more to give.
-    pub(super) fn make_room(&self) {
-        self.state().close_idlest(Instant::now(), self.share_max, |_| true);
+    /// Closes the idlest connection, where the system has no more to give; whether there was one.
+    pub(super) fn make_room(&self) -> bool {
+        self.state().close_idlest(Instant::now(), self.share_max, |_| true)
     }
 
     fn try_enter(
@@ -230,7 +230,7 @@ impl Drop for UnderWay {
 fn peer_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

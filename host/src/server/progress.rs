@@ -38,8 +38,8 @@ pub(super) enum Stage {
     Closed,
 }
 
-/// What is done with a connection that is idle for longer than this has ended well; what began since may be in the
-/// middle of something.
+/// A client whose connection is idle for longer than this has what it wanted; one that has just come, or has just had
+/// an answer, may be about to say something.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How readily a connection is closed for another: the least first.

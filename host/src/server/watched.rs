@@ -2,7 +2,8 @@
 //!
 //! Three waits are bounded apart: for a request to begin, for its head to be complete, and for the
 //! client to take in an answer. The body is timed by the one who reads it. A client that sends a
-//! byte now and then gains nothing: a head has one deadline from its first byte on.
+//! byte now and then gains nothing: a head has one deadline from its first byte on, and the
+//! first of a connection from the moment that it was opened.
 
 use std::io;
 use std::pin::Pin;

@@ -98,7 +98,7 @@ fn of_file(error: &KubeconfigError) -> String {
         KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
             "its documents are of several kinds".to_owned()
         }
-        _ => "it can't be used".to_owned(),
+        KubeconfigError::FindPath => "it can't be used".to_owned(),
     }
 }
 

@@ -34,6 +34,18 @@ fn step(action: &str) -> Step {
     Step { rule: "rule".to_owned(), action: action.to_owned() }
 }
 
+/// A sender can send one event twice, and as of one trace.
+#[tokio::test]
+async fn each_event_has_a_uid_of_its_own() {
+    let (memory, trace_id) = (Memory::new(10), TraceId::random());
+    for _ in 0..2 {
+        memory.accept(event("same"), trace_id).unwrap();
+    }
+    let (one, other) = (memory.next().await.unwrap(), memory.next().await.unwrap());
+    assert_eq!(one.trace_id, other.trace_id);
+    assert_ne!(one.uid, other.uid);
+}
+
 #[tokio::test]
 async fn hands_out_in_order() {
     let memory = Memory::new(10, BYTES_MAX);
