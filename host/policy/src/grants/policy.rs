@@ -75,6 +75,7 @@ impl Policy {
         let mut errors = Vec::new();
         self.warnings.extend(operator.warnings);
         self.protect(operator.protected_namespaces, operator.unprotected_namespaces, &mut errors);
+        self.warnings.sort_by_key(|warning| (warning.position.line, warning.position.column));
         self.limits = operator.limits;
         for entry in operator.entries {
             match self.checked(&entry) {
