@@ -157,14 +157,15 @@ fn enter(engine: &Engine, call: Call, place: Option<Place>, turns: Option<Turns>
     store.set_max_component_handles(HANDLES_MAX);
     store.set_epoch_deadline(1);
     let cpu = bounds.cpu.clone();
-    let cpu_max = bounds.limits.cpu_max;
+    let (cpu_max, deadline) = (bounds.limits.cpu_max, bounds.deadline);
     store.epoch_deadline_callback(move |_| {
         let (turn, spent) = lock(&cpu).slice();
         drop(turn);
         if spent > cpu_max {
             return Err(TooMuchCpu.into());
         }
-        if spent < EPOCH {
+        // After its deadline nobody waits for it.
+        if spent < EPOCH && Instant::now() < deadline {
             // It has only just begun.
             return Ok(UpdateDeadline::Continue(1));
         }

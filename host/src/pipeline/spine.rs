@@ -185,24 +185,23 @@ impl Response {
 
     /// All rules in order.
     async fn run_rules(&self) {
-        let event_json = self.event().to_json();
         for rule in &self.rules {
             for response in self.answered() {
                 report_match(&self.reporting, response.event(), rule, &response.trace_id);
             }
-            self.run_actions(rule, &event_json).await;
+            self.run_actions(rule).await;
         }
     }
 
     /// The actions of a rule in order, until one fails or says that it is the last.
-    async fn run_actions(&self, rule: &Rule, event_json: &str) {
+    async fn run_actions(&self, rule: &Rule) {
         for action in &rule.actions {
             for response in self.answered() {
                 let step = Step { rule: rule.name.clone(), action: action.name.clone() };
                 response.note(self.store.begin(response.entry.id, step).await);
             }
             let began = Instant::now();
-            let mut answer = self.run_action(rule, action, event_json).await;
+            let mut answer = self.run_action(rule, action).await;
             self.tell(rule, action, &answer, began.elapsed()).await;
             let mut succeeded = answer.status != Status::Failure;
             if let Some(output) = &action.output
@@ -269,7 +268,7 @@ impl Response {
         self.note(self.store.finish(self.entry.id).await);
     }
 
-    async fn run_action(&self, rule: &Rule, action: &Action, event_json: &str) -> Answer {
+    async fn run_action(&self, rule: &Rule, action: &Action) -> Answer {
         let Some(actionner) = self.generation.actionners.get(&action.actionner) else {
             return Answer::failure(format!("unknown actionner '{}'", action.actionner));
         };
@@ -280,7 +279,7 @@ impl Response {
             return Answer::failure(missing);
         }
         let invocation = Invocation {
-            event: event_json.to_owned(),
+            event: self.event().to_json(),
             parameters: action.parameters.to_string(),
             context: context(rule, action, self.entry.uid, actionner.grants().own_namespace.as_deref()).to_string(),
             trace_id: self.trace_id.clone(),

@@ -15,7 +15,7 @@ use super::line::{QUOTED_CHARS_MAX, one_line};
 const EXACT_FLOAT_MAX: f64 = 9_223_372_036_854_775_808.0;
 
 /// Values in all output fields of an event, those in lists and objects included. Falco sends dozens.
-pub(super) const VALUES_MAX: usize = 10_000;
+pub(super) const VALUES_MAX: usize = 25_000;
 
 /// Output fields: any value under distinct names.
 #[derive(Default)]

@@ -220,21 +220,21 @@ fn values_are_counted_wherever_they_are() {
         })
     };
     let fields = |count: usize| (0..count).map(|at| format!("\"{at}\":0")).collect::<Vec<_>>().join(",");
-    assert_eq!(check(format!("{{{}}}", fields(10_000))), Ok(()));
-    let refused = Err("'output_fields': more than 10000 values".to_owned());
+    assert_eq!(check(format!("{{{}}}", fields(25_000))), Ok(()));
+    let refused = Err("'output_fields': more than 25000 values".to_owned());
     for fields in [
-        format!("{{{}}}", fields(10_001)),
-        format!("{{\"a\":{{{}}}}}", fields(10_000)),
-        format!("{{\"a\":[{}]}}", vec!["0"; 10_000].join(",")),
-        format!("{{\"a\":[{}]}}", vec!["{}"; 10_000].join(",")),
-        format!("{{\"a\":[{}],\"b\":[{}]}}", vec!["[]"; 5_000].join(","), vec!["null"; 5_000].join(",")),
+        format!("{{{}}}", fields(25_001)),
+        format!("{{\"a\":{{{}}}}}", fields(25_000)),
+        format!("{{\"a\":[{}]}}", vec!["0"; 25_000].join(",")),
+        format!("{{\"a\":[{}]}}", vec!["{}"; 25_000].join(",")),
+        format!("{{\"a\":[{}],\"b\":[{}]}}", vec!["[]"; 12_500].join(","), vec!["null"; 12_500].join(",")),
         // What comes behind is not even looked at.
-        format!("{{\"a\":[{}]", vec!["[]"; 10_000].join(",")),
+        format!("{{\"a\":[{}]", vec!["[]"; 25_000].join(",")),
     ] {
         assert_eq!(check(fields), refused);
     }
-    let tags = body(json!({"tags": vec![""; 10_001]}));
-    check_refused(tags, &expect!["'tags': more than 10000 values at line 1 column 30244"]);
+    let tags = body(json!({"tags": vec![""; 25_001]}));
+    check_refused(tags, &expect!["'tags': more than 25000 values at line 1 column 75244"]);
 }
 
 #[test]

@@ -121,12 +121,14 @@ fn everything_else_is_shown() {
         action_duration_seconds_count{actionner="kubernetes:label"} 1
         build_info{version="devel"} 1
         denial_total{actionner="acme:page",capability="http"} 1
+        dropped_total 0
         duplicate_total 1
         event_duration_seconds_sum 0.003
         event_duration_seconds_count 1
         events_in_flight 2
         host_call_duration_seconds_sum{capability="kubernetes-write"} 90
         host_call_duration_seconds_count{capability="kubernetes-write"} 1
+        queue_bytes 4096
         queue_depth 3
         queue_wait_seconds_sum 0.00004
         queue_wait_seconds_count 1
