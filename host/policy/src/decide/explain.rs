@@ -219,7 +219,7 @@ mod tests {
                     networking.k8s.io/networkpolicies: any in shop named [falco-talon-*]
                   4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
                     namespaces: any named [a, b]
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
             "#]],
         );
     }
@@ -242,7 +242,7 @@ mod tests {
                     networking.k8s.io/networkpolicies: none in kube-system, which is protected
                   4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
                     namespaces: any named [a, b]
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
             "#]],
         );
         check(
@@ -262,7 +262,7 @@ mod tests {
                     networking.k8s.io/networkpolicies: none that is known before an object is read
                   4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
                     namespaces: any named [a, b]
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
             "#]],
         );
     }
@@ -327,14 +327,14 @@ objects:
         check(
             &abilities("acme:test", &entry, &Facts::default()),
             &expect![[r#"
-            The event names no object.
-            Whatever is granted, no write in the namespaces [kube-system, falco].
-            `acme:test` is granted:
-              functions: {provider: aws}
-              http: {url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}
-              objects: {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}
-            Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
-        "#]],
+                The event names no object.
+                Whatever is granted, no write in the namespaces [kube-system, falco].
+                `acme:test` is granted:
+                  functions: {provider: aws}
+                  http: {url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}
+                  objects: {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}
+                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+            "#]],
         );
     }
 }
