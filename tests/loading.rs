@@ -91,7 +91,7 @@ async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
         actionners:
           hostile:trap:
             digest: DIGEST
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
          file="actionners/guest.wasm"
     "#]]).await;
 }
@@ -147,7 +147,7 @@ async fn a_component_without_an_entry_is_refused_and_told_one() {
             kubernetes:   # put in what it really needs
               - {verbs: [delete], resources: [pods], scope: event-target}
               - {verbs: [get], resources: [pods], scope: event-target}
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
          file="actionners/guest.wasm"
     "#]]).await;
 }

@@ -55,6 +55,8 @@ pub struct Config {
     pub deduplication: Deduplication,
     /// Accepted events that are not done.
     pub queue_events_max: usize,
+    /// All artifacts that are held until they are stored, summed.
+    pub artifacts_bytes_max: u64,
     /// Events handled at once.
     pub concurrency_events_max: usize,
     /// The limits of the HTTP server.
@@ -174,6 +176,7 @@ impl Config {
                 events_max: count(reader, "deduplication.events_max"),
             },
             queue_events_max: count(reader, "queue.events_max"),
+            artifacts_bytes_max: reader.integer("artifacts.bytes_max"),
             concurrency_events_max: count(reader, "concurrency.events_max"),
             server: ServerLimits {
                 body_bytes_max: count(reader, "server.body_bytes_max"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
+use outputs::Room;
 use tokio::net::TcpListener;
 
 use crate::actionner::{Cache, Engine};
@@ -84,6 +85,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         store: store.clone(),
         reporting,
         retry: config.retry,
+        room: Room::new(config.artifacts_bytes_max),
         print_all_events: config.print_all_events,
     };
     let drain_max = config.shutdown_deadline;

@@ -48,6 +48,11 @@ pub enum CallError {
     /// It made more host calls than the policy allows.
     #[error("the actionner made more than the {0} host calls that the policy allows")]
     HostCalls(u32),
+    /// The host sent more requests for it than the policy allows.
+    #[error(
+        "the actionner needed more than the {0} requests that the policy allows; what it had begun may have been carried out"
+    )]
+    Requests(u32),
     /// It passed more to the host at once than is copied.
     #[error("the actionner passed more than {HOST_CALL_BYTES_MAX} bytes to the host in one call")]
     HostCallBytes,
@@ -63,6 +68,8 @@ pub enum CallError {
 pub struct CallOutput {
     /// What the component says of it.
     pub result: Result<Outcome, Failure>,
+    /// Whether nobody knows what became of one of its writes.
+    pub has_unknown_end: bool,
     /// What it has collected.
     pub artifacts: Vec<outputs::Artifact>,
 }
@@ -98,7 +105,8 @@ pub(super) async fn run(pre: &ExportsPre<State>, invocation: &Invocation, call: 
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
     };
     let result = bounds.hold(run).await?;
-    Ok(CallOutput { result, artifacts: store.into_data().call.into_artifacts() })
+    let call = store.into_data().call;
+    Ok(CallOutput { result, has_unknown_end: call.has_unknown_end(), artifacts: call.into_artifacts() })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
@@ -149,8 +157,13 @@ impl Bounds {
         if error.is::<TooMuchMemory>() {
             return CallError::Memory(self.limits.memory_bytes_max);
         }
-        if let Some(Exhausted { host_calls_max }) = error.downcast_ref() {
-            return CallError::HostCalls(*host_calls_max);
+        if let Some(exhausted) = error.downcast_ref() {
+            return match *exhausted {
+                Exhausted::HostCalls(max) => CallError::HostCalls(max),
+                Exhausted::Requests(max) => CallError::Requests(max),
+                Exhausted::Cpu(max) => CallError::Cpu(max),
+                Exhausted::Deadline(max) => CallError::Deadline(max),
+            };
         }
         if let Some(I32Exit(code)) = error.downcast_ref() {
             return CallError::Exit(*code);

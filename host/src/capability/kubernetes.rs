@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::call::{Call, Closed};
-use crate::clients::{Answer, ApiRequest, Kubernetes, Refusal, RequestError, Said, Written};
+use crate::clients::{Answer, ApiRequest, End, Kubernetes, Refusal, RequestError, Said, Written};
 use crate::telemetry::audit::Entry;
 
 /// Left of a call's deadline when a wait ends, so that the actionner can say what it waited for.
@@ -20,22 +20,35 @@ impl Call {
         self.clients.kubernetes.as_ref().ok_or_else(missing)
     }
 
-    /// Read within the call's deadline and the policy's limit of bytes.
-    pub(super) async fn read(&self, request: &ApiRequest) -> Result<Answer, Refusal> {
-        self.kubernetes()?.send(request, self.deadline, self.grants.limits.response_bytes_max).await
+    /// Read the object or the list at `path`, up to the policy's limit of bytes.
+    pub(super) async fn read(&self, entry: &Entry, path: &str) -> Result<Answer, Refusal> {
+        self.kubernetes()?.get(path, &self.permit(entry), self.grants.limits.response_bytes_max).await
     }
 
-    /// Write within the call's deadline.
-    pub(super) async fn write(&self, request: &ApiRequest) -> Result<Written, Refusal> {
-        self.kubernetes()?.write(request, self.deadline).await
+    /// Write, and close as what is about the object at `address`.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not carried out, or nobody knows.
+    pub(super) async fn write(
+        &self,
+        entry: Entry,
+        address: &Address<'_>,
+        request: &ApiRequest,
+    ) -> Result<Written, Closed> {
+        let permit = self.permit(&entry);
+        match self.kubernetes() {
+            Ok(kubernetes) => self.close_write_about(entry, address, kubernetes.write(request, &permit).await),
+            Err(error) => self.close(entry, Err(error)),
+        }
     }
 
-    /// The end of a request about the object at `address`, in which a refusal says what the actionner may hear.
+    /// The end of a read of the object at `address`, in which a refusal says what the actionner may hear.
     ///
     /// # Errors
     ///
     /// The error of `result`.
-    pub(super) fn close_about<T>(
+    pub(super) fn close_read_about<T>(
         &self,
         entry: Entry,
         address: &Address<'_>,
@@ -43,6 +56,16 @@ impl Call {
     ) -> Result<T, Closed> {
         let result = result.map_err(|refusal| self.refused(entry.capability(), address, refusal));
         self.close(entry, result)
+    }
+
+    /// The same for a write.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not carried out, or nobody knows.
+    pub(super) fn close_write_about<T>(&self, entry: Entry, address: &Address<'_>, end: End<T>) -> Result<T, Closed> {
+        let capability = entry.capability();
+        self.close_end(&|refusal| self.refused(capability, address, refusal), end, entry)
     }
 
     /// What an actionner hears of a refusal, of a request about the object at `address`.
@@ -65,7 +88,7 @@ impl Call {
     /// The end of a wait of `timeout_ms` that leaves the actionner time to report.
     pub(super) fn wait_until(&self, timeout_ms: u32) -> Instant {
         let end = self.deadline.checked_sub(TO_REPORT).unwrap_or(self.deadline);
-        end.min(Instant::now() + Duration::from_millis(timeout_ms.into()))
+        self.end_of(Some(timeout_ms)).min(end)
     }
 }
 

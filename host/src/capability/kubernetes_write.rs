@@ -6,14 +6,13 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use http::Method;
 use policy::{
     Address, AddressError, KubernetesRequest, PatchKind, TouchedField, Verb, check_identity, name_in_body,
     touched_fields,
 };
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::bindings::falco_talon::actionner::kubernetes_write::{
@@ -21,20 +20,19 @@ use super::bindings::falco_talon::actionner::kubernetes_write::{
 };
 use super::bindings::falco_talon::actionner::types::{Collection, Error, Object};
 use super::call::{Call, Closed};
+use super::catalogue::Capability;
 use super::interfaces::answered;
 use super::kubernetes::{collection_address, object_address, query};
 use super::preconditions::require;
-use crate::clients::{self, ApiRequest, JSON, Refusal, RequestError};
+use crate::clients::{self, ApiRequest, Exhausted, JSON};
 use crate::telemetry::audit::Entry;
 
-/// An API server is not to be flooded by the pods of one node.
-const EVICTIONS_AT_ONCE_MAX: usize = 16;
+/// More pods than any node has.
+const EVICTIONS_MAX: usize = 1_000;
 
-/// The function that is closed once for each pod.
-const EVICT: &str = "kubernetes-write.evict";
-
-/// Between two attempts at an eviction that a budget forbids for now.
-const BUDGET_PAUSE: Duration = Duration::from_secs(1);
+/// Between two attempts at an eviction that a budget forbids for now, at first and at most.
+const BUDGET_PAUSE_MIN: Duration = Duration::from_secs(1);
+const BUDGET_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A write, looked through.
 struct Write<'a> {
@@ -57,59 +55,56 @@ impl Host for Call {
         body: String,
         preconditions: Preconditions,
     ) -> Result<Written, Closed> {
-        const CAPABILITY: &str = "kubernetes-write.patch";
         let (kind, content_type) = match patch_type {
             PatchType::Merge => (PatchKind::Merge, "application/merge-patch+json"),
             PatchType::StrategicMerge => (PatchKind::StrategicMerge, "application/strategic-merge-patch+json"),
             PatchType::Json => (PatchKind::Json, "application/json-patch+json"),
         };
-        let write =
-            look_through(object_address(&object), kind, &body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let Write { address, fields, mut body, .. } = write;
-        require(&preconditions, kind, &address, &mut body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Patch, &address, &fields).into()])?;
-        let path = address.path() + &self.body_query(&[]);
-        let request = self.request(Method::PATCH, path, content_type, &body);
-        let sent = self.write(&request).await;
-        self.written(entry, &address, &preconditions, sent)
+        let write = self.understand(Capability::Patch, || {
+            look_through(object_address(&object), kind, &body)?.require(&preconditions, kind)
+        })?;
+        let asked = [KubernetesRequest::new(Verb::Patch, &write.address, &write.fields).into()];
+        let entry = self.gate(Capability::Patch, &asked)?;
+        let path = write.address.path() + &self.body_query(&[]);
+        let request = self.request(Method::PATCH, path, content_type, &write.body)?;
+        let written = self.write(entry, &write.address, &request).await?;
+        Ok(self.written(&preconditions, written))
     }
 
     async fn apply(&mut self, object: Object, body: String, options: ApplyOptions) -> Result<Written, Closed> {
-        const CAPABILITY: &str = "kubernetes-write.apply";
         let ApplyOptions { force, preconditions } = options;
-        let write = look_through(object_address(&object), PatchKind::Apply, &body)
-            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let Write { address, fields, mut body, .. } = write;
-        require(&preconditions, PatchKind::Apply, &address, &mut body)
-            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
+        let write = self.understand(Capability::Apply, || {
+            look_through(object_address(&object), PatchKind::Apply, &body)?.require(&preconditions, PatchKind::Apply)
+        })?;
         // The API server creates what is not there, so both verbs must be granted.
-        let asked = [Verb::Create, Verb::Patch].map(|verb| KubernetesRequest::new(verb, &address, &fields).into());
-        let entry = self.gate(CAPABILITY, &asked)?;
-        let path = address.path() + &self.body_query(&[("force", if force { "true" } else { "false" })]);
-        let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &body);
-        let sent = self.write(&request).await;
-        self.written(entry, &address, &preconditions, sent)
+        let asked = [Verb::Create, Verb::Patch];
+        let asked = asked.map(|verb| KubernetesRequest::new(verb, &write.address, &write.fields).into());
+        let entry = self.gate(Capability::Apply, &asked)?;
+        let path = write.address.path() + &self.body_query(&[("force", if force { "true" } else { "false" })]);
+        let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &write.body)?;
+        let written = self.write(entry, &write.address, &request).await?;
+        Ok(self.written(&preconditions, written))
     }
 
     async fn create(&mut self, collection: Collection, body: String) -> Result<Written, Closed> {
-        const CAPABILITY: &str = "kubernetes-write.create";
-        let write = look_through(collection_address(&collection), PatchKind::Create, &body)
-            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let object = write.address.named(&write.name).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &object, &write.fields).into()])?;
+        let write = self.understand(Capability::Create, || {
+            look_through(collection_address(&collection), PatchKind::Create, &body)
+        })?;
+        let object = self.understand(Capability::Create, || write.address.named(&write.name))?;
+        let asked = [KubernetesRequest::new(Verb::Create, &object, &write.fields).into()];
+        let entry = self.gate(Capability::Create, &asked)?;
         let path = write.address.path() + &self.body_query(&[]);
-        let request = self.request(Method::POST, path, JSON, &write.body);
-        let sent = self.write(&request).await;
-        self.written(entry, &object, &Preconditions { uid: None, resource_version: None }, sent)
+        let request = self.request(Method::POST, path, JSON, &write.body)?;
+        let written = self.write(entry, &object, &request).await?;
+        Ok(self.written(&Preconditions { uid: None, resource_version: None }, written))
     }
 
     async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), Closed> {
-        const CAPABILITY: &str = "kubernetes-write.delete";
-        let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Delete, &address, &[]).into()])?;
-        let request = self.request(Method::DELETE, address.path(), JSON, &self.delete_options(&options));
-        let sent = self.write(&request).await;
-        self.close_about(entry, &address, sent).map(drop)
+        let address = self.understand(Capability::Delete, || object_address(&object))?;
+        let asked = [KubernetesRequest::new(Verb::Delete, &address, &[]).into()];
+        let entry = self.gate(Capability::Delete, &asked)?;
+        let request = self.request(Method::DELETE, address.path(), JSON, &self.delete_options(&options))?;
+        self.write(entry, &address, &request).await.map(drop)
     }
 
     async fn evict(
@@ -118,37 +113,37 @@ impl Host for Call {
         grace_period_s: Option<u32>,
         timeout_ms: u32,
     ) -> Result<Vec<Result<(), Error>>, Closed> {
+        self.understand(Capability::Evict, || check_count(&evictions))?;
         let end = self.wait_until(timeout_ms);
         let mut allowed = Vec::new();
         for eviction in &evictions {
             allowed.push(answered(self.allow_eviction(eviction, grace_period_s))?);
         }
-        let at_once = Semaphore::new(EVICTIONS_AT_ONCE_MAX);
         let evictions = allowed.into_iter().map(|allowed| async {
             match allowed {
-                Ok((entry, address, request)) => {
-                    let evicted = self.evict_within(&at_once, &request, end).await;
-                    answered(self.close_about(entry, &address, evicted))
-                }
+                Ok((entry, address, request)) => answered(self.evict_within(entry, &address, &request, end).await),
                 Err(error) => Ok(Err(error)),
             }
         });
-        Ok(try_join_all(evictions).await?)
+        // Each has its end, also where another one's is that of the whole call.
+        Ok(join_all(evictions).await.into_iter().collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write<'_> {
+    /// With what must be so of the object for it to be made.
+    fn require(mut self, preconditions: &Preconditions, kind: PatchKind) -> Result<Self, String> {
+        require(preconditions, kind, &self.address, &mut self.body).map_err(|error| error.to_string())?;
+        Ok(self)
     }
 }
 
 impl Call {
-    /// The end of a write, and whether it has changed anything.
+    /// What was written, and whether it has changed anything.
     ///
     /// A rehearsal leaves the version as it is, whatever it would have changed.
-    fn written(
-        &mut self,
-        entry: Entry,
-        address: &Address<'_>,
-        preconditions: &Preconditions,
-        sent: Result<clients::Written, Refusal>,
-    ) -> Result<Written, Closed> {
-        let clients::Written { identity, created } = self.close_about(entry, address, sent)?;
+    fn written(&mut self, preconditions: &Preconditions, written: clients::Written) -> Written {
+        let clients::Written { identity, created } = written;
         let clients::Identity { name, uid, resource_version } = identity;
         let before = preconditions.resource_version.as_ref().or_else(|| self.versions.get(&uid));
         let is_same = before == Some(&resource_version);
@@ -160,7 +155,7 @@ impl Call {
             (false, false) => preconditions.resource_version.as_ref().map(|_| true),
         };
         self.versions.insert(uid.clone(), resource_version.clone());
-        Ok(Written { name, uid, resource_version, created, changed })
+        Written { name, uid, resource_version, created, changed }
     }
 
     fn allow_eviction<'a>(
@@ -169,9 +164,10 @@ impl Call {
         grace_period_s: Option<u32>,
     ) -> Result<(Entry, Address<'a>, ApiRequest), Closed> {
         let Eviction { namespace, pod, preconditions } = eviction;
-        let address = Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod))
-            .map_err(|error| self.invalid(EVICT, error))?;
-        let entry = self.gate(EVICT, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
+        let address =
+            self.understand(Capability::Evict, || Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod)))?;
+        let asked = [KubernetesRequest::new(Verb::Create, &address, &[]).into()];
+        let entry = self.gate(Capability::Evict, &asked)?;
         let options = DeleteOptions { grace_period_s, propagation: None, preconditions: preconditions.clone() };
         let body = json!({
             "apiVersion": "policy/v1",
@@ -179,24 +175,33 @@ impl Call {
             "metadata": {"namespace": namespace, "name": pod},
             "deleteOptions": self.delete_options(&options),
         });
-        let request = self.request(Method::POST, address.path() + &self.write_query(&[]), JSON, &body);
+        let request = self.request(Method::POST, address.path(), JSON, &body)?;
         Ok((entry, address, request))
     }
 
     /// Ask until the pod's budgets allow it, or `end` is near.
-    async fn evict_within(&self, at_once: &Semaphore, request: &ApiRequest, end: Instant) -> Result<(), Refusal> {
+    async fn evict_within(
+        &self,
+        entry: Entry,
+        address: &Address<'_>,
+        request: &ApiRequest,
+        end: Instant,
+    ) -> Result<(), Closed> {
+        let kubernetes = match self.kubernetes() {
+            Ok(kubernetes) => kubernetes,
+            Err(error) => return self.close(entry, Err(error)),
+        };
+        let permit = self.permit(&entry).until(end);
+        let mut pause = BUDGET_PAUSE_MIN;
         loop {
-            let sent = async {
-                // Never closed.
-                let _permit = at_once.acquire().await;
-                self.kubernetes()?.write(request, end).await
-            };
-            match sent.await {
-                Err(Refusal { error: RequestError::Unavailable(_), .. }) if Instant::now() + BUDGET_PAUSE < end => {
-                    sleep(BUDGET_PAUSE).await;
-                }
-                result => return result.map(drop),
+            let evicted = kubernetes.write(request, &permit).await;
+            let left = end.saturating_duration_since(Instant::now());
+            if !evicted.may_be_sent_again() || left <= BUDGET_PAUSE_MIN {
+                return self.close_write_about(entry, address, evicted.map(drop));
             }
+            // Once more shortly before the end.
+            sleep(pause.min(left - BUDGET_PAUSE_MIN / 2)).await;
+            pause = (pause * 3 / 2).min(BUDGET_PAUSE_MAX);
         }
     }
 
@@ -206,21 +211,22 @@ impl Call {
         format!("falco-talon.{}", self.grants.actionner.replace(':', "."))
     }
 
-    fn request(&self, method: Method, path: String, content_type: &'static str, body: &Value) -> ApiRequest {
-        ApiRequest { method, path, content_type, body: body.to_string().into(), rehearsed: self.dry_run }
+    fn request(
+        &self,
+        method: Method,
+        path: String,
+        content_type: &'static str,
+        body: &Value,
+    ) -> Result<ApiRequest, Exhausted> {
+        let body = self.work(|| body.to_string().into())?;
+        Ok(ApiRequest { method, path, content_type, body })
     }
 
     /// The query of a write whose body is the actionner's: what the type does not have is refused, and not dropped
     /// without a word.
     fn body_query(&self, parameters: &[(&str, &str)]) -> String {
         let manager = self.field_manager();
-        self.write_query(&[&[("fieldManager", manager.as_str()), ("fieldValidation", "Strict")], parameters].concat())
-    }
-
-    fn write_query(&self, parameters: &[(&str, &str)]) -> String {
-        let mut parameters = parameters.to_vec();
-        parameters.push(("dryRun", if self.dry_run { "All" } else { "" }));
-        query(&parameters)
+        query(&[&[("fieldManager", manager.as_str()), ("fieldValidation", "Strict")], parameters].concat())
     }
 
     fn delete_options(&self, options: &DeleteOptions) -> Value {
@@ -247,6 +253,13 @@ impl Call {
             body["dryRun"] = json!(["All"]);
         }
         body
+    }
+}
+
+fn check_count(evictions: &[Eviction]) -> Result<(), String> {
+    match evictions.len() {
+        ..=EVICTIONS_MAX => Ok(()),
+        count => Err(format!("{count} pods are more than the {EVICTIONS_MAX} that are evicted in one call")),
     }
 }
 

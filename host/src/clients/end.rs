@@ -31,7 +31,7 @@ pub(crate) enum Ending {
 /// What is known of a request that did not come to a good end. What it means depends on whether it writes.
 #[derive(Debug)]
 pub(super) enum Failed {
-    NotSent(RequestError),
+    NotSent(Refusal),
     /// Whoever got it did not carry it out.
     Refused(Refusal),
     /// No answer came, or one that does not say what became of it.
@@ -63,7 +63,7 @@ impl<T> End<T> {
             }
             Failed::Cut(error) if !is_rehearsal => (Ending::Unknown, error.into()),
             Failed::Unread(error) if !is_rehearsal => (Ending::Done, error.into()),
-            Failed::NotSent(error) => (Ending::NotSent, error.into()),
+            Failed::NotSent(refusal) => (Ending::NotSent, refusal),
             failed => (Ending::Refused, failed.into_refusal()),
         };
         Self { ending, result: Err(refusal) }
@@ -77,6 +77,12 @@ impl<T> End<T> {
     /// What is known of it.
     pub(crate) fn ending(&self) -> Ending {
         self.ending
+    }
+
+    /// Whether the same request may be sent again, since it was not carried out and may be later.
+    pub(crate) fn may_be_sent_again(&self) -> bool {
+        let is_unavailable = matches!(&self.result, Err(Refusal { error: RequestError::Unavailable(_), .. }));
+        matches!(self.ending, Ending::NotSent | Ending::Refused) && is_unavailable
     }
 
     /// Its answer, or why there is none.
@@ -104,6 +110,11 @@ impl Ending {
 }
 
 impl Failed {
+    /// Nothing was sent.
+    pub(super) fn not_sent(error: impl Into<Refusal>) -> Self {
+        Self::NotSent(error.into())
+    }
+
     /// No answer came in time.
     pub(super) fn late(why: &str) -> Self {
         Self::Lost { why: why.to_owned(), is_late: true, said: None }
@@ -117,8 +128,8 @@ impl Failed {
     /// What it means for a request that changes nothing.
     pub(super) fn into_refusal(self) -> Refusal {
         match self {
-            Self::NotSent(error) | Self::Unread(error) | Self::Cut(error) => error.into(),
-            Self::Refused(refusal) => refusal,
+            Self::NotSent(refusal) | Self::Refused(refusal) => refusal,
+            Self::Unread(error) | Self::Cut(error) => error.into(),
             Self::Lost { is_late: true, said, .. } => Refusal { error: RequestError::Timeout, said },
             Self::Lost { why, said, .. } => Refusal { error: RequestError::Unavailable(why), said },
         }
@@ -151,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_known_stays_known() {
-        check(Failed::NotSent(RequestError::Timeout), false, Ending::NotSent, "Timeout");
+        check(Failed::not_sent(RequestError::Timeout), false, Ending::NotSent, "Timeout");
         check(Failed::Refused(RequestError::NotFound.into()), false, Ending::Refused, "NotFound");
         let too_large = || RequestError::TooLarge { bytes_max: 7 };
         check(Failed::Unread(too_large()), false, Ending::Done, "TooLarge { bytes_max: 7 }");

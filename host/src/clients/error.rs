@@ -95,4 +95,3 @@ impl From<RequestError> for Refusal {
         Self { error, said: None }
     }
 }
-

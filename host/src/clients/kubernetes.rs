@@ -3,6 +3,7 @@
 //! Paths come from a [`policy::Address`], whose parts were checked: the client library would put a
 //! name such as `x/exec` into the path as it stands. Asks no policy; who sends a request has done so.
 
+mod exec;
 mod refusal;
 
 use std::path::PathBuf;
@@ -11,15 +12,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
+use http_body_util::BodyExt;
 use kube::client::Body;
+use kube::core::discovery::v2::APIGroupDiscoveryList;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::end::{End, Failed};
 use super::error::{ClientError, Refusal, RequestError};
-use crate::body;
+use super::meter::{Permit, Place};
+use crate::body::{self, BodyError};
+use refusal::{LATE, convert_client_error, convert_status};
 
-pub(crate) use refusal::{Effect, convert_client_error, convert_status};
+pub(crate) use exec::{Command, Exit};
 
 /// The content type of everything but patches.
 pub(crate) const JSON: &str = "application/json";
@@ -35,6 +41,12 @@ const STATUS_BYTES_MAX: usize = 1 << 20;
 
 /// Longer than any call waits, so that what a server asks for can be added to a time.
 const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
+
+/// Where bytes go that are more than is held at once.
+pub(crate) trait Sink: Send {
+    /// Take some more.
+    fn take(&mut self, bytes: Vec<u8>) -> impl Future<Output = Result<(), RequestError>> + Send;
+}
 
 /// How often a request is sent again that the API server turned away unread.
 const TURNED_AWAY_MAX: u32 = 3;
@@ -58,14 +70,12 @@ pub struct Kubernetes {
     client: kube::Client,
 }
 
-/// One request, complete but for the client's credentials.
+/// One request, complete but for the client's credentials. One that writes is sent as a rehearsal in a dry run.
 pub(crate) struct ApiRequest {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
-    /// Whether it changes nothing, whatever its method says.
-    pub(crate) rehearsed: bool,
 }
 
 /// The answer to a read.
@@ -92,14 +102,8 @@ pub(crate) struct Identity {
 }
 
 impl ApiRequest {
-    /// A request that only reads.
-    pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, content_type: JSON, body: Bytes::new(), rehearsed: false }
-    }
-
-    /// What it means that no answer comes.
-    pub(crate) fn effect(&self) -> Effect {
-        if self.rehearsed || self.method == Method::GET { Effect::None } else { Effect::Write }
+    fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), content_type: JSON, body: Bytes::new() }
     }
 }
 
@@ -134,97 +138,133 @@ impl Kubernetes {
         Self { client }
     }
 
-    /// The client, for what is not one request and one answer.
-    pub(crate) fn client(&self) -> kube::Client {
-        self.client.clone()
+    /// Read the object or the list at `path`, up to `bytes_max`.
+    pub(crate) async fn get(&self, path: &str, permit: &Permit, bytes_max: usize) -> Result<Answer, Refusal> {
+        let bytes = self.read(path, permit, bytes_max).await?;
+        Ok(permit.work(|| answer(&bytes)).and_then(|answer| answer)?)
     }
 
-    /// Send `request`, and read the answer up to `bytes_max`.
-    pub(crate) async fn send(
-        &self,
-        request: &ApiRequest,
-        deadline: Instant,
-        bytes_max: usize,
-    ) -> Result<Answer, Refusal> {
-        let response = self.open(request, deadline).await?;
-        Ok(answer(&self.read(response, deadline, bytes_max, request.effect()).await?)?)
+    /// Read what is at `path`, whatever it is, up to `bytes_max`.
+    pub(crate) async fn read(&self, path: &str, permit: &Permit, bytes_max: usize) -> Result<Bytes, Refusal> {
+        let read = async {
+            let response = self.exchange(&ApiRequest::get(path), permit).await?;
+            read_body(response, permit, bytes_max).await
+        };
+        read.await.map_err(Failed::into_refusal)
     }
 
-    /// Send `request`, which writes, and read which object it was.
-    pub(crate) async fn write(&self, request: &ApiRequest, deadline: Instant) -> Result<Written, Refusal> {
+    /// Read what is at `path` piece by piece, whatever its length.
+    pub(crate) async fn pour(&self, path: &str, permit: &Permit, sink: &mut impl Sink) -> Result<u64, Refusal> {
+        let mut body = self.exchange(&ApiRequest::get(path), permit).await.map_err(Failed::into_refusal)?.into_body();
+        let mut bytes = 0_u64;
+        while let Some(frame) = timeout_at(permit.end(), body.frame()).await.map_err(|_| RequestError::Timeout)? {
+            let frame = frame.map_err(|error| convert_client_error(error).into_refusal())?;
+            if let Ok(data) = frame.into_data() {
+                bytes = bytes.saturating_add(data.len() as u64);
+                sink.take(data.into()).await?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The resources that the API server knows: its own groups come first, the core group in an answer of its own.
+    pub(crate) async fn discover(&self, permit: &Permit) -> Result<[APIGroupDiscoveryList; 2], Refusal> {
+        let core = self.ask(self.client.list_core_api_versions_aggregated(), permit).await?;
+        let groups = self.ask(self.client.list_api_groups_aggregated(), permit).await?;
+        Ok([core, groups])
+    }
+
+    /// Send a write, and read which object it was.
+    pub(crate) async fn write(&self, request: &ApiRequest, permit: &Permit) -> End<Written> {
         #[derive(Deserialize)]
         struct Object {
             #[serde(default)]
             metadata: Identity,
         }
 
-        let response = self.open(request, deadline).await?;
-        let created = response.status() == StatusCode::CREATED;
-        let body = self.read(response, deadline, WRITTEN_BYTES_MAX, request.effect()).await;
-        let body = body.map_err(|error| match error {
-            RequestError::TooLarge { .. } => RequestError::Unknown("the API server's answer is too large".to_owned()),
-            error => error,
-        })?;
-        let Object { metadata: identity } = serde_json::from_slice(&body)
-            .map_err(|_| RequestError::Unknown("the API server's answer is not JSON".to_owned()))?;
-        Ok(Written { identity, created })
+        let sent = async {
+            let response = self.exchange(request, permit).await?;
+            let created = response.status() == StatusCode::CREATED;
+            let body = read_body(response, permit, WRITTEN_BYTES_MAX).await.map_err(|failed| match failed {
+                Failed::Unread(_) => Failed::lost("the API server's answer is too large"),
+                failed => failed,
+            })?;
+            let Object { metadata: identity } =
+                serde_json::from_slice(&body).map_err(|_| Failed::lost("the API server's answer is not JSON"))?;
+            Ok(Written { identity, created })
+        };
+        End::of(sent.await, permit.is_rehearsal())
     }
 
-    /// Send `request`, and leave the body of a success to be read.
+    /// Send a request, and leave the body of a success to be read.
     ///
     /// A request that the API server turns away for being busy (429 with `Retry-After`)
-    /// was not carried out, and is sent again while the deadline allows.
-    pub(crate) async fn open(&self, request: &ApiRequest, deadline: Instant) -> Result<Response<Body>, Refusal> {
+    /// was not carried out, and is sent again while the time allows.
+    async fn exchange(&self, request: &ApiRequest, permit: &Permit) -> Result<Response<Body>, Failed> {
         let mut turned_away = 0;
         loop {
-            if Instant::now() >= deadline {
-                return Err(RequestError::Timeout.into());
-            }
-            let sent = timeout_at(deadline, self.send_once(request)).await;
-            let response = sent.map_err(|_| request.effect().late())??;
+            let place = permit.place().await.map_err(Failed::not_sent)?;
+            let sent = timeout_at(permit.end(), self.send(request, permit, &place)).await;
+            let response = sent.map_err(|_| Failed::late(LATE))?.inspect_err(|failed| note(failed, permit))?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
             }
             let pause = retry_after(&response);
-            let body = self.read(response, deadline, STATUS_BYTES_MAX, request.effect()).await?;
-            match pause {
-                Some(pause)
-                    if status == StatusCode::TOO_MANY_REQUESTS
-                        && turned_away < TURNED_AWAY_MAX
-                        && Instant::now() + pause < deadline =>
-                {
+            // What the status says is known, also where its words are lost.
+            let body = read_body(response, permit, STATUS_BYTES_MAX).await.unwrap_or_default();
+            let failed = convert_status(status, &body);
+            note(&failed, permit);
+            drop(place);
+            let is_busy = status == StatusCode::TOO_MANY_REQUESTS && turned_away < TURNED_AWAY_MAX;
+            match pause.filter(|_| is_busy).and_then(|pause| Instant::now().checked_add(pause)) {
+                Some(again) if again < permit.end() => {
                     turned_away += 1;
-                    sleep(pause).await;
+                    sleep_until(again).await;
                 }
-                _ => return Err(convert_status(status, &body, request.effect())),
+                _ => return Err(failed),
             }
         }
     }
 
-    /// The whole body of an answer, up to `bytes_max`.
-    pub(crate) async fn read(
-        &self,
-        response: Response<Body>,
-        deadline: Instant,
-        bytes_max: usize,
-        effect: Effect,
-    ) -> Result<Bytes, RequestError> {
-        let read = timeout_at(deadline, body::read(response.into_body(), bytes_max)).await;
-        let read = read.map_err(|_| effect.late())?;
-        read.map_err(|error| RequestError::from_body(error, |error| convert_client_error(&error, effect)))
-    }
-
-    async fn send_once(&self, request: &ApiRequest) -> Result<Response<Body>, RequestError> {
+    async fn send(&self, request: &ApiRequest, permit: &Permit, _: &Place<'_>) -> Result<Response<Body>, Failed> {
+        let is_read = request.method == Method::GET;
+        // The options of a deletion are in its body.
+        let is_rehearsed_here = permit.is_rehearsal() && !is_read && request.method != Method::DELETE;
+        let separator = if request.path.contains('?') { '&' } else { '?' };
+        let rehearsed = is_rehearsed_here.then(|| format!("{}{separator}dryRun=All", request.path));
         let built = http::Request::builder()
             .method(&request.method)
-            .uri(&request.path)
-            .header(ACCEPT, if request.method == Method::GET { JSON } else { IDENTITY })
+            .uri(rehearsed.as_deref().unwrap_or(&request.path))
+            .header(ACCEPT, if is_read { JSON } else { IDENTITY })
             .header(CONTENT_TYPE, request.content_type)
             .body(Body::from(request.body.clone()))
-            .map_err(|error| RequestError::Invalid(error.to_string()))?;
-        self.client.send(built).await.map_err(|error| convert_client_error(&error, request.effect()))
+            .map_err(|error| Failed::not_sent(RequestError::Invalid(error.to_string())))?;
+        self.client.send(built).await.map_err(convert_client_error)
     }
+
+    /// One question that the client library has a function for.
+    async fn ask<T>(&self, ask: impl Future<Output = kube::Result<T>>, permit: &Permit) -> Result<T, Refusal> {
+        let _place = permit.place().await?;
+        let asked = timeout_at(permit.end(), ask).await.map_err(|_| RequestError::Timeout)?;
+        asked.map_err(|error| convert_client_error(error).into_refusal())
+    }
+}
+
+/// What is known not to have been carried out is no longer on its way.
+fn note(failed: &Failed, permit: &Permit) {
+    if failed.is_known() {
+        permit.was_refused();
+    }
+}
+
+/// The whole body of an answer, up to `bytes_max`.
+async fn read_body(response: Response<Body>, permit: &Permit, bytes_max: usize) -> Result<Bytes, Failed> {
+    let read = timeout_at(permit.end(), body::read(response.into_body(), bytes_max)).await;
+    read.map_err(|_| Failed::late(LATE))?.map_err(|error| match error {
+        BodyError::TooLarge { bytes_max } => Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 }),
+        BodyError::Broken(error) => convert_client_error(error),
+    })
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {

@@ -140,6 +140,12 @@ pub(crate) const KEYS: &[Key] = &[
         (1, 10_000_000),
         "accepted and unfinished events; beyond it the answer is 429",
     ),
+    integer(
+        "artifacts.bytes_max",
+        "4294967296",
+        (1_048_576, 1_099_511_627_776),
+        "bytes of artifacts held at once, until they are stored; beyond it they are unavailable to actionners for now",
+    ),
     integer("concurrency.events_max", "64", (1, 10_000), "calls of actionners that run at once"),
     integer("server.body_bytes_max", "1048576", (1024, 1 << 30), "largest event; beyond it the answer is 413"),
     integer("server.connections_max", "1024", (1, 1_000_000), "open connections; further ones wait"),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use outputs::Room;
 use policy::{Entry, Facts, Grants, OperatorPolicy, Policy, PolicyError};
 use rules::{Action, ActionnerName, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 
@@ -221,7 +222,8 @@ impl Loader {
             grants.limits = limits;
         }
         let (facts, clients) = (Facts::default(), Clients::default());
-        let call = Call::new(Arc::new(grants), facts, true, String::new(), clients, self.reporting.clone());
+        let (room, reporting) = (Room::new(0), self.reporting.clone());
+        let call = Call::new(Arc::new(grants), facts, true, String::new(), clients, room, reporting);
         Inspection::new(&self.engine, self.cache.as_ref(), origin, bytes, described, call).await
     }
 

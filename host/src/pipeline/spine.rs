@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use backon::{ExponentialBuilder, Retryable};
-use outputs::Artifact;
+use outputs::{Artifact, Room};
 use policy::Facts;
 use rules::{Action, Event, OutputUseSite, Rule};
 use tokio::time::{Instant, sleep};
@@ -46,6 +46,8 @@ pub(crate) struct Pipeline {
     pub reporting: Reporting,
     /// How what was unavailable is tried again.
     pub retry: Retry,
+    /// For what actionners collect.
+    pub room: Room,
     /// Whether the `event` line was written at reception already.
     pub print_all_events: bool,
 }
@@ -57,6 +59,7 @@ struct Response {
     reporting: Reporting,
     listeners: Arc<Listeners>,
     retry: Retry,
+    room: Room,
     /// Finished in the store when the response is over.
     entry: Arc<Entry>,
     /// The event as the actionners get it.
@@ -116,6 +119,7 @@ impl Pipeline {
             reporting: self.reporting.clone(),
             listeners: listeners.clone(),
             retry: self.retry,
+            room: self.room.clone(),
             event_json: event.to_json(),
             entry,
             trace_id,
@@ -238,10 +242,18 @@ impl Response {
             dry_run,
             self.trace_id.clone(),
             self.generation.clients.clone(),
+            self.room.clone(),
             self.reporting.clone(),
         );
-        let CallOutput { result, artifacts } = actionner.call(invocation, call).await?;
-        Ok((result.map_err(AttemptError::Failed)?, artifacts))
+        let CallOutput { result, has_unknown_end, artifacts } = actionner.call(invocation, call).await?;
+        // What the client knows of the writes counts more than what the actionner makes of it.
+        let failed = |mut failure: Failure| {
+            if has_unknown_end && failure.kind == FailureKind::Unavailable {
+                failure.kind = FailureKind::Unknown;
+            }
+            AttemptError::Failed(failure)
+        };
+        Ok((result.map_err(failed)?, artifacts))
     }
 
     /// Send what an action has collected to where the rule says; whether all of it arrived.
