@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             "guests/hostile-memory",
             "guests/hostile-names",
             "guests/hostile-recursion",
+            "guests/hostile-requests",
             "guests/hostile-spin",
             "guests/hostile-strings",
             "guests/hostile-trap",

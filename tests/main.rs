@@ -14,13 +14,16 @@ mod functions;
 mod http;
 mod objects;
 
+mod audit;
 mod ends;
+mod exec;
 mod hostile;
 mod languages;
 mod loading;
 mod memory;
 mod published;
 mod reload;
+mod requests;
 
 mod arrows;
 mod contract;
