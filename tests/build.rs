@@ -22,6 +22,7 @@ fn main() -> ExitCode {
             "guests/hostile-names",
             "guests/hostile-owners",
             "guests/hostile-recursion",
+            "guests/hostile-requests",
             "guests/hostile-spin",
             "guests/hostile-strings",
             "guests/hostile-trap",

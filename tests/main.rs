@@ -16,7 +16,9 @@ mod functions;
 mod http;
 mod objects;
 
+mod audit;
 mod ends;
+mod exec;
 mod hostile;
 mod languages;
 mod loading;
@@ -24,6 +26,7 @@ mod memory;
 mod published;
 mod reload;
 mod replaced;
+mod requests;
 
 mod arrows;
 mod contract;

@@ -19,6 +19,7 @@ use crate::cases::{cases, name, read, run};
 use crate::cluster;
 use crate::custom_resources::install_custom_resources;
 use crate::data::loader;
+use crate::material::folder;
 use crate::world::World;
 
 /// More hosts at once only wait for each other.
@@ -53,6 +54,22 @@ async fn each_actionner_works_with_its_roles_and_not_with_less() {
         wrong.extend(check.await.unwrap());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// It is what the action says, and not that nobody answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_is_forbidden_to_the_host_is_reported_as_that() {
+    let Some(client) = cluster::client(None).await else {
+        assert!(std::env::var_os("CI").is_none(), "this must not be skipped in CI");
+        return;
+    };
+    let (group, resource, verb) = (String::new(), "pods/exec".to_owned(), "create".to_owned());
+    let right = Right { group, resource, verb };
+    let case = folder("cases/exec-named-container");
+    let (outcome, granted) = run_with(&client, &Semaphore::new(1), &case, Some(&right)).await;
+    assert!(granted.contains(&right), "{granted:?}");
+    let outcome = outcome.unwrap();
+    assert!(outcome.contains("the API server forbids it to the host"), "{outcome}");
 }
 
 /// The cases that run under the policy that an actionner comes with.

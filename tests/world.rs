@@ -148,7 +148,7 @@ impl Requests {
         all
     }
 
-    async fn record(&self, request: http::Request<Body>) -> Result<http::Request<Body>, kube::Error> {
+    pub(crate) async fn record(&self, request: http::Request<Body>) -> Result<http::Request<Body>, kube::Error> {
         let (head, body) = request.into_parts();
         let bytes = body.collect_bytes().await?;
         let path = head.uri.path();

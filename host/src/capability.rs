@@ -4,6 +4,7 @@
 //! [`Call`], has a client do what was allowed, and closes. This module knows nothing of components
 //! and engines; it sees one call of one actionner.
 
+mod catalogue;
 mod error;
 mod guest_log;
 mod host_time;
@@ -31,10 +32,10 @@ mod objects;
 
 mod interfaces;
 
+pub(crate) use crate::clients::Exhausted;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
 pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub use call::Call;
-pub(crate) use error::Exhausted;
 pub(crate) use guest_log::GuestLog;
 pub(crate) use host_time::HostTime;
 pub(crate) use interfaces::link;

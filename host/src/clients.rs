@@ -4,12 +4,16 @@
 
 mod error;
 
+mod end;
+mod meter;
+
 mod web;
 
 mod kubernetes;
 
 mod aws;
 mod google;
+mod lambda;
 mod storage;
 
 mod http;
@@ -19,14 +23,13 @@ mod clouds;
 pub(crate) use aws::Aws;
 pub use clouds::Clients;
 pub(crate) use clouds::Clouds;
+pub(crate) use end::{End, Ending};
 pub(crate) use error::ClientError;
-pub(crate) use error::{Refusal, RequestError, Said};
-pub(crate) use google::Google;
-pub(crate) use http::Refused;
-pub(crate) use http::{HttpClient, SecretError};
+pub(crate) use error::{Exhausted, Refusal, RequestError, Said};
+pub(crate) use google::GoogleFunction;
+pub(crate) use http::{HttpAnswer, HttpClient, HttpRequest, SecretError};
 pub use kubernetes::Cluster;
-pub(crate) use kubernetes::Kubernetes;
-pub(crate) use kubernetes::{
-    Answer, ApiRequest, Effect, Identity, JSON, Written, convert_client_error, convert_status,
-};
-pub(crate) use web::{causes, is_not_connected, read, with_causes};
+pub(crate) use kubernetes::{Answer, ApiRequest, Command, Exit, Identity, JSON, Kubernetes, Sink, Written};
+pub(crate) use lambda::{LambdaAnswer, LambdaCall, LambdaKind};
+pub(crate) use meter::{Meter, Permit};
+pub(crate) use storage::{Location, Storage};

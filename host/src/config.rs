@@ -59,6 +59,8 @@ pub struct Config {
     pub queue_bytes_max: usize,
     /// Events that wait behind one another for the same target.
     pub queue_target_events_max: usize,
+    /// All artifacts that are held until they are stored, summed.
+    pub artifacts_bytes_max: u64,
     /// Calls of actionners that run at once.
     pub concurrency_events_max: usize,
     /// The memory of all of them.
@@ -186,6 +188,7 @@ impl Config {
             queue_events_max: count(reader, "queue.events_max"),
             queue_bytes_max: count(reader, "queue.bytes_max"),
             queue_target_events_max: count(reader, "queue.target_events_max"),
+            artifacts_bytes_max: reader.integer("artifacts.bytes_max"),
             concurrency_events_max: count(reader, "concurrency.events_max"),
             concurrency_memory_bytes_max: count(reader, "concurrency.memory_bytes_max"),
             concurrency_requests_max: count(reader, "concurrency.requests_max"),

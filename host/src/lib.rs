@@ -64,4 +64,5 @@ pub mod testing {
     pub use crate::telemetry::logs::{Format, Level, Logger};
     pub use crate::telemetry::metrics::{ActionLabels, Metrics};
     pub use crate::telemetry::{Reporting, TraceId};
+    pub use outputs::Room;
 }

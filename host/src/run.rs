@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
+use outputs::Room;
 use tokio::net::TcpListener;
 
 use crate::actionner::{Cache, Compiler, Engine};
@@ -97,6 +98,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         reporting,
         retry: config.retry,
         target_events_max: config.queue_target_events_max,
+        room: Room::new(config.artifacts_bytes_max),
         print_all_events: config.print_all_events,
     };
     let drain_max = config.shutdown_deadline;

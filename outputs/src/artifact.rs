@@ -7,6 +7,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
+use super::room::{Room, Share};
+
 /// Past this size the bytes go to disk: log excerpts and configuration files stay in memory.
 const MEMORY_BYTES_MAX: usize = 256 << 10;
 
@@ -19,12 +21,19 @@ pub struct Artifact {
     pub media_type: String,
     content: SpooledTempFile,
     bytes: u64,
+    share: Option<Share>,
 }
 
 impl Artifact {
     /// An artifact without content.
     pub fn new(name: String, media_type: String) -> Self {
-        Self { name, media_type, content: SpooledTempFile::new(MEMORY_BYTES_MAX), bytes: 0 }
+        Self { name, media_type, content: SpooledTempFile::new(MEMORY_BYTES_MAX), bytes: 0, share: None }
+    }
+
+    /// Which takes its bytes of a room that others share, for as long as it exists.
+    #[must_use]
+    pub fn within(self, room: &Room) -> Self {
+        Self { share: Some(room.share()), ..self }
     }
 
     /// How many bytes it has.
@@ -36,10 +45,14 @@ impl Artifact {
     ///
     /// # Errors
     ///
-    /// Where the temporary directory of the system has no room.
+    /// Where the temporary directory of the system has no room, or others take all that they share.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let more = bytes.len() as u64;
+        if let Some(share) = &mut self.share {
+            share.take(more).map_err(|error| io::Error::new(io::ErrorKind::QuotaExceeded, error))?;
+        }
         self.content.write_all(bytes)?;
-        self.bytes += bytes.len() as u64;
+        self.bytes += more;
         Ok(())
     }
 

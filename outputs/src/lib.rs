@@ -7,6 +7,7 @@
 mod artifact;
 mod key;
 pub mod local;
+mod room;
 
 use std::io;
 
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 pub use artifact::Artifact;
 pub use key::key;
+pub use room::{NoRoom, Room};
 
 /// What became of an artifact that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

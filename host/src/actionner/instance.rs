@@ -63,6 +63,11 @@ pub enum CallError {
     /// It made more host calls than the policy allows.
     #[error("the actionner made more than the {0} host calls that the policy allows")]
     HostCalls(u32),
+    /// The host sent more requests for it than the policy allows.
+    #[error(
+        "the actionner needed more than the {0} requests that the policy allows; what it had begun may have been carried out"
+    )]
+    Requests(u32),
     /// It passed more to the host at once than is copied.
     #[error("the actionner passed more than {HOST_CALL_BYTES_MAX} bytes to the host in one call")]
     HostCallBytes,
@@ -78,6 +83,8 @@ pub enum CallError {
 pub struct CallOutput {
     /// What the component says of it.
     pub result: Result<Outcome, Failure>,
+    /// Whether nobody knows what became of one of its writes.
+    pub has_unknown_end: bool,
     /// What it has collected.
     pub artifacts: Vec<outputs::Artifact>,
     /// What the event is about, where another object was found to have its name.
@@ -125,8 +132,10 @@ pub(super) async fn run(
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
     };
     let result = bounds.hold(run).await?;
-    let (artifacts, replaced) = store.into_data().call.into_output();
-    Ok(CallOutput { result, artifacts, replaced })
+    let call = store.into_data().call;
+    let has_unknown_end = call.has_unknown_end();
+    let (artifacts, replaced) = call.into_output();
+    Ok(CallOutput { result, has_unknown_end, artifacts, replaced })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.
@@ -207,8 +216,13 @@ impl Bounds {
         if let Some(NoMemoryLeft { bytes_max }) = error.downcast_ref() {
             return CallError::MemoryOfAll(*bytes_max);
         }
-        if let Some(Exhausted { host_calls_max }) = error.downcast_ref() {
-            return CallError::HostCalls(*host_calls_max);
+        if let Some(exhausted) = error.downcast_ref() {
+            return match *exhausted {
+                Exhausted::HostCalls(max) => CallError::HostCalls(max),
+                Exhausted::Requests(max) => CallError::Requests(max),
+                Exhausted::Cpu(max) => CallError::Cpu(max),
+                Exhausted::Deadline(max) => CallError::Deadline(max),
+            };
         }
         if let Some(I32Exit(code)) = error.downcast_ref() {
             return CallError::Exit(*code);

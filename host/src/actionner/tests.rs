@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use actionners::{BUNDLE, Bundled};
 use expect_test::expect_file;
+use outputs::Room;
 use policy::{Facts, Grants, Limits};
 use serde_json::Value;
 use wasmtime::component::Component;
@@ -61,7 +62,8 @@ fn compiles() {
 
 /// A call that may use so much memory, and reach nothing.
 fn call(memory_bytes_max: usize) -> Call {
-    Call::new(grants(memory_bytes_max), Facts::default(), true, String::new(), Clients::default(), silent())
+    let (room, clients) = (Room::new(0), Clients::default());
+    Call::new(grants(memory_bytes_max), Facts::default(), true, String::new(), clients, room, silent())
 }
 
 pub(super) fn grants(memory_bytes_max: usize) -> Arc<Grants> {

@@ -1,27 +1,30 @@
 //! One call of one actionner, as its capabilities see it: the way in, and the only way out.
 //!
 //! Every method of every capability goes in by [`Call::gate`], which counts it, asks [`decide`], and
-//! opens its line of the audit record, and out by [`Call::close`], which writes how it ended. The
-//! contract's error can be made of a [`Closed`] alone, so that an interface which forgets its way
-//! out does not compile. Knows neither the contract nor what any capability does.
+//! opens its line of the audit record, and out by [`Call::close`] or [`Call::close_write`], which write how it ended.
+//! Clients send for a [`Permit`] alone, which is made for what the gate has let in; and the contract's error is made of
+//! a [`Closed`] alone, so that an interface which forgets its way in or out does not compile. Knows neither the
+//! contract nor what any capability does.
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use outputs::Artifact;
+use outputs::{Artifact, Room};
 use policy::{Decision, Facts, Grants, ObjectId, Request, decide};
 use tokio::time::Instant;
 
-use super::error::{CapabilityError, Exhausted};
+use super::catalogue::{Capability, Effect};
+use super::error::CapabilityError;
 use super::guest_log::GuestLog;
 use super::host_time::HostTime;
 use super::seen::Seen;
 use super::spool::Spool;
-use crate::clients::{Clients, Refusal, RequestError, Said};
+use crate::clients::{self, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
 use crate::fair::Share;
 use crate::telemetry::Reporting;
-use crate::telemetry::audit::Entry;
+use crate::telemetry::audit::{Entry, Subject};
 use crate::telemetry::logs::Level;
 
 /// One call of one actionner.
@@ -49,8 +52,10 @@ pub struct Call {
     pub(super) seen: Seen,
     /// What the event is about, where another object has its name by now.
     pub(super) replaced: Option<ObjectId>,
-    /// How many host calls were made.
-    host_calls: u32,
+    /// What the host does for it.
+    meter: Meter,
+    /// Whether nobody knows what became of one of its writes.
+    has_unknown_end: AtomicBool,
 }
 
 /// An error that stands in the record. Only this module makes one.
@@ -85,18 +90,20 @@ impl From<Exhausted> for Closed {
 }
 
 impl Call {
-    /// A call that begins now.
+    /// A call that begins now; what it collects takes of `room`, which others share.
     pub fn new(
         grants: Arc<Grants>,
         facts: Facts,
         dry_run: bool,
         trace_id: String,
         clients: Clients,
+        room: Room,
         reporting: Reporting,
     ) -> Self {
         let deadline = Instant::now() + grants.limits.deadline_max;
         let log = GuestLog::new(reporting.logger.clone(), &grants.actionner, &trace_id);
-        let spool = Spool::new(grants.limits.artifact_bytes_max);
+        let spool = Spool::new(grants.limits.artifact_bytes_max, room);
+        let meter = Meter::new(&grants.limits);
         Self {
             grants,
             facts,
@@ -110,7 +117,8 @@ impl Call {
             reporting,
             seen: Seen::default(),
             replaced: None,
-            host_calls: 0,
+            meter,
+            has_unknown_end: AtomicBool::new(false),
         }
     }
 
@@ -131,7 +139,7 @@ impl Call {
 
     /// When to wait no longer, where a guest says how long.
     pub(super) fn end_of(&self, timeout_ms: Option<u32>) -> Instant {
-        let end = timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms.into()));
+        let end = timeout_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms.into())));
         end.map_or(self.deadline, |end| end.min(self.deadline))
     }
 
@@ -152,21 +160,36 @@ impl Call {
         &self.log
     }
 
+    /// Whether nobody knows what became of one of its writes, whatever the guest says of that.
+    pub(crate) fn has_unknown_end(&self) -> bool {
+        self.has_unknown_end.load(Ordering::Relaxed)
+    }
+
     /// What the guest has made, in its order, and what the event is about, where that was found to be gone.
     pub fn into_output(self) -> (Vec<Artifact>, Option<ObjectId>) {
         (self.spool.into_files(), self.replaced)
     }
 
+    /// What a guest means, of which the size is bounded. What makes no sense is counted and recorded too, though there
+    /// is nothing to ask the policy.
+    pub(super) fn understand<T, E: Display>(
+        &self,
+        capability: Capability,
+        understand: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, Closed> {
+        self.work(understand)?.or_else(|reason| self.invalid(capability, &reason))
+    }
+
     /// Count the call, and ask whether the policy allows all that it asks for: `requests`.
     ///
     /// The entry that is returned must be closed with the outcome; one that is dropped
-    /// without it, because the call was cancelled, is recorded as `unknown`.
-    pub(super) fn gate(&mut self, capability: &'static str, requests: &[Request<'_>]) -> Result<Entry, Closed> {
-        self.count()?;
-        let mut entry = self.reporting.audit.open(&self.trace_id, &self.grants.actionner, capability, requests);
+    /// without it, because the call was cancelled, is recorded as that.
+    pub(super) fn gate(&mut self, capability: Capability, requests: &[Request<'_>]) -> Result<Entry, Closed> {
+        self.meter.host_call()?;
+        let mut entry = self.work(|| self.open(capability, requests))?;
         let mut denials = Vec::new();
         for request in requests {
-            match decide(request, &self.grants, &self.facts) {
+            match self.work(|| decide(request, &self.grants, &self.facts))? {
                 Decision::Allowed { grant } => entry = entry.allowed(grant),
                 Decision::Denied(denial) => denials.push(denial),
             }
@@ -177,13 +200,80 @@ impl Call {
         self.close(entry, Err(CapabilityError::Denied(denials)))
     }
 
-    /// Write how a host call ended, and count the time that it took.
+    /// Count a call that needs no grant, since it reaches nothing, and open its line.
+    pub(super) fn free(&self, capability: Capability) -> Result<Entry, Exhausted> {
+        self.meter.host_call()?;
+        Ok(self.open(capability, &[]))
+    }
+
+    /// Count another call that belongs to a line which is still open.
+    pub(super) fn again(&self) -> Result<(), Exhausted> {
+        self.meter.host_call()
+    }
+
+    /// Leave for a client to send what the gate has let in.
+    pub(super) fn permit(&self, entry: &Entry) -> Permit {
+        self.meter.permit(self.deadline, self.dry_run, entry.is_sent())
+    }
+
+    /// A piece of the host's work on what a guest says: counted, and not begun after the deadline.
+    pub(super) fn work<T>(&self, work: impl FnOnce() -> T) -> Result<T, Exhausted> {
+        if Instant::now() >= self.deadline {
+            return Err(Exhausted::Deadline(self.grants.limits.deadline_max));
+        }
+        self.meter.work(work)
+    }
+
+    /// The same, of what the call itself learns by it.
+    pub(super) fn work_on<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T, Exhausted> {
+        let meter = self.meter.clone();
+        meter.work(|| work(self))
+    }
+
+    /// Write how a host call ended that changes nothing, or was not sent, and count the time that it took.
     ///
     /// # Errors
     ///
     /// The error of `result`.
     pub(super) fn close<T>(&self, entry: Entry, result: Result<T, impl Into<CapabilityError>>) -> Result<T, Closed> {
         let result = result.map_err(Into::into);
+        let status = match &result {
+            Ok(_) => "success",
+            Err(CapabilityError::Denied(_)) => "denied",
+            Err(CapabilityError::Request(_)) if entry.is_write() => clients::Ending::NotSent.as_str(),
+            Err(CapabilityError::Request(_)) => "failure",
+        };
+        self.settle(entry, status, result)
+    }
+
+    /// The same for a read, of which the other side's words are for the log.
+    pub(super) fn close_read<T>(&self, entry: Entry, result: Result<T, Refusal>) -> Result<T, Closed> {
+        let result = result.map_err(|refusal| self.hush(entry.capability(), refusal));
+        self.close(entry, result)
+    }
+
+    /// The same for a write, whose end only the client knows.
+    pub(super) fn close_write<T>(&self, entry: Entry, end: End<T>) -> Result<T, Closed> {
+        let capability = entry.capability();
+        self.close_end(&|refusal| self.hush(capability, refusal), end, entry)
+    }
+
+    /// The same, where a refusal is heard as `hear` says.
+    pub(super) fn close_end<T>(
+        &self,
+        hear: &dyn Fn(Refusal) -> RequestError,
+        end: End<T>,
+        entry: Entry,
+    ) -> Result<T, Closed> {
+        let status = end.ending().as_str();
+        if end.ending() == clients::Ending::Unknown {
+            self.has_unknown_end.store(true, Ordering::Relaxed);
+        }
+        let result = end.into_result().map_err(|refusal| hear(refusal).into());
+        self.settle(entry, status, result)
+    }
+
+    fn settle<T>(&self, entry: Entry, status: &str, result: Result<T, CapabilityError>) -> Result<T, Closed> {
         match &result {
             // What was not begun took no time.
             Err(denied @ CapabilityError::Denied(_)) => self.report_denial(entry.capability(), &denied.to_string()),
@@ -191,45 +281,35 @@ impl Call {
         }
         match result {
             Ok(value) => {
-                entry.close("success", None);
+                entry.close(status, None);
                 Ok(value)
             }
             Err(error) => {
-                let status = match &error {
-                    CapabilityError::Denied(_) => "denied",
-                    CapabilityError::Request(RequestError::Unknown(_)) => "unknown",
-                    CapabilityError::Request(_) => "failure",
-                };
                 entry.close(status, Some(&error.to_string()));
-                Err(Closed(Ending::Answered(error)))
+                Err(Closed(match error {
+                    CapabilityError::Request(RequestError::Exhausted(exhausted)) => Ending::Exhausted(exhausted),
+                    error => Ending::Answered(error),
+                }))
             }
         }
     }
 
-    /// A request that makes no sense is counted and recorded too, though there is nothing to
-    /// ask the policy.
-    pub(super) fn invalid(&mut self, capability: &'static str, reason: impl ToString) -> Closed {
-        if let Err(exhausted) = self.count() {
-            return exhausted.into();
-        }
-        let reason = reason.to_string();
-        let entry = self.reporting.audit.open(&self.trace_id, &self.grants.actionner, capability, &[]);
-        entry.close("failure", Some(&reason));
-        Closed(Ending::Answered(RequestError::Invalid(reason).into()))
+    /// Close what makes no sense.
+    fn invalid<T>(&self, capability: Capability, reason: &dyn Display) -> Result<T, Closed> {
+        self.meter.host_call()?;
+        let error = RequestError::Invalid(reason.to_string());
+        self.close(self.open(capability, &[]), Err(error))
     }
 
-    /// Count one more call.
-    ///
-    /// # Errors
-    ///
-    /// Where there were more than the policy allows.
-    pub(super) fn count(&mut self) -> Result<(), Exhausted> {
-        let host_calls_max = self.grants.limits.host_calls_max;
-        self.host_calls += 1;
-        if self.host_calls > host_calls_max {
-            return Err(Exhausted { host_calls_max });
-        }
-        Ok(())
+    fn open(&self, capability: Capability, requests: &[Request<'_>]) -> Entry {
+        let subject = Subject {
+            trace_id: &self.trace_id,
+            actionner: &self.grants.actionner,
+            capability: capability.name(),
+            is_write: capability.effect() == Effect::Write,
+            dry_run: self.dry_run,
+        };
+        self.reporting.audit.open(subject, requests)
     }
 
     /// What a guest hears of a refusal: the host's words. The other side's are for who runs the host.

@@ -14,11 +14,3 @@ pub(crate) enum CapabilityError {
     #[error(transparent)]
     Request(#[from] RequestError),
 }
-
-/// The call as a whole must end: the guest gets no answer at all.
-#[derive(Debug, thiserror::Error)]
-#[error("more than the {host_calls_max} host calls that the policy allows")]
-pub(crate) struct Exhausted {
-    /// The limit.
-    pub(crate) host_calls_max: u32,
-}

@@ -5,8 +5,8 @@ use wasmtime::component::{HasData, Linker};
 
 use super::bindings::falco_talon::actionner as wit;
 use super::call::{Call, Closed};
-use super::error::{CapabilityError, Exhausted};
-use crate::clients::RequestError;
+use super::error::CapabilityError;
+use crate::clients::{Exhausted, RequestError};
 
 /// Link one interface.
 ///
@@ -66,6 +66,8 @@ fn answer(error: CapabilityError) -> wit::types::Error {
             RequestError::Timeout => Error::Timeout,
             RequestError::Unknown(text) => Error::Unknown(text),
             RequestError::Unavailable(text) => Error::Unavailable(text),
+            // Closed as an end of the whole call, of which the guest hears nothing.
+            RequestError::Exhausted(exhausted) => Error::Other(exhausted.to_string()),
             RequestError::Other(text) => Error::Other(text),
         },
     }

@@ -9,7 +9,7 @@ use super::bindings::falco_talon::actionner::kubernetes_write::Preconditions;
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::call::{Call, Closed};
 use super::preconditions::compares_uid;
-use crate::clients::{Answer, ApiRequest, Identity, Kubernetes, Refusal, RequestError, Said, Written};
+use crate::clients::{Answer, ApiRequest, End, Identity, Kubernetes, Refusal, RequestError, Said, Written};
 use crate::telemetry::audit::Entry;
 
 /// Said of an object that is another than the one that was meant.
@@ -25,22 +25,41 @@ impl Call {
         self.clients.kubernetes.as_ref().ok_or_else(missing)
     }
 
-    /// Read within the call's deadline and the policy's limit of bytes.
-    pub(super) async fn read(&self, request: &ApiRequest) -> Result<Answer, Refusal> {
-        self.kubernetes()?.send(request, self.deadline, self.grants.limits.response_bytes_max).await
+    /// Read the object or the list at `path`, up to the policy's limit of bytes.
+    pub(super) async fn read(&self, entry: &Entry, path: &str) -> Result<Answer, Refusal> {
+        self.kubernetes()?.get(path, &self.permit(entry), self.grants.limits.response_bytes_max).await
     }
 
-    /// Write within the call's deadline.
-    pub(super) async fn write(&self, request: &ApiRequest) -> Result<Written, Refusal> {
-        self.kubernetes()?.write(request, self.deadline).await
+    /// Write, and close as what is about the object at `address`, which has `uid` where that is known.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not carried out, or nobody knows.
+    pub(super) async fn write(
+        &mut self,
+        entry: Entry,
+        address: &Address<'_>,
+        uid: Option<&str>,
+        request: &ApiRequest,
+    ) -> Result<Written, Closed> {
+        let permit = self.permit(&entry);
+        let end = match self.kubernetes() {
+            Ok(kubernetes) => kubernetes.write(request, &permit).await,
+            Err(error) => return self.close(entry, Err(error)),
+        };
+        if end.is_conflict() && self.is_gone(&entry, address, uid).await {
+            self.note_replaced(address);
+            return self.close_end(&|_| RequestError::Conflict(REPLACED.to_owned()), end, entry);
+        }
+        self.close_write_about(entry, address, end)
     }
 
-    /// The end of a request about the object at `address`, in which a refusal says what the actionner may hear.
+    /// The end of a read of the object at `address`, in which a refusal says what the actionner may hear.
     ///
     /// # Errors
     ///
     /// The error of `result`.
-    pub(super) fn close_about<T>(
+    pub(super) fn close_read_about<T>(
         &self,
         entry: Entry,
         address: &Address<'_>,
@@ -48,6 +67,16 @@ impl Call {
     ) -> Result<T, Closed> {
         let result = result.map_err(|refusal| self.refused(entry.capability(), address, refusal));
         self.close(entry, result)
+    }
+
+    /// The same for a write.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not carried out, or nobody knows.
+    pub(super) fn close_write_about<T>(&self, entry: Entry, address: &Address<'_>, end: End<T>) -> Result<T, Closed> {
+        let capability = entry.capability();
+        self.close_end(&|refusal| self.refused(capability, address, refusal), end, entry)
     }
 
     /// What an actionner hears of a refusal, of a request about the object at `address`.
@@ -70,7 +99,7 @@ impl Call {
     /// The end of a wait of `timeout_ms` that leaves the actionner time to report.
     pub(super) fn wait_until(&self, timeout_ms: u32) -> Instant {
         let end = self.deadline.checked_sub(TO_REPORT).unwrap_or(self.deadline);
-        end.min(Instant::now() + Duration::from_millis(timeout_ms.into()))
+        self.end_of(Some(timeout_ms)).min(end)
     }
 }
 
@@ -82,8 +111,15 @@ impl Call {
     /// # Errors
     ///
     /// Where it is not the object that the event is about, but another of its name.
-    pub(super) fn learn(&mut self, address: &Address<'_>, answer: Answer) -> Result<Answer, Refusal> {
-        self.facts.targets.learn(address, &answer.object).map_err(|replaced| self.replaced(replaced))?;
+    pub(super) fn learn(&mut self, address: &Address<'_>, read: Result<Answer, Refusal>) -> Result<Answer, Refusal> {
+        let answer = read?;
+        let learnt = self.work_on(|call| call.facts.targets.learn(address, &answer.object));
+        if let Err(Replaced { object, learnt }) = learnt.map_err(RequestError::from)? {
+            if learnt == Learnt::Named {
+                self.replaced = Some(object);
+            }
+            return Err(RequestError::Conflict(REPLACED.to_owned()).into());
+        }
         if address.subresource().is_none() {
             let text = |key: &str| answer.object["metadata"][key].as_str().unwrap_or_default().to_owned();
             let identity = Identity { name: text("name"), uid: text("uid"), resource_version: text("resourceVersion") };
@@ -99,41 +135,24 @@ impl Call {
         Preconditions { uid: uid.or_else(seen), resource_version }
     }
 
-    /// The end of a write that was to find the object with `uid`: where it conflicts, whether that is gone.
-    pub(super) async fn sent_to<T>(
-        &mut self,
-        address: &Address<'_>,
-        uid: Option<&str>,
-        sent: Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        match (sent, uid) {
-            (Err(Refusal { error: RequestError::Conflict(_), .. }), Some(uid)) if self.is_gone(address, uid).await => {
-                let is_named =
-                    |id: &ObjectId| self.facts.targets.iter().any(|it| it.learnt == Learnt::Named && it.object == *id);
-                match ObjectId::at(address).filter(is_named) {
-                    Some(object) => Err(self.replaced(Replaced { object, learnt: Learnt::Named })),
-                    None => Err(RequestError::Conflict(REPLACED.to_owned()).into()),
-                }
-            }
-            (sent, _) => sent,
-        }
-    }
-
     /// Whether the object with `uid` is not at `address` any more; where that can't be known, it is.
-    pub(super) async fn is_gone(&self, address: &Address<'_>, uid: &str) -> bool {
-        match self.read(&ApiRequest::get(address.whole().path())).await {
+    pub(super) async fn is_gone(&self, entry: &Entry, address: &Address<'_>, uid: Option<&str>) -> bool {
+        let Some(uid) = uid else { return false };
+        match self.read(entry, &address.whole().path()).await {
             Ok(answer) => answer.object["metadata"]["uid"] != uid,
             Err(Refusal { error: RequestError::NotFound, .. }) => true,
             Err(_) => false,
         }
     }
 
-    /// Note that the event is about an object that is gone, whatever the actionner makes of it.
-    fn replaced(&mut self, replaced: Replaced) -> Refusal {
-        if replaced.learnt == Learnt::Named {
-            self.replaced = Some(replaced.object);
+    /// Note that the object at `address` is another by now, if it is what the event is about.
+    fn note_replaced(&mut self, address: &Address<'_>) {
+        let named = |id: &ObjectId| {
+            self.facts.targets.iter().any(|target| target.learnt == Learnt::Named && target.object == *id)
+        };
+        if let Some(object) = ObjectId::at(address).filter(named) {
+            self.replaced = Some(object);
         }
-        RequestError::Conflict(REPLACED.to_owned()).into()
     }
 }
 

@@ -5,12 +5,10 @@
 
 use std::time::Duration;
 
-use futures_util::TryFutureExt;
 use futures_util::future::join_all;
-use http_body_util::BodyExt;
 use kube::core::discovery::v2::APIGroupDiscoveryList;
 use policy::{Address, KubernetesRequest, Verb};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use wasmtime::component::Resource;
 
 use super::bindings::falco_talon::actionner::kubernetes_read::{
@@ -18,31 +16,44 @@ use super::bindings::falco_talon::actionner::kubernetes_read::{
 };
 use super::bindings::falco_talon::actionner::types::{Collection, Object};
 use super::call::{Call, Closed};
+use super::catalogue::Capability;
 use super::condition;
 use super::kubernetes::{collection_address, object_address, query};
 use super::spool::Handle;
-use crate::clients::{Answer, ApiRequest, Effect, Kubernetes, Refusal, RequestError, convert_client_error};
+use crate::clients::{Answer, Refusal, RequestError};
 use crate::telemetry::audit::Entry;
 
 /// How long a wait pauses at first between two looks, and at most.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
 const LOOK_AGAIN_MAX: Duration = Duration::from_millis(500);
 
+/// More objects than this are not waited for at once: no node has as many pods.
+const DEPARTURES_MAX: usize = 1_000;
+
+/// How much time a wait takes for each object that it looks at, on the average: so that waiting for the pods of a node
+/// to go is not what keeps an API server busy.
+const LOOK_PACE: Duration = Duration::from_millis(50);
+
+/// Left when a wait looks at many objects for the last time.
+const LAST_LOOK: Duration = Duration::from_millis(250);
+
 impl Host for Call {
     async fn get(&mut self, object: Object) -> Result<String, Closed> {
-        let address = object_address(&object).map_err(|error| self.invalid("kubernetes-read.get", error))?;
-        let entry = self.gate("kubernetes-read.get", &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
-        let read = self.read(&ApiRequest::get(address.path())).await;
-        let read = read.and_then(|answer| self.learn(&address, answer));
-        self.close_about(entry, &address, read).map(Answer::into_text)
+        let address = self.understand(Capability::Get, || object_address(&object))?;
+        let asked = [KubernetesRequest::new(Verb::Get, &address, &[]).into()];
+        let entry = self.gate(Capability::Get, &asked)?;
+        let read = self.read(&entry, &address.path()).await;
+        let read = self.learn(&address, read);
+        let answer = self.close_read_about(entry, &address, read)?;
+        Ok(self.work(|| answer.into_text())?)
     }
 
     async fn list(&mut self, collection: Collection, options: ListOptions) -> Result<String, Closed> {
-        let address = collection_address(&collection).map_err(|error| self.invalid("kubernetes-read.list", error))?;
+        let address = self.understand(Capability::List, || collection_address(&collection))?;
         let ListOptions { label_selector, field_selector, limit, continue_ } = &options;
         let node = pods_of_node(&address, field_selector);
         let request = KubernetesRequest { node, ..KubernetesRequest::new(Verb::List, &address, &[]) };
-        let entry = self.gate("kubernetes-read.list", &[request.into()])?;
+        let entry = self.gate(Capability::List, &[request.into()])?;
         let path = address.path()
             + &query(&[
                 ("labelSelector", label_selector),
@@ -50,40 +61,34 @@ impl Host for Call {
                 ("limit", &limit.map(|limit| limit.to_string()).unwrap_or_default()),
                 ("continue", continue_.as_deref().unwrap_or_default()),
             ]);
-        let read = self.read(&ApiRequest::get(path)).await;
-        let answer = self.close_about(entry, &address, read)?;
+        let read = self.read(&entry, &path).await;
+        let answer = self.close_read_about(entry, &address, read)?;
         if let (Some(_), Some(pods)) = (node, answer.object["items"].as_array()) {
-            let left_out = self.facts.targets.learn_pods_of_node(pods);
+            let left_out = self.work_on(|call| call.facts.targets.learn_pods_of_node(pods))?;
             if left_out > 0 {
                 let told = format!("{left_out} pods of the node are out of its reach: there are too many of them");
-                self.explain("kubernetes-read.list", &told);
+                self.explain(Capability::List.name(), &told);
             }
         }
-        Ok(answer.into_text())
+        Ok(self.work(|| answer.into_text())?)
     }
 
     async fn discover(&mut self, plural: String) -> Result<Vec<ResourceType>, Closed> {
-        let entry = self.gate("kubernetes-read.discover", &[])?;
-        let found = async {
-            let (client, _turn) = self.kubernetes()?.client(self.deadline).await?;
-            let discover = discover(&client, &plural);
-            timeout_at(self.deadline, discover).await.map_err(|_| RequestError::Timeout)?
-        };
+        let entry = self.gate(Capability::Discover, &[])?;
+        let permit = self.permit(&entry);
+        let found = async { self.kubernetes()?.discover(&permit).await };
         let found = found.await;
-        self.close(entry, found)
+        let lists = self.close_read(entry, found)?;
+        Ok(self.work(|| lists.iter().flat_map(|list| resources_of(list, &plural)).collect())?)
     }
 
     async fn logs(&mut self, namespace: String, pod: String, options: LogOptions) -> Result<String, Closed> {
-        let (entry, address, request) = self.allow_logs("kubernetes-read.logs", &namespace, &pod, &options)?;
-        let read = async {
-            let kubernetes = self.kubernetes()?;
-            let response = kubernetes.open(&request, self.deadline).await?;
-            let bytes_max = self.grants.limits.response_bytes_max;
-            let bytes = kubernetes.read(response, self.deadline, bytes_max, request.effect()).await?;
-            Ok::<_, Refusal>(String::from_utf8_lossy(&bytes).into_owned())
-        };
+        let (entry, address, path) = self.allow_logs(Capability::Logs, &namespace, &pod, &options)?;
+        let permit = self.permit(&entry);
+        let read = async { self.kubernetes()?.read(&path, &permit, self.grants.limits.response_bytes_max).await };
         let read = read.await;
-        self.close_about(entry, &address, read)
+        let bytes = self.close_read_about(entry, &address, read)?;
+        Ok(self.work(|| String::from_utf8_lossy(&bytes).into_owned())?)
     }
 
     async fn logs_into(
@@ -93,41 +98,36 @@ impl Host for Call {
         options: LogOptions,
         artifact: Resource<Handle>,
     ) -> Result<u64, Closed> {
-        let (entry, address, request) = self.allow_logs("kubernetes-read.logs-into", &namespace, &pod, &options)?;
-        let host_time = self.host_time.clone();
-        let poured = host_time.work(self.pour_logs(&request, Handle::from(&artifact))).await;
-        self.close_about(entry, &address, poured)
+        let (mut entry, address, path) = self.allow_logs(Capability::LogsInto, &namespace, &pod, &options)?;
+        let (permit, host_time) = (self.permit(&entry), self.host_time.clone());
+        let kubernetes = self.kubernetes().cloned();
+        let mut file = self.spool.file(&artifact);
+        let pour = async { kubernetes?.pour(&path, &permit, &mut file).await };
+        let poured = host_time.work(pour).await;
+        if let Ok(bytes) = &poured {
+            entry.bytes(*bytes);
+        }
+        self.close_read_about(entry, &address, poured)
     }
 
     async fn wait(&mut self, object: Object, any_of: Vec<Condition>, timeout_ms: u32) -> Result<String, Closed> {
-        const CAPABILITY: &str = "kubernetes-read.wait";
-        let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let conditions = condition::parse(any_of).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
-        let waited = self.wait_for(&ApiRequest::get(address.path()), &conditions, timeout_ms).await;
-        let waited = waited.and_then(|answer| self.learn(&address, answer));
-        self.close_about(entry, &address, waited).map(Answer::into_text)
+        let address = self.understand(Capability::Wait, || object_address(&object))?;
+        let conditions = self.understand(Capability::Wait, || condition::parse(any_of))?;
+        let asked = [KubernetesRequest::new(Verb::Get, &address, &[]).into()];
+        let entry = self.gate(Capability::Wait, &asked)?;
+        let waited = self.wait_for(&entry, &address.path(), &conditions, timeout_ms).await;
+        let waited = self.learn(&address, waited);
+        let answer = self.close_read_about(entry, &address, waited)?;
+        Ok(self.work(|| answer.into_text())?)
     }
 
     async fn wait_deleted(&mut self, departures: Vec<Departure>, timeout_ms: u32) -> Result<Vec<bool>, Closed> {
-        const CAPABILITY: &str = "kubernetes-read.wait-deleted";
-        let addresses = departures.iter().map(|departure| object_address(&departure.object));
-        let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(|error| self.invalid(CAPABILITY, error))?;
+        let addresses = self.understand(Capability::WaitDeleted, || addresses_of(&departures))?;
         let asked: Vec<_> =
             addresses.iter().map(|address| KubernetesRequest::new(Verb::Get, address, &[]).into()).collect();
-        let entry = self.gate(CAPABILITY, &asked)?;
-        let end = self.wait_until(timeout_ms);
-        let bytes_max = self.grants.limits.response_bytes_max;
-        let waited = async {
-            let kubernetes = self.kubernetes()?;
-            let gone = addresses.iter().zip(&departures).map(|(address, departure)| {
-                let request = ApiRequest::get(address.path());
-                let gone = wait_gone(kubernetes, request, departure.uid.as_deref(), end, bytes_max);
-                gone.map_err(|refusal| self.refused(CAPABILITY, address, refusal))
-            });
-            join_all(gone).await.into_iter().collect::<Result<Vec<bool>, RequestError>>()
-        };
-        let waited = waited.await;
+        let entry = self.gate(Capability::WaitDeleted, &asked)?;
+        let awaited = addresses.iter().zip(&departures).map(|(address, it)| (address, it.uid.as_deref())).collect();
+        let waited = self.wait_gone(&entry, awaited, self.wait_until(timeout_ms)).await;
         self.close(entry, waited)
     }
 }
@@ -135,82 +135,95 @@ impl Host for Call {
 impl Call {
     fn allow_logs<'a>(
         &mut self,
-        capability: &'static str,
+        capability: Capability,
         namespace: &'a str,
         pod: &'a str,
         options: &'a LogOptions,
-    ) -> Result<(Entry, Address<'a>, ApiRequest), Closed> {
-        let address = Address::new("", "v1", "pods/log", Some(namespace), Some(pod))
-            .map_err(|error| self.invalid(capability, error))?;
+    ) -> Result<(Entry, Address<'a>, String), Closed> {
+        let address = self.understand(capability, || Address::new("", "v1", "pods/log", Some(namespace), Some(pod)))?;
         let entry = self.gate(capability, &[KubernetesRequest::new(Verb::Get, &address, &[]).into()])?;
         let path = address.path() + &log_query(options);
-        Ok((entry, address, ApiRequest::get(path)))
-    }
-
-    async fn pour_logs(&mut self, request: &ApiRequest, handle: Handle) -> Result<u64, Refusal> {
-        let deadline = self.deadline;
-        let mut body = self.kubernetes()?.open(request, deadline).await?.into_body();
-        let mut bytes = 0;
-        while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(|_| RequestError::Timeout)? {
-            let frame = frame.map_err(|error| convert_client_error(&error, request.effect()))?;
-            if let Ok(data) = frame.into_data() {
-                bytes += data.len() as u64;
-                self.spool.append(handle, data.into()).await?;
-            }
-        }
-        Ok(bytes)
+        Ok((entry, address, path))
     }
 
     async fn wait_for(
         &self,
-        request: &ApiRequest,
+        entry: &Entry,
+        path: &str,
         conditions: &[condition::Condition],
         timeout_ms: u32,
     ) -> Result<Answer, Refusal> {
         let end = self.wait_until(timeout_ms);
-        let kubernetes = self.kubernetes()?;
         let mut pause = LOOK_AGAIN_MIN;
         loop {
-            let answer = kubernetes.send(request, self.deadline, self.grants.limits.response_bytes_max).await?;
-            if condition::any_is_met(conditions, &answer.object) {
+            let answer = self.read(entry, path).await?;
+            if self.work(|| condition::any_is_met(conditions, &answer.object)).map_err(RequestError::from)? {
                 return Ok(answer);
             }
-            look_again(&mut pause, end).await?;
+            if !look_again(&mut pause, 1, end).await {
+                return Err(RequestError::Timeout.into());
+            }
+        }
+    }
+
+    /// Whether each of these objects goes, or another takes its name, before `end`.
+    async fn wait_gone(
+        &self,
+        entry: &Entry,
+        awaited: Vec<(&Address<'_>, Option<&str>)>,
+        end: Instant,
+    ) -> Result<Vec<bool>, RequestError> {
+        let kubernetes = self.kubernetes()?;
+        let (permit, bytes_max) = (self.permit(entry).until(end), self.grants.limits.response_bytes_max);
+        let mut are_gone = vec![false; awaited.len()];
+        let mut pause = LOOK_AGAIN_MIN;
+        loop {
+            let looks = awaited.iter().zip(&mut are_gone).filter(|(_, is_gone)| !**is_gone);
+            let looks = looks.map(async |((address, uid), gone)| {
+                let read = kubernetes.get(&address.path(), &permit, bytes_max).await;
+                let refused = |refusal| self.refused(entry.capability(), address, refusal);
+                *gone = is_gone(read, *uid).map_err(refused)?;
+                Ok::<_, RequestError>(())
+            });
+            join_all(looks).await.into_iter().collect::<Result<(), _>>()?;
+            let staying = are_gone.iter().filter(|is_gone| !**is_gone).count();
+            if staying == 0 || !look_again(&mut pause, staying, end).await {
+                return Ok(are_gone);
+            }
         }
     }
 }
 
-/// Whether an object goes, or another takes its name, before `end`.
-async fn wait_gone(
-    kubernetes: &Kubernetes,
-    request: ApiRequest,
-    uid: Option<&str>,
-    end: Instant,
-    bytes_max: usize,
-) -> Result<bool, Refusal> {
-    let mut pause = LOOK_AGAIN_MIN;
-    loop {
-        match kubernetes.send(&request, end, bytes_max).await {
-            Ok(answer) if uid.is_some_and(|uid| answer.object["metadata"]["uid"] != uid) => return Ok(true),
-            Err(Refusal { error: RequestError::NotFound, .. }) => return Ok(true),
-            Ok(_) => {}
-            Err(Refusal { error: RequestError::Timeout, .. }) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        if look_again(&mut pause, end).await.is_err() {
-            return Ok(false);
-        }
+/// The addresses of objects that are to go.
+fn addresses_of(departures: &[Departure]) -> Result<Vec<Address<'_>>, String> {
+    if departures.len() > DEPARTURES_MAX {
+        return Err(format!("{} objects are more than the {DEPARTURES_MAX} that are waited for", departures.len()));
+    }
+    let addresses = departures.iter().map(|departure| object_address(&departure.object));
+    addresses.collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
+
+/// Whether an object of this uid is no longer there, by what a read of its name has found.
+fn is_gone(read: Result<Answer, Refusal>, uid: Option<&str>) -> Result<bool, Refusal> {
+    match read {
+        Ok(answer) => Ok(uid.is_some_and(|uid| answer.object["metadata"]["uid"] != uid)),
+        Err(Refusal { error: RequestError::NotFound, .. }) => Ok(true),
+        Err(Refusal { error: RequestError::Timeout, .. }) => Ok(false),
+        Err(refusal) => Err(refusal),
     }
 }
 
-/// Pause, each time longer, unless that would be past `end`.
-async fn look_again(pause: &mut Duration, end: Instant) -> Result<(), RequestError> {
-    if Instant::now() + *pause > end {
-        return Err(RequestError::Timeout);
+/// Pause before the next look at so many objects, each time longer; whether there is time for one before `end`.
+async fn look_again(pause: &mut Duration, objects: usize, end: Instant) -> bool {
+    let last_look = if objects > 1 { LAST_LOOK } else { LOOK_AGAIN_MIN };
+    let left = end.saturating_duration_since(Instant::now()).saturating_sub(last_look);
+    if left.is_zero() {
+        return false;
     }
-    sleep(*pause).await;
+    let pace = LOOK_PACE.saturating_mul(u32::try_from(objects).unwrap_or(u32::MAX));
+    sleep(pace.max(*pause).min(left)).await;
     *pause = (*pause * 3 / 2).min(LOOK_AGAIN_MAX);
-    Ok(())
+    true
 }
 
 fn log_query(options: &LogOptions) -> String {
@@ -237,14 +250,6 @@ fn log_query(options: &LogOptions) -> String {
 fn pods_of_node<'a>(address: &Address<'_>, field_selector: &'a str) -> Option<&'a str> {
     let is_pods = address.group().is_empty() && address.resource() == "pods";
     field_selector.strip_prefix("spec.nodeName=").filter(|node| is_pods && !node.contains(','))
-}
-
-/// The API server's own groups come first in its answers, the core group in one of its own.
-async fn discover(client: &kube::Client, plural: &str) -> Result<Vec<ResourceType>, RequestError> {
-    let unanswered = |error: kube::Error| convert_client_error(&error, Effect::None);
-    let core = client.list_core_api_versions_aggregated().await.map_err(unanswered)?;
-    let groups = client.list_api_groups_aggregated().await.map_err(unanswered)?;
-    Ok([core, groups].iter().flat_map(|list| resources_of(list, plural)).collect())
 }
 
 /// Of each group the first version that has the resource, which is the one that it prefers.

@@ -6,14 +6,13 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use http::Method;
 use policy::{
     Address, AddressError, Decision, KubernetesRequest, PatchKind, TouchedField, Verb, check_identity, decide,
     given_up_fields, name_in_body, touched_fields,
 };
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::bindings::falco_talon::actionner::kubernetes_write::{
@@ -21,21 +20,20 @@ use super::bindings::falco_talon::actionner::kubernetes_write::{
 };
 use super::bindings::falco_talon::actionner::types::{Collection, Error, Object};
 use super::call::{Call, Closed};
+use super::catalogue::Capability;
 use super::error::CapabilityError;
 use super::interfaces::answered;
 use super::kubernetes::{collection_address, object_address, query};
 use super::preconditions::require;
-use crate::clients::{self, ApiRequest, JSON, Refusal, RequestError};
+use crate::clients::{self, ApiRequest, Exhausted, JSON, RequestError};
 use crate::telemetry::audit::Entry;
 
-/// An API server is not to be flooded by the pods of one node.
-const EVICTIONS_AT_ONCE_MAX: usize = 16;
+/// More pods than any node has.
+const EVICTIONS_MAX: usize = 1_000;
 
-/// The function that is closed once for each pod.
-const EVICT: &str = "kubernetes-write.evict";
-
-/// Between two attempts at an eviction that a budget forbids for now.
-const BUDGET_PAUSE: Duration = Duration::from_secs(1);
+/// Between two attempts at an eviction that a budget forbids for now, at first and at most.
+const BUDGET_PAUSE_MIN: Duration = Duration::from_secs(1);
+const BUDGET_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A write, looked through.
 struct Write<'a> {
@@ -48,6 +46,8 @@ struct Write<'a> {
     /// What was looked at is what is sent, and not the guest's text: another parser could
     /// take another of two equal keys.
     body: Value,
+    /// What must be so of the object for it to be made.
+    preconditions: Preconditions,
 }
 
 impl Host for Call {
@@ -58,65 +58,64 @@ impl Host for Call {
         body: String,
         preconditions: Preconditions,
     ) -> Result<Written, Closed> {
-        const CAPABILITY: &str = "kubernetes-write.patch";
         let (kind, content_type) = match patch_type {
             PatchType::Merge => (PatchKind::Merge, "application/merge-patch+json"),
             PatchType::StrategicMerge => (PatchKind::StrategicMerge, "application/strategic-merge-patch+json"),
             PatchType::Json => (PatchKind::Json, "application/json-patch+json"),
         };
-        let write =
-            look_through(object_address(&object), kind, &body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let Write { address, fields, mut body, .. } = write;
-        let preconditions = self.still(&address, &preconditions);
-        require(&preconditions, kind, &address, &mut body).map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Patch, &address, &fields).into()])?;
-        let path = address.path() + &self.body_query(&[]);
-        let request = self.request(Method::PATCH, path, content_type, &body);
-        self.change(entry, &address, &preconditions, &request).await
+        let write = self.understand(Capability::Patch, || {
+            let write = look_through(object_address(&object), kind, &body)?;
+            let preconditions = self.still(&write.address, &preconditions);
+            write.require(preconditions, kind)
+        })?;
+        let asked = [KubernetesRequest::new(Verb::Patch, &write.address, &write.fields).into()];
+        let entry = self.gate(Capability::Patch, &asked)?;
+        let path = write.address.path() + &self.body_query(&[]);
+        let request = self.request(Method::PATCH, path, content_type, &write.body)?;
+        self.change(entry, &write.address, &write.preconditions, &request).await
     }
 
     async fn apply(&mut self, object: Object, body: String, options: ApplyOptions) -> Result<Written, Closed> {
-        const CAPABILITY: &str = "kubernetes-write.apply";
         let ApplyOptions { force, preconditions } = options;
-        let write = look_through(object_address(&object), PatchKind::Apply, &body)
-            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let Write { address, fields, mut body, .. } = write;
-        let preconditions = self.still(&address, &preconditions);
-        require(&preconditions, PatchKind::Apply, &address, &mut body)
-            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
+        let write = self.understand(Capability::Apply, || {
+            let write = look_through(object_address(&object), PatchKind::Apply, &body)?;
+            let preconditions = self.still(&write.address, &preconditions);
+            write.require(preconditions, PatchKind::Apply)
+        })?;
         // The API server creates what is not there, so both verbs must be granted.
-        let asked = [Verb::Create, Verb::Patch].map(|verb| KubernetesRequest::new(verb, &address, &fields).into());
-        let entry = self.gate(CAPABILITY, &asked)?;
-        let entry = self.allow_to_give_up(entry, &address, &body).await?;
-        let path = address.path() + &self.body_query(&[("force", if force { "true" } else { "false" })]);
-        let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &body);
-        self.change(entry, &address, &preconditions, &request).await
+        let asked = [Verb::Create, Verb::Patch];
+        let asked = asked.map(|verb| KubernetesRequest::new(verb, &write.address, &write.fields).into());
+        let entry = self.gate(Capability::Apply, &asked)?;
+        let entry = self.allow_to_give_up(entry, &write.address, &write.body).await?;
+        let path = write.address.path() + &self.body_query(&[("force", if force { "true" } else { "false" })]);
+        let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &write.body)?;
+        self.change(entry, &write.address, &write.preconditions, &request).await
     }
 
     async fn create(&mut self, collection: Collection, body: String) -> Result<Written, Closed> {
-        const CAPABILITY: &str = "kubernetes-write.create";
-        let write = look_through(collection_address(&collection), PatchKind::Create, &body)
-            .map_err(|reason| self.invalid(CAPABILITY, reason))?;
-        let object = write.address.named(&write.name).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Create, &object, &write.fields).into()])?;
+        let write = self.understand(Capability::Create, || {
+            look_through(collection_address(&collection), PatchKind::Create, &body)
+        })?;
+        let object = self.understand(Capability::Create, || write.address.named(&write.name))?;
+        let asked = [KubernetesRequest::new(Verb::Create, &object, &write.fields).into()];
+        let entry = self.gate(Capability::Create, &asked)?;
         let path = write.address.path() + &self.body_query(&[]);
-        let request = self.request(Method::POST, path, JSON, &write.body);
-        self.change(entry, &object, &Preconditions { uid: None, resource_version: None }, &request).await
+        let request = self.request(Method::POST, path, JSON, &write.body)?;
+        self.change(entry, &object, &write.preconditions, &request).await
     }
 
     async fn delete(&mut self, object: Object, options: DeleteOptions) -> Result<(), Closed> {
-        const CAPABILITY: &str = "kubernetes-write.delete";
-        let address = object_address(&object).map_err(|error| self.invalid(CAPABILITY, error))?;
-        let entry = self.gate(CAPABILITY, &[KubernetesRequest::new(Verb::Delete, &address, &[]).into()])?;
+        let address = self.understand(Capability::Delete, || object_address(&object))?;
+        let asked = [KubernetesRequest::new(Verb::Delete, &address, &[]).into()];
+        let entry = self.gate(Capability::Delete, &asked)?;
         let preconditions = self.still(&address, &options.preconditions);
         let options = DeleteOptions { preconditions, ..options };
-        let request = self.request(Method::DELETE, address.path(), JSON, &self.delete_options(&options));
-        let sent = self.write(&request).await;
-        let sent = self.sent_to(&address, options.preconditions.uid.as_deref(), sent).await;
-        if sent.is_ok() && !self.dry_run {
+        let request = self.request(Method::DELETE, address.path(), JSON, &self.delete_options(&options))?;
+        self.write(entry, &address, options.preconditions.uid.as_deref(), &request).await?;
+        if !self.dry_run {
             self.seen.forget(&address);
         }
-        self.close_about(entry, &address, sent).map(drop)
+        Ok(())
     }
 
     async fn evict(
@@ -125,23 +124,30 @@ impl Host for Call {
         grace_period_s: Option<u32>,
         timeout_ms: u32,
     ) -> Result<Vec<Result<(), Error>>, Closed> {
+        self.understand(Capability::Evict, || check_count(&evictions))?;
         let end = self.wait_until(timeout_ms);
         let mut allowed = Vec::new();
         for eviction in &evictions {
             allowed.push(answered(self.allow_eviction(eviction, grace_period_s))?);
         }
-        let at_once = Semaphore::new(EVICTIONS_AT_ONCE_MAX);
         let evictions = allowed.into_iter().map(|allowed| async {
             match allowed {
                 Ok((entry, address, uid, request)) => {
-                    let evicted = self.evict_within(&at_once, &request, end).await;
-                    let evicted = self.or_gone(&address, uid.as_deref(), evicted).await;
-                    answered(self.close_about(entry, &address, evicted))
+                    answered(self.evict_within(entry, &address, uid.as_deref(), &request, end).await)
                 }
                 Err(error) => Ok(Err(error)),
             }
         });
-        Ok(try_join_all(evictions).await?)
+        // Each has its end, also where another one's is that of the whole call.
+        Ok(join_all(evictions).await.into_iter().collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write<'_> {
+    /// With what must be so of the object for it to be made.
+    fn require(mut self, preconditions: Preconditions, kind: PatchKind) -> Result<Self, String> {
+        require(&preconditions, kind, &self.address, &mut self.body).map_err(|error| error.to_string())?;
+        Ok(Self { preconditions, ..self })
     }
 }
 
@@ -149,20 +155,23 @@ impl Call {
     /// Ask for what an apply of `body` removes, since this actionner has applied it before, and does not now.
     async fn allow_to_give_up(&mut self, entry: Entry, address: &Address<'_>, body: &Value) -> Result<Entry, Closed> {
         let (manager, subresource) = (self.field_manager(), address.subresource().unwrap_or_default());
-        let held = async {
-            self.kubernetes()?.held_fields(address.whole().path(), subresource, &manager, self.deadline).await
-        };
+        let (permit, path) = (self.permit(&entry), address.whole().path());
+        let held = async { self.kubernetes()?.held_fields(&path, subresource, &manager, &permit).await };
         let held = match held.await {
             Ok(held) => held,
-            Err(refusal) => return self.close_about(entry, address, Err(refusal)),
+            Err(refusal) => return self.close_read_about(entry, address, Err(refusal)),
         };
-        let fields = given_up_fields(&held, body);
-        let request = KubernetesRequest::new(Verb::Patch, address, &fields);
-        match decide(&request.into(), &self.grants, &self.facts) {
-            Decision::Denied(denial) if !fields.is_empty() => {
-                self.close(entry, Err(CapabilityError::Denied(vec![denial])))
+        let denial = self.work(|| {
+            let fields = given_up_fields(&held, body);
+            let request = KubernetesRequest::new(Verb::Patch, address, &fields);
+            match decide(&request.into(), &self.grants, &self.facts) {
+                Decision::Denied(denial) if !fields.is_empty() => Some(denial),
+                _ => None,
             }
-            _ => Ok(entry),
+        })?;
+        match denial {
+            Some(denial) => self.close(entry, Err(CapabilityError::Denied(vec![denial]))),
+            None => Ok(entry),
         }
     }
 
@@ -176,9 +185,8 @@ impl Call {
         preconditions: &Preconditions,
         request: &ApiRequest,
     ) -> Result<Written, Closed> {
-        let sent = self.write(request).await;
-        let sent = self.sent_to(address, preconditions.uid.as_deref(), sent).await;
-        let clients::Written { identity, created } = self.close_about(entry, address, sent)?;
+        let written = self.write(entry, address, preconditions.uid.as_deref(), request).await?;
+        let clients::Written { identity, created } = written;
         let clients::Identity { name, uid, resource_version } = identity.clone();
         let before = preconditions.resource_version.as_deref().or_else(|| self.seen.version(address, &uid));
         let is_same = before == Some(resource_version.as_str());
@@ -201,9 +209,10 @@ impl Call {
         grace_period_s: Option<u32>,
     ) -> Result<(Entry, Address<'a>, Option<String>, ApiRequest), Closed> {
         let Eviction { namespace, pod, preconditions } = eviction;
-        let address = Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod))
-            .map_err(|error| self.invalid(EVICT, error))?;
-        let entry = self.gate(EVICT, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
+        let address =
+            self.understand(Capability::Evict, || Address::new("", "v1", "pods/eviction", Some(namespace), Some(pod)))?;
+        let asked = [KubernetesRequest::new(Verb::Create, &address, &[]).into()];
+        let entry = self.gate(Capability::Evict, &asked)?;
         let preconditions = self.still(&address.whole(), preconditions);
         let uid = preconditions.uid.clone();
         let options = DeleteOptions { grace_period_s, propagation: None, preconditions };
@@ -213,39 +222,38 @@ impl Call {
             "metadata": {"namespace": namespace, "name": pod},
             "deleteOptions": self.delete_options(&options),
         });
-        let request = self.request(Method::POST, address.path() + &self.write_query(&[]), JSON, &body);
+        let request = self.request(Method::POST, address.path(), JSON, &body)?;
         Ok((entry, address, uid, request))
     }
 
-    /// A pod whose name another has by now is gone.
-    async fn or_gone(
+    /// Ask until the pod's budgets allow it, or `end` is near.
+    async fn evict_within(
         &self,
+        entry: Entry,
         address: &Address<'_>,
         uid: Option<&str>,
-        evicted: Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        match (evicted, uid) {
-            (Err(Refusal { error: RequestError::Conflict(_), .. }), Some(uid)) if self.is_gone(address, uid).await => {
-                Err(RequestError::NotFound.into())
-            }
-            (evicted, _) => evicted,
-        }
-    }
-
-    /// Ask until the pod's budgets allow it, or `end` is near.
-    async fn evict_within(&self, at_once: &Semaphore, request: &ApiRequest, end: Instant) -> Result<(), Refusal> {
+        request: &ApiRequest,
+        end: Instant,
+    ) -> Result<(), Closed> {
+        let kubernetes = match self.kubernetes() {
+            Ok(kubernetes) => kubernetes,
+            Err(error) => return self.close(entry, Err(error)),
+        };
+        let permit = self.permit(&entry).until(end);
+        let mut pause = BUDGET_PAUSE_MIN;
         loop {
-            let sent = async {
-                // Never closed.
-                let _permit = at_once.acquire().await;
-                self.kubernetes()?.write(request, end).await
-            };
-            match sent.await {
-                Err(Refusal { error: RequestError::Unavailable(_), .. }) if Instant::now() + BUDGET_PAUSE < end => {
-                    sleep(BUDGET_PAUSE).await;
-                }
-                result => return result.map(drop),
+            let evicted = kubernetes.write(request, &permit).await;
+            let left = end.saturating_duration_since(Instant::now());
+            // A pod whose name another has by now is gone.
+            if evicted.is_conflict() && self.is_gone(&entry, address, uid).await {
+                return self.close_end(&|_| RequestError::NotFound, evicted.map(drop), entry);
             }
+            if !evicted.may_be_sent_again() || left <= BUDGET_PAUSE_MIN {
+                return self.close_write_about(entry, address, evicted.map(drop));
+            }
+            // Once more shortly before the end.
+            sleep(pause.min(left - BUDGET_PAUSE_MIN / 2)).await;
+            pause = (pause * 3 / 2).min(BUDGET_PAUSE_MAX);
         }
     }
 
@@ -255,21 +263,22 @@ impl Call {
         format!("falco-talon.{}", self.grants.actionner.replace(':', "."))
     }
 
-    fn request(&self, method: Method, path: String, content_type: &'static str, body: &Value) -> ApiRequest {
-        ApiRequest::write(method, path, content_type, body, self.dry_run)
+    fn request(
+        &self,
+        method: Method,
+        path: String,
+        content_type: &'static str,
+        body: &Value,
+    ) -> Result<ApiRequest, Exhausted> {
+        let body = self.work(|| body.to_string().into())?;
+        Ok(ApiRequest::write(method, path, content_type, body))
     }
 
     /// The query of a write whose body is the actionner's: what the type does not have is refused, and not dropped
     /// without a word.
     fn body_query(&self, parameters: &[(&str, &str)]) -> String {
         let manager = self.field_manager();
-        self.write_query(&[&[("fieldManager", manager.as_str()), ("fieldValidation", "Strict")], parameters].concat())
-    }
-
-    fn write_query(&self, parameters: &[(&str, &str)]) -> String {
-        let mut parameters = parameters.to_vec();
-        parameters.push(("dryRun", if self.dry_run { "All" } else { "" }));
-        query(&parameters)
+        query(&[&[("fieldManager", manager.as_str()), ("fieldValidation", "Strict")], parameters].concat())
     }
 
     fn delete_options(&self, options: &DeleteOptions) -> Value {
@@ -299,6 +308,13 @@ impl Call {
     }
 }
 
+fn check_count(evictions: &[Eviction]) -> Result<(), String> {
+    match evictions.len() {
+        ..=EVICTIONS_MAX => Ok(()),
+        count => Err(format!("{count} pods are more than the {EVICTIONS_MAX} that are evicted in one call")),
+    }
+}
+
 /// What a body touches, and whether it is about the object that is addressed.
 fn look_through<'a>(
     address: Result<Address<'a>, AddressError>,
@@ -316,5 +332,5 @@ fn look_through<'a>(
         check_identity(&object, &body).map_err(|error| error.to_string())?;
     }
     let fields = touched_fields(kind, &body)?;
-    Ok(Write { address, name, fields, body })
+    Ok(Write { address, name, fields, body, preconditions: Preconditions { uid: None, resource_version: None } })
 }

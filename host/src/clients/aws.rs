@@ -53,7 +53,7 @@ impl Aws {
     }
 
     /// Lambda.
-    pub(crate) fn lambda(&self) -> &aws_sdk_lambda::Client {
+    pub(super) fn lambda(&self) -> &aws_sdk_lambda::Client {
         &self.0.lambda
     }
 

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use crate::body::BodyError;
-
 /// How long a cloud may take to say whether the credentials are good, which is asked once.
 pub(super) const CREDENTIALS_WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -50,9 +48,29 @@ pub(crate) enum RequestError {
     /// Nobody answers, or not now: nothing was carried out, and the same request may succeed later.
     #[error("{0}")]
     Unavailable(String),
+    /// The call as a whole has used up what it may, and gets no answer.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// All else.
     #[error("{0}")]
     Other(String),
+}
+
+/// The call as a whole must end: it has used up what the policy allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Exhausted {
+    /// Calls of capabilities.
+    #[error("more than the {0} host calls that the policy allows")]
+    HostCalls(u32),
+    /// Requests that the host sent for it.
+    #[error("more than the {0} requests that the policy allows")]
+    Requests(u32),
+    /// The host's work on what it said and got.
+    #[error("more than the {} ms of computing that the policy allows", .0.as_millis())]
+    Cpu(Duration),
+    /// Its time.
+    #[error("more than the {} ms that the policy allows", .0.as_millis())]
+    Deadline(Duration),
 }
 
 /// An error, and what the other side said, which is not for every guest.
@@ -75,15 +93,5 @@ pub(crate) struct Said {
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
         Self { error, said: None }
-    }
-}
-
-impl RequestError {
-    /// Why an answer was not read to its end. What it means that its body is `broken` depends on the request.
-    pub(crate) fn from_body<E>(error: BodyError<E>, broken: impl FnOnce(E) -> Self) -> Self {
-        match error {
-            BodyError::TooLarge { bytes_max } => Self::TooLarge { bytes_max: bytes_max as u64 },
-            BodyError::Broken(error) => broken(error),
-        }
     }
 }

@@ -14,11 +14,14 @@ use http::header::CONTENT_TYPE;
 use policy::Secret;
 use serde_json::Value;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use super::end::{End, Failed};
 use super::error::{ClientError, Refusal, RequestError, Said};
+use super::meter::{Permit, Place};
 use super::web;
+use crate::body::BodyError;
 use crate::config::clouds as config;
 use credentials::{ANSWER_BYTES_MAX, Credentials, Purpose, Token, TokenError};
 
@@ -41,6 +44,13 @@ struct Inner {
     project: String,
     api: Url,
     tokens: Mutex<HashMap<Purpose, Token>>,
+}
+
+/// A function, by what its grant knows it by. Both parts were checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GoogleFunction<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) location: &'a str,
 }
 
 impl Google {
@@ -79,7 +89,7 @@ impl Google {
     }
 
     /// The address of a function. Both parts of its name were checked.
-    pub(crate) async fn address_of(&self, name: &str, location: &str) -> Result<Url, Refusal> {
+    async fn address_of(&self, name: &str, location: &str, _: &Place<'_>) -> Result<Url, Refusal> {
         let Inner { http, project, api, .. } = &*self.0;
         let path = format!("v2/projects/{project}/locations/{location}/functions/{name}");
         let base = api.as_str().trim_end_matches('/');
@@ -87,7 +97,7 @@ impl Google {
         let sent = http.get(format!("{base}/{path}")).bearer_auth(token.expose()).send().await;
         let response = sent.map_err(|_| unreachable_api())?;
         let status = response.status();
-        let body = web::read(response, ANSWER_BYTES_MAX, |_| unreachable_api()).await?;
+        let body = web::read(response, ANSWER_BYTES_MAX).await.map_err(|_| unreachable_api())?;
         let description: Value = serde_json::from_slice(&body).unwrap_or_default();
         if !status.is_success() {
             let words = description["error"]["message"].as_str().map(str::to_owned);
@@ -105,20 +115,50 @@ impl Google {
         Ok(address)
     }
 
-    /// Call the function at this address.
+    /// Call a function. In a dry run it is only looked up.
     pub(crate) async fn call(
+        &self,
+        function: GoogleFunction<'_>,
+        payload: Vec<u8>,
+        permit: &Permit,
+        bytes_max: usize,
+    ) -> End<(u16, Vec<u8>)> {
+        let find = async {
+            let place = permit.place().await?;
+            let address = self.address_of(function.name, function.location, &place);
+            timeout_at(permit.end(), address).await.map_err(|_| RequestError::Timeout)?
+        };
+        let address = match find.await {
+            Ok(_) if permit.is_rehearsal() => return End::rehearsed((StatusCode::OK.as_u16(), Vec::new())),
+            Ok(address) => address,
+            Err(refusal) => {
+                permit.was_refused();
+                return End::of(Err(Failed::not_sent(refusal)), false);
+            }
+        };
+        let called = timeout_at(permit.end(), self.call_at(address, payload, permit, bytes_max)).await;
+        End::of(called.unwrap_or_else(|_| Err(Failed::late("the function did not answer in time"))), false)
+    }
+
+    async fn call_at(
         &self,
         address: Url,
         payload: Vec<u8>,
+        permit: &Permit,
         bytes_max: usize,
-    ) -> Result<(u16, Vec<u8>), RequestError> {
+    ) -> Result<(u16, Vec<u8>), Failed> {
         // As it was written, without the slash that a parser adds.
         let audience = address.as_str().trim_end_matches('/').to_owned();
-        let token = self.token(Purpose::Function { audience }).await.map_err(TokenError::into_request)?;
+        let token = self.token(Purpose::Function { audience }).await;
+        let token = token.map_err(|error| Failed::not_sent(error.into_request()))?;
+        let _place = permit.place().await.map_err(Failed::not_sent)?;
         let request = self.0.http.post(address).bearer_auth(token.expose()).header(CONTENT_TYPE, "application/json");
         let response = request.body(payload).send().await.map_err(|error| convert_call_error(&error))?;
         let status = response.status().as_u16();
-        let body = web::read(response, bytes_max, |error| convert_call_error(&error)).await?;
+        let body = web::read(response, bytes_max).await.map_err(|error| match error {
+            BodyError::TooLarge { bytes_max } => Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 }),
+            BodyError::Broken(error) => convert_call_error(&error),
+        })?;
         Ok((status, body))
     }
 }
@@ -156,9 +196,9 @@ fn convert_status(status: StatusCode) -> RequestError {
 }
 
 /// Before it was connected nothing was carried out, after that nobody knows.
-fn convert_call_error(error: &reqwest::Error) -> RequestError {
+fn convert_call_error(error: &reqwest::Error) -> Failed {
     if error.is_connect() {
-        return RequestError::Unavailable("the function can't be reached".to_owned());
+        return Failed::not_sent(RequestError::Unavailable("the function can't be reached".to_owned()));
     }
-    RequestError::Unknown("the connection to the function broke".to_owned())
+    Failed::lost("the connection to the function broke")
 }

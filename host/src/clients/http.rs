@@ -8,9 +8,16 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use policy::{Grants, HeaderSource, Method, Place, Secret, WebAddress};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
+use tokio::time::timeout_at;
 
-use super::error::ClientError;
+use super::end::{End, Failed};
+use super::error::{ClientError, Refusal, RequestError, Said};
+use super::meter::Permit;
 use super::web;
+use crate::body::BodyError;
+
+/// The answer to a write that is only rehearsed.
+const ACCEPTED: u16 = 202;
 
 /// Longer than any token.
 const SECRET_BYTES_MAX: u64 = 65_536;
@@ -20,6 +27,26 @@ pub struct HttpClient {
     client: reqwest::Client,
     /// Those of each grant, in the order of the policy. Their values are marked as secrets.
     headers: Vec<HeaderMap>,
+}
+
+/// A request that a grant allows.
+pub(crate) struct HttpRequest<'a> {
+    /// Which grant, whose headers are added.
+    pub(crate) grant: Option<usize>,
+    pub(crate) method: Method,
+    pub(crate) url: &'a WebAddress,
+    pub(crate) headers: HeaderMap,
+    /// Empty for none.
+    pub(crate) body: Vec<u8>,
+    /// How much of the answer is held.
+    pub(crate) bytes_max: usize,
+}
+
+/// What came back.
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A header that the policy keeps can't be read.
@@ -69,8 +96,57 @@ impl HttpClient {
         Ok(Self { client, headers })
     }
 
-    /// A request that one grant allows, with the headers that it keeps.
-    pub(crate) fn request(
+    /// Send a request that only reads.
+    ///
+    /// # Errors
+    ///
+    /// The outer one, where its name leads to where no grant reaches.
+    pub(crate) async fn read(
+        &self,
+        request: HttpRequest<'_>,
+        permit: &Permit,
+    ) -> Result<Result<HttpAnswer, Refusal>, Refused> {
+        Ok(self.exchange(request, permit).await?.map_err(Failed::into_refusal))
+    }
+
+    /// Send a request that writes, which in a dry run is not sent.
+    ///
+    /// # Errors
+    ///
+    /// The outer one, where its name leads to where no grant reaches.
+    pub(crate) async fn write(&self, request: HttpRequest<'_>, permit: &Permit) -> Result<End<HttpAnswer>, Refused> {
+        if permit.is_rehearsal() {
+            return Ok(End::rehearsed(HttpAnswer { status: ACCEPTED, headers: Vec::new(), body: Vec::new() }));
+        }
+        Ok(End::of(self.exchange(request, permit).await?, false))
+    }
+
+    async fn exchange(&self, request: HttpRequest<'_>, permit: &Permit) -> Result<Result<HttpAnswer, Failed>, Refused> {
+        let HttpRequest { grant, method, url, headers, body, bytes_max } = request;
+        let place = match permit.place().await {
+            Ok(place) => place,
+            Err(error) => return Ok(Err(Failed::not_sent(error))),
+        };
+        let built = self.build(grant, method, url, headers, body);
+        let exchange = async {
+            match built.send().await {
+                Ok(response) => Ok(read_answer(response, bytes_max).await),
+                Err(error) => Err(error),
+            }
+        };
+        let exchanged = timeout_at(permit.end(), exchange).await;
+        drop(place);
+        match exchanged {
+            Err(_) => Ok(Err(Failed::late("no answer came in time"))),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                let refused = web::causes(&error).find_map(|cause| cause.downcast_ref::<Refused>()).copied();
+                refused.map_or_else(|| Ok(Err(broken(error))), Err)
+            }
+        }
+    }
+
+    fn build(
         &self,
         grant: Option<usize>,
         method: Method,
@@ -92,6 +168,33 @@ impl HttpClient {
         let request = self.client.request(method, url.url().clone()).headers(headers);
         if body.is_empty() { request } else { request.body(body) }
     }
+}
+
+/// The whole answer, its head and its body together up to `bytes_max`.
+async fn read_answer(response: reqwest::Response, bytes_max: usize) -> Result<HttpAnswer, Failed> {
+    let status = response.status().as_u16();
+    let text =
+        |(name, value): (&HeaderName, &HeaderValue)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()));
+    let headers: Vec<_> = response.headers().iter().filter_map(text).collect();
+    let head: usize = headers.iter().map(|(name, value): &(String, String)| name.len() + value.len()).sum();
+    let too_large = || Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 });
+    let left = bytes_max.checked_sub(head).ok_or_else(too_large)?;
+    let body = web::read(response, left).await.map_err(|error| match error {
+        BodyError::TooLarge { .. } => too_large(),
+        BodyError::Broken(error) => broken(error),
+    })?;
+    Ok(HttpAnswer { status, headers, body })
+}
+
+/// Before it was connected nothing was carried out, after that nobody knows. The addresses are for the log.
+fn broken(error: reqwest::Error) -> Failed {
+    let error = error.without_url();
+    let said = Some(Said { words: web::with_causes(&error), is_about_the_object: false });
+    if error.is_connect() {
+        let error = RequestError::Unavailable("the address can't be reached".to_owned());
+        return Failed::not_sent(Refusal { error, said });
+    }
+    Failed::Lost { why: "the connection broke".to_owned(), is_late: false, said }
 }
 
 /// No proxy, which would dial in the host's place, and one protocol, in which a guest's headers
@@ -196,7 +299,7 @@ mod tests {
     async fn a_name_that_leads_to_this_machine_is_refused_at_the_dial() {
         let client = HttpClient::new(&Grants::none("acme:test".to_owned()), |_| None).unwrap();
         let url = WebAddress::parse("http://localhost:1/").unwrap();
-        let request = client.request(None, Method::Get, &url, HeaderMap::new(), Vec::new());
+        let request = client.build(None, Method::Get, &url, HeaderMap::new(), Vec::new());
         let error = request.send().await.unwrap_err();
         let refused = web::causes(&error).find_map(|cause| cause.downcast_ref::<Refused>());
         assert_eq!(refused.unwrap().0, Place::ThisMachine);

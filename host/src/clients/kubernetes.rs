@@ -4,6 +4,7 @@
 //! name such as `x/exec` into the path as it stands. Asks no policy; who sends a request has done so.
 
 mod cluster;
+mod exec;
 mod refusal;
 
 use std::time::Duration;
@@ -11,17 +12,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
+use http_body_util::BodyExt;
 use kube::client::Body;
+use kube::core::discovery::v2::APIGroupDiscoveryList;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::end::{End, Failed};
 use super::error::{Refusal, RequestError};
-use crate::body;
+use super::meter::{Permit, Place};
+use crate::body::{self, BodyError};
 use crate::fair::{Held, Share};
+use refusal::{LATE, convert_client_error, convert_status};
 
 pub use cluster::Cluster;
-pub(crate) use refusal::{Effect, convert_client_error, convert_status};
+pub(crate) use exec::{Command, Exit};
 
 /// The content type of everything but patches.
 pub(crate) const JSON: &str = "application/json";
@@ -38,6 +44,12 @@ const STATUS_BYTES_MAX: usize = 1 << 20;
 /// Longer than any call waits, so that what a server asks for can be added to a time.
 const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
 
+/// Where bytes go that are more than is held at once.
+pub(crate) trait Sink: Send {
+    /// Take some more.
+    fn take(&mut self, bytes: Vec<u8>) -> impl Future<Output = Result<(), RequestError>> + Send;
+}
+
 /// How often a request is sent again that the API server turned away unread.
 const TURNED_AWAY_MAX: u32 = 3;
 
@@ -49,16 +61,14 @@ pub struct Kubernetes {
     requests: Option<Share>,
 }
 
-/// One request, complete but for the client's credentials.
+/// One request, complete but for the client's credentials. One that writes is sent as a rehearsal in a dry run.
 pub(crate) struct ApiRequest {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
-    /// Whether it changes nothing, whatever its method says.
-    pub(crate) rehearsed: bool,
     /// What of the object is asked for.
-    pub(crate) accept: &'static str,
+    accept: &'static str,
 }
 
 /// The answer to a read.
@@ -85,25 +95,13 @@ pub(crate) struct Identity {
 }
 
 impl ApiRequest {
-    /// A request that only reads.
-    pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, content_type: JSON, body: Bytes::new(), rehearsed: false, accept: JSON }
+    fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), content_type: JSON, body: Bytes::new(), accept: JSON }
     }
 
-    /// A request that writes, unless it is `rehearsed`.
-    pub(crate) fn write(
-        method: Method,
-        path: String,
-        content_type: &'static str,
-        body: &Value,
-        rehearsed: bool,
-    ) -> Self {
-        Self { method, path, content_type, body: body.to_string().into(), rehearsed, accept: IDENTITY }
-    }
-
-    /// What it means that no answer comes.
-    pub(crate) fn effect(&self) -> Effect {
-        if self.rehearsed || self.method == Method::GET { Effect::None } else { Effect::Write }
+    /// One that writes, and is answered with which object it was.
+    pub(crate) fn write(method: Method, path: String, content_type: &'static str, body: Bytes) -> Self {
+        Self { method, path, content_type, body, accept: IDENTITY }
     }
 }
 
@@ -111,15 +109,6 @@ impl Kubernetes {
     /// Use `client`, whatever cluster it talks to.
     pub fn new(client: kube::Client) -> Self {
         Self { client, requests: None }
-    }
-
-    /// The client, for what is not one request and one answer, and the right to a request.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::turn`].
-    pub(crate) async fn client(&self, deadline: Instant) -> Result<(kube::Client, Option<Held>), RequestError> {
-        Ok((self.client.clone(), self.turn(deadline).await?))
     }
 
     /// Be one of those that share how many requests are sent at once.
@@ -131,38 +120,44 @@ impl Kubernetes {
     ///
     /// # Errors
     ///
-    /// Where the deadline passes first: then nothing was sent.
-    async fn turn(&self, deadline: Instant) -> Result<Option<Held>, RequestError> {
+    /// Where the time is over first: then nothing was sent.
+    async fn turn(&self, permit: &Permit) -> Result<Option<Held>, RequestError> {
         let Some(requests) = &self.requests else { return Ok(None) };
-        timeout_at(deadline, requests.take(1)).await.map_err(|_| RequestError::Timeout)
+        timeout_at(permit.end(), requests.take(1)).await.map_err(|_| RequestError::Timeout)
     }
 
-    /// Send `request`, and read the answer up to `bytes_max`.
-    pub(crate) async fn send(
-        &self,
-        request: &ApiRequest,
-        deadline: Instant,
-        bytes_max: usize,
-    ) -> Result<Answer, Refusal> {
-        let response = self.open(request, deadline).await?;
-        Ok(answer(&self.read(response, deadline, bytes_max, request.effect()).await?)?)
+    /// Read the object or the list at `path`, up to `bytes_max`.
+    pub(crate) async fn get(&self, path: &str, permit: &Permit, bytes_max: usize) -> Result<Answer, Refusal> {
+        let bytes = self.read(path, permit, bytes_max).await?;
+        Ok(permit.work(|| answer(&bytes)).and_then(|answer| answer)?)
+    }
+
+    /// Read what is at `path`, whatever it is, up to `bytes_max`.
+    pub(crate) async fn read(&self, path: &str, permit: &Permit, bytes_max: usize) -> Result<Bytes, Refusal> {
+        let read = async {
+            let response = self.exchange(&ApiRequest::get(path), permit).await?;
+            read_body(response, permit, bytes_max).await
+        };
+        read.await.map_err(Failed::into_refusal)
     }
 
     /// The fields that `manager` has applied to the object at `path`, as a `fieldsV1`; null where there is none.
     pub(crate) async fn held_fields(
         &self,
-        path: String,
+        path: &str,
         subresource: &str,
         manager: &str,
-        deadline: Instant,
+        permit: &Permit,
     ) -> Result<Value, Refusal> {
-        let request = ApiRequest { accept: IDENTITY, ..ApiRequest::get(path) };
-        let response = match self.open(&request, deadline).await {
-            Err(Refusal { error: RequestError::NotFound, .. }) => return Ok(Value::Null),
-            response => response?,
+        let read = async {
+            let response = self.exchange(&ApiRequest { accept: IDENTITY, ..ApiRequest::get(path) }, permit).await?;
+            read_body(response, permit, WRITTEN_BYTES_MAX).await
         };
-        let body = self.read(response, deadline, WRITTEN_BYTES_MAX, request.effect()).await?;
-        let mut object = json(&body)?;
+        let body = match read.await.map_err(Failed::into_refusal) {
+            Err(Refusal { error: RequestError::NotFound, .. }) => return Ok(Value::Null),
+            body => body?,
+        };
+        let mut object = permit.work(|| json(&body)).and_then(|object| object)?;
         let is_held = |entry: &Value| {
             entry["manager"] == manager
                 && entry["operation"] == "Apply"
@@ -173,83 +168,120 @@ impl Kubernetes {
         Ok(held.map(|entry| entry["fieldsV1"].take()).unwrap_or_default())
     }
 
-    /// Send `request`, which writes, and read which object it was.
-    pub(crate) async fn write(&self, request: &ApiRequest, deadline: Instant) -> Result<Written, Refusal> {
+    /// Read what is at `path` piece by piece, whatever its length.
+    pub(crate) async fn pour(&self, path: &str, permit: &Permit, sink: &mut impl Sink) -> Result<u64, Refusal> {
+        let mut body = self.exchange(&ApiRequest::get(path), permit).await.map_err(Failed::into_refusal)?.into_body();
+        let mut bytes = 0_u64;
+        while let Some(frame) = timeout_at(permit.end(), body.frame()).await.map_err(|_| RequestError::Timeout)? {
+            let frame = frame.map_err(|error| convert_client_error(error).into_refusal())?;
+            if let Ok(data) = frame.into_data() {
+                bytes = bytes.saturating_add(data.len() as u64);
+                sink.take(data.into()).await?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The resources that the API server knows: its own groups come first, the core group in an answer of its own.
+    pub(crate) async fn discover(&self, permit: &Permit) -> Result<[APIGroupDiscoveryList; 2], Refusal> {
+        let core = self.ask(self.client.list_core_api_versions_aggregated(), permit).await?;
+        let groups = self.ask(self.client.list_api_groups_aggregated(), permit).await?;
+        Ok([core, groups])
+    }
+
+    /// Send a write, and read which object it was.
+    pub(crate) async fn write(&self, request: &ApiRequest, permit: &Permit) -> End<Written> {
         #[derive(Deserialize)]
         struct Object {
             #[serde(default)]
             metadata: Identity,
         }
 
-        let response = self.open(request, deadline).await?;
-        let created = response.status() == StatusCode::CREATED;
-        let body = self.read(response, deadline, WRITTEN_BYTES_MAX, request.effect()).await;
-        let body = body.map_err(|error| match error {
-            RequestError::TooLarge { .. } => RequestError::Unknown("the API server's answer is too large".to_owned()),
-            error => error,
-        })?;
-        let Object { metadata: identity } = serde_json::from_slice(&body)
-            .map_err(|_| RequestError::Unknown("the API server's answer is not JSON".to_owned()))?;
-        Ok(Written { identity, created })
+        let sent = async {
+            let response = self.exchange(request, permit).await?;
+            let created = response.status() == StatusCode::CREATED;
+            let body = read_body(response, permit, WRITTEN_BYTES_MAX).await.map_err(|failed| match failed {
+                Failed::Unread(_) => Failed::lost("the API server's answer is too large"),
+                failed => failed,
+            })?;
+            let Object { metadata: identity } =
+                serde_json::from_slice(&body).map_err(|_| Failed::lost("the API server's answer is not JSON"))?;
+            Ok(Written { identity, created })
+        };
+        End::of(sent.await, permit.is_rehearsal())
     }
 
-    /// Send `request`, and leave the body of a success to be read.
+    /// Send a request, and leave the body of a success to be read.
     ///
     /// A request that the API server turns away for being busy (429 with `Retry-After`)
-    /// was not carried out, and is sent again while the deadline allows.
-    pub(crate) async fn open(&self, request: &ApiRequest, deadline: Instant) -> Result<Response<Body>, Refusal> {
+    /// was not carried out, and is sent again while the time allows.
+    async fn exchange(&self, request: &ApiRequest, permit: &Permit) -> Result<Response<Body>, Failed> {
         let mut turned_away = 0;
         loop {
-            if Instant::now() >= deadline {
-                return Err(RequestError::Timeout.into());
-            }
-            let turn = self.turn(deadline).await?;
-            let sent = timeout_at(deadline, self.send_once(request)).await;
+            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
+            let place = permit.place().await.map_err(Failed::not_sent)?;
+            let sent = timeout_at(permit.end(), self.send(request, permit, &place)).await;
             drop(turn);
-            let response = sent.map_err(|_| request.effect().late())??;
+            let response = sent.map_err(|_| Failed::late(LATE))?.inspect_err(|failed| note(failed, permit))?;
             let status = response.status();
             if status.is_success() {
                 return Ok(response);
             }
             let pause = retry_after(&response);
-            let body = self.read(response, deadline, STATUS_BYTES_MAX, request.effect()).await?;
-            match pause {
-                Some(pause)
-                    if status == StatusCode::TOO_MANY_REQUESTS
-                        && turned_away < TURNED_AWAY_MAX
-                        && Instant::now() + pause < deadline =>
-                {
+            // What the status says is known, also where its words are lost.
+            let body = read_body(response, permit, STATUS_BYTES_MAX).await.unwrap_or_default();
+            let failed = convert_status(status, &body);
+            note(&failed, permit);
+            drop(place);
+            let is_busy = status == StatusCode::TOO_MANY_REQUESTS && turned_away < TURNED_AWAY_MAX;
+            match pause.filter(|_| is_busy).and_then(|pause| Instant::now().checked_add(pause)) {
+                Some(again) if again < permit.end() => {
                     turned_away += 1;
-                    sleep(pause).await;
+                    sleep_until(again).await;
                 }
-                _ => return Err(convert_status(status, &body, request.effect())),
+                _ => return Err(failed),
             }
         }
     }
 
-    /// The whole body of an answer, up to `bytes_max`.
-    pub(crate) async fn read(
-        &self,
-        response: Response<Body>,
-        deadline: Instant,
-        bytes_max: usize,
-        effect: Effect,
-    ) -> Result<Bytes, RequestError> {
-        let read = timeout_at(deadline, body::read(response.into_body(), bytes_max)).await;
-        let read = read.map_err(|_| effect.late())?;
-        read.map_err(|error| RequestError::from_body(error, |error| convert_client_error(&error, effect)))
-    }
-
-    async fn send_once(&self, request: &ApiRequest) -> Result<Response<Body>, RequestError> {
+    async fn send(&self, request: &ApiRequest, permit: &Permit, _: &Place<'_>) -> Result<Response<Body>, Failed> {
+        let is_read = request.method == Method::GET;
+        // The options of a deletion are in its body.
+        let is_rehearsed_here = permit.is_rehearsal() && !is_read && request.method != Method::DELETE;
+        let separator = if request.path.contains('?') { '&' } else { '?' };
+        let rehearsed = is_rehearsed_here.then(|| format!("{}{separator}dryRun=All", request.path));
         let built = http::Request::builder()
             .method(&request.method)
-            .uri(&request.path)
+            .uri(rehearsed.as_deref().unwrap_or(&request.path))
             .header(ACCEPT, request.accept)
             .header(CONTENT_TYPE, request.content_type)
             .body(Body::from(request.body.clone()))
-            .map_err(|error| RequestError::Invalid(error.to_string()))?;
-        self.client.send(built).await.map_err(|error| convert_client_error(&error, request.effect()))
+            .map_err(|error| Failed::not_sent(RequestError::Invalid(error.to_string())))?;
+        self.client.send(built).await.map_err(convert_client_error)
     }
+
+    /// One question that the client library has a function for.
+    async fn ask<T>(&self, ask: impl Future<Output = kube::Result<T>>, permit: &Permit) -> Result<T, Refusal> {
+        let (_turn, _place) = (self.turn(permit).await?, permit.place().await?);
+        let asked = timeout_at(permit.end(), ask).await.map_err(|_| RequestError::Timeout)?;
+        asked.map_err(|error| convert_client_error(error).into_refusal())
+    }
+}
+
+/// What is known not to have been carried out is no longer on its way.
+fn note(failed: &Failed, permit: &Permit) {
+    if failed.is_known() {
+        permit.was_refused();
+    }
+}
+
+/// The whole body of an answer, up to `bytes_max`.
+async fn read_body(response: Response<Body>, permit: &Permit, bytes_max: usize) -> Result<Bytes, Failed> {
+    let read = timeout_at(permit.end(), body::read(response.into_body(), bytes_max)).await;
+    read.map_err(|_| Failed::late(LATE))?.map_err(|error| match error {
+        BodyError::TooLarge { bytes_max } => Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 }),
+        BodyError::Broken(error) => convert_client_error(error),
+    })
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {

@@ -4,18 +4,31 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_lambda::config::{ProvideCredentials, SharedCredentialsProvider};
+use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
 use object_store::client::{ClientOptions, HttpClient, HttpConnector};
-use object_store::{CredentialProvider, RetryConfig};
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, CredentialProvider, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
+};
 use tokio::sync::Mutex;
+use tokio::time::timeout_at;
 
-use super::error::ClientError;
+use super::end::{End, Failed};
+use super::error::{ClientError, Refusal, RequestError, Said};
+use super::meter::Permit;
 use super::web;
+use crate::body::{self, BodyError};
 use crate::config::clouds as config;
 
 /// The region that servers take for granted which have none.
 const NO_REGION: &str = "us-east-1";
+
+/// What is said where the time is over.
+const LATE: &str = "the storage did not answer in time";
 
 /// Credentials are asked for anew so long before they end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
@@ -24,6 +37,12 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 #[derive(Clone)]
 pub struct Storage {
     builder: AmazonS3Builder,
+}
+
+/// Where an object is.
+pub(crate) struct Location {
+    bucket: String,
+    path: Path,
 }
 
 impl Storage {
@@ -63,10 +82,82 @@ impl Storage {
         Ok(Self { builder })
     }
 
-    /// One bucket; nothing is asked of it yet.
-    pub(crate) fn bucket(&self, name: &str) -> object_store::Result<AmazonS3> {
-        self.builder.clone().with_bucket_name(name).build()
+    /// The whole object, up to `bytes_max`, whatever length was announced.
+    pub(crate) async fn get(&self, place: &Location, permit: &Permit, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
+        let get = async {
+            let bucket = self.bucket(place).map_err(Failed::not_sent)?;
+            let _place = permit.place().await.map_err(Failed::not_sent)?;
+            let found = bucket.get(&place.path).await.map_err(convert_error)?;
+            let too_large = || Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 });
+            if found.meta.size > bytes_max as u64 {
+                return Err(too_large());
+            }
+            let frames = StreamBody::new(found.into_stream().map_ok(Frame::data));
+            let read = body::read(frames, bytes_max).await.map_err(|error| match error {
+                BodyError::TooLarge { .. } => too_large(),
+                BodyError::Broken(error) => convert_error(error),
+            });
+            Ok(read?.into())
+        };
+        let got = timeout_at(permit.end(), get).await.unwrap_or_else(|_| Err(Failed::late(LATE)));
+        got.map_err(Failed::into_refusal)
     }
+
+    /// Store an object, which is not done in a dry run.
+    pub(crate) async fn put(&self, place: &Location, media_type: String, content: Vec<u8>, permit: &Permit) -> End<()> {
+        if permit.is_rehearsal() {
+            return End::rehearsed(());
+        }
+        let put = async {
+            let bucket = self.bucket(place).map_err(Failed::not_sent)?;
+            let _place = permit.place().await.map_err(Failed::not_sent)?;
+            let attributes = Attributes::from_iter([(Attribute::ContentType, media_type)]);
+            let options = PutOptions { attributes, ..PutOptions::default() };
+            bucket.put_opts(&place.path, PutPayload::from(content), options).await.map(drop).map_err(convert_error)
+        };
+        let put = timeout_at(permit.end(), put).await.unwrap_or_else(|_| Err(Failed::late(LATE)));
+        End::of(put, false)
+    }
+
+    fn bucket(&self, place: &Location) -> Result<AmazonS3, RequestError> {
+        let bucket = self.builder.clone().with_bucket_name(&place.bucket).build();
+        bucket.map_err(|_| RequestError::Other("the storage can't be asked for this bucket".to_owned()))
+    }
+}
+
+impl Location {
+    /// Where the object of this key is.
+    ///
+    /// # Errors
+    ///
+    /// Where it can't be a key.
+    pub(crate) fn new(bucket: &str, key: &str) -> Result<Self, RequestError> {
+        let path = Path::parse(key).map_err(|error| RequestError::Invalid(error.to_string()))?;
+        Ok(Self { bucket: bucket.to_owned(), path })
+    }
+}
+
+/// The only table from a storage's errors to what is known of a request. Their texts carry addresses and names of
+/// accounts, which are for the log.
+fn convert_error(error: object_store::Error) -> Failed {
+    use object_store::Error;
+    let said = Some(Said { words: web::with_causes(&error), is_about_the_object: false });
+    let unreachable = "the storage can't be reached, or answers with an error";
+    let error = match error {
+        Error::NotFound { .. } => return Failed::Refused(RequestError::NotFound.into()),
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            RequestError::Other("the storage forbids it to the host".to_owned())
+        }
+        Error::AlreadyExists { .. } | Error::Precondition { .. } => {
+            RequestError::Conflict("the object was changed meanwhile".to_owned())
+        }
+        Error::InvalidPath { .. } => RequestError::Invalid("this can't be a key".to_owned()),
+        error if web::is_not_connected(&error) => {
+            return Failed::not_sent(Refusal { error: RequestError::Unavailable(unreachable.to_owned()), said });
+        }
+        _ => return Failed::Lost { why: unreachable.to_owned(), is_late: false, said },
+    };
+    Failed::Refused(Refusal { error, said })
 }
 
 fn builder() -> Result<AmazonS3Builder, ClientError> {

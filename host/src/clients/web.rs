@@ -7,8 +7,8 @@ use policy::without_userinfo;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use super::error::{ClientError, RequestError};
-use crate::body;
+use super::error::ClientError;
+use crate::body::{self, BodyError};
 
 /// How every client begins: TLS of the one stack, trusting what the machine trusts, and no
 /// redirect, which would carry what was meant for one address to another.
@@ -31,13 +31,8 @@ pub(crate) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, 
 }
 
 /// The whole body of an answer, up to `bytes_max`; one that is longer is never held whole.
-pub(crate) async fn read(
-    response: reqwest::Response,
-    bytes_max: usize,
-    broken: impl Fn(reqwest::Error) -> RequestError,
-) -> Result<Vec<u8>, RequestError> {
-    let read = body::read(reqwest::Body::from(response), bytes_max).await;
-    read.map(Into::into).map_err(|error| RequestError::from_body(error, broken))
+pub(super) async fn read(response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, BodyError<reqwest::Error>> {
+    body::read(reqwest::Body::from(response), bytes_max).await.map(Into::into)
 }
 
 /// An error and what led to it, for the host's own log. Addresses may come from the environment, with passwords.

@@ -160,6 +160,12 @@ pub(crate) const KEYS: &[Key] = &[
         "events that wait behind one another for the same target; beyond it the oldest of them is dropped",
     ),
     integer(
+        "artifacts.bytes_max",
+        "4294967296",
+        (1_048_576, 1_099_511_627_776),
+        "bytes of artifacts held at once, until they are stored; beyond it they are unavailable to actionners for now",
+    ),
+    integer(
         "concurrency.events_max",
         "2048",
         (1, 10_000),

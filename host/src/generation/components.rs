@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use outputs::Room;
+
 use actionners::Bundled;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -111,7 +113,8 @@ impl Loader {
             grants.limits = granted.limits.clone();
         }
         let (facts, clients) = (Facts::default(), Clients::default());
-        let call = Call::new(Arc::new(grants), facts, true, String::new(), clients, self.reporting.clone());
+        let call =
+            Call::new(Arc::new(grants), facts, true, String::new(), clients, Room::new(0), self.reporting.clone());
         let (engine, cache) = (self.engine.clone(), self.cache.clone());
         // A task of its own, so that one which computes takes no time of others; it ends where nobody waits any more.
         let mut inspecting = JoinSet::new();

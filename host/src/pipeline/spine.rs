@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use backon::{ExponentialBuilder, Retryable};
-use outputs::Artifact;
+use outputs::{Artifact, Room};
 use policy::Facts;
 use rules::{Action, AuditTarget, Event, ObjectName, OutputUseSite, Rule};
 use tokio::time::{Instant, sleep};
@@ -25,7 +25,7 @@ use super::deliver::{Delivered, deliver};
 use super::details::details;
 use super::lanes::{Lanes, Work};
 use super::report::{Ended, Listeners, Stage, Status, report_details, report_event, report_match, report_store};
-use crate::actionner::{Actionner, CallOutput, Invocation, Outcome};
+use crate::actionner::{Actionner, CallOutput, Failure, FailureKind, Invocation, Outcome};
 use crate::capability::Call;
 use crate::config::Retry;
 use crate::generation::Generation;
@@ -51,6 +51,8 @@ pub(crate) struct Pipeline {
     pub retry: Retry,
     /// How many events wait behind one another for their target.
     pub target_events_max: usize,
+    /// For what actionners collect.
+    pub room: Room,
     /// Whether the `event` line was written at reception already.
     pub print_all_events: bool,
 }
@@ -64,6 +66,7 @@ struct Response {
     reporting: Reporting,
     listeners: Arc<Listeners>,
     retry: Retry,
+    room: Room,
     /// Finished in the store when the response is over.
     entry: Arc<Entry>,
     trace_id: String,
@@ -120,6 +123,7 @@ impl Pipeline {
             reporting: self.reporting.clone(),
             listeners: listeners.clone(),
             retry: self.retry,
+            room: self.room.clone(),
             entry,
             trace_id,
             others: Vec::new(),
@@ -310,12 +314,17 @@ impl Response {
             dry_run,
             self.trace_id.clone(),
             self.generation.clients.clone(),
+            self.room.clone(),
             self.reporting.clone(),
         );
-        let CallOutput { result, artifacts, replaced } = actionner.call(invocation, call).await?;
+        let CallOutput { result, has_unknown_end, artifacts, replaced } = actionner.call(invocation, call).await?;
         match (result, replaced) {
             (Ok(outcome), _) => Ok((outcome, artifacts)),
             (Err(failure), Some(object)) => Ok((no_longer_there(&object, failure), Vec::new())),
+            // What the client knows of the writes counts more than what the actionner makes of it.
+            (Err(failure), None) if has_unknown_end && failure.kind == FailureKind::Unavailable => {
+                Err(AttemptError::Failed(Failure { kind: FailureKind::Unknown, ..failure }))
+            }
             (Err(failure), None) => Err(AttemptError::Failed(failure)),
         }
     }

@@ -14,6 +14,7 @@ use host::testing::Config;
 use host::testing::Loader;
 use host::testing::Metrics;
 use host::testing::Reporting;
+use host::testing::Room;
 use host::testing::TraceId;
 use host::testing::{Actionner, Compiler, Engine, Invocation, Outcome};
 use host::testing::{Clients, Cluster};
@@ -119,6 +120,7 @@ async fn sandboxed(prepared: &Prepared) -> Result<()> {
         false,
         invocation.trace_id.clone(),
         clients.clone(),
+        Room::new(u64::MAX),
         reporting.clone(),
     );
     match actionner.call(invocation, call).await?.result {

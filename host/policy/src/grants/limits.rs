@@ -21,6 +21,8 @@ pub struct Limits {
     pub deadline_max: Duration,
     /// Calls of capabilities; `log` has a limit of its own.
     pub host_calls_max: u32,
+    /// Requests that the host sends for them, those that it sends again among them.
+    pub requests_max: u32,
     /// One answer that a capability gives.
     pub response_bytes_max: usize,
     /// All artifacts of a call, summed.
@@ -36,6 +38,7 @@ impl Default for Limits {
             cpu_max: Duration::from_secs(1),
             deadline_max: Duration::from_secs(30),
             host_calls_max: 200,
+            requests_max: 10_000,
             response_bytes_max: 4 << 20,
             artifact_bytes_max: GIB,
             concurrency_max: 64,
@@ -51,6 +54,7 @@ impl fmt::Display for Limits {
             cpu_max,
             deadline_max,
             host_calls_max,
+            requests_max,
             response_bytes_max,
             artifact_bytes_max,
             concurrency_max,
@@ -62,7 +66,7 @@ impl fmt::Display for Limits {
         write!(
             formatter,
             "{{memory: {memory}, cpu: {cpu}, deadline: {deadline}, host_calls: {host_calls_max}, \
-             response_bytes: {response}, artifact_bytes: {artifacts}, concurrency: {concurrency_max}}}"
+             requests: {requests_max}, response_bytes: {response}, artifact_bytes: {artifacts}, concurrency: {concurrency_max}}}"
         )
     }
 }
@@ -74,6 +78,7 @@ pub(super) struct NamedLimits {
     cpu_max: Option<Duration>,
     deadline_max: Option<Duration>,
     host_calls_max: Option<u32>,
+    requests_max: Option<u32>,
     response_bytes_max: Option<usize>,
     artifact_bytes_max: Option<u64>,
     concurrency_max: Option<usize>,
@@ -81,8 +86,8 @@ pub(super) struct NamedLimits {
 
 impl NamedLimits {
     /// The keys of `limits:`.
-    pub(super) const KEYS: [&'static str; 7] =
-        ["memory", "cpu", "deadline", "host_calls", "response_bytes", "artifact_bytes", "concurrency"];
+    pub(super) const KEYS: [&'static str; 8] =
+        ["memory", "cpu", "deadline", "host_calls", "requests", "response_bytes", "artifact_bytes", "concurrency"];
 
     /// Take the value of one key; the error says what would be right.
     pub(super) fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
@@ -93,6 +98,7 @@ impl NamedLimits {
             "cpu" => self.cpu_max = Some(duration(text, 10, 600_000)?),
             "deadline" => self.deadline_max = Some(duration(text, 10, 3_600_000)?),
             "host_calls" => self.host_calls_max = Some(count(text, 1_000_000)?),
+            "requests" => self.requests_max = Some(count(text, 1_000_000)?),
             "response_bytes" => self.response_bytes_max = Some(bytes(text, KIB, GIB)?),
             "artifact_bytes" => self.artifact_bytes_max = Some(bytes(text, KIB, 1_024 * GIB)? as u64),
             "concurrency" => self.concurrency_max = Some(count(text, 1_024)? as usize),
@@ -108,6 +114,7 @@ impl NamedLimits {
             cpu_max: self.cpu_max.or(base.cpu_max),
             deadline_max: self.deadline_max.or(base.deadline_max),
             host_calls_max: self.host_calls_max.or(base.host_calls_max),
+            requests_max: self.requests_max.or(base.requests_max),
             response_bytes_max: self.response_bytes_max.or(base.response_bytes_max),
             artifact_bytes_max: self.artifact_bytes_max.or(base.artifact_bytes_max),
             concurrency_max: self.concurrency_max.or(base.concurrency_max),
@@ -121,6 +128,7 @@ impl NamedLimits {
             cpu_max: self.cpu_max.unwrap_or(base.cpu_max),
             deadline_max: self.deadline_max.unwrap_or(base.deadline_max),
             host_calls_max: self.host_calls_max.unwrap_or(base.host_calls_max),
+            requests_max: self.requests_max.unwrap_or(base.requests_max),
             response_bytes_max: self.response_bytes_max.unwrap_or(base.response_bytes_max),
             artifact_bytes_max: self.artifact_bytes_max.unwrap_or(base.artifact_bytes_max),
             concurrency_max: self.concurrency_max.unwrap_or(base.concurrency_max),
@@ -229,6 +237,7 @@ mod tests {
     #[test]
     fn counts_are_whole_and_not_zero() {
         check("host_calls", "7", Ok("7"));
+        check("requests", "7", Ok("7"));
         check("concurrency", "1024", Ok("1024"));
         for text in ["0", "-1", "1.5", "many", "1025"] {
             check("concurrency", text, Err(&format!("`{text}` is not a whole number from 1 to 1024")));

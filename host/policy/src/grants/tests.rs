@@ -80,7 +80,7 @@ actionners:
         &expect![[r#"
             policy.yaml:2:1: `protcted` is not a key here; valid are `protected`, `unprotected`, `actionners`, `version`, `limits`
             policy.yaml:3:18: `memory`: `0` is not a size from 64Ki to 4Gi, such as `64Mi`
-            policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `concurrency`, `host_calls`, `artifact_bytes`, `response_bytes`, `memory`, `deadline`
+            policy.yaml:3:21: `cpus` is not a key here; valid are `cpu`, `requests`, `concurrency`, `host_calls`, `artifact_bytes`, `response_bytes`, `memory`, `deadline`
             policy.yaml:3:41: `deadline` must be a number or a text, not a list
             policy.yaml:5:3: `label` is not the name of an actionner: it is written 'category:name', such as 'kubernetes:label': both begin with a small letter and go on with small letters, digits, '-' and '_', 64 characters at most together
             policy.yaml:7:11: `http` is empty: name something, or leave it out
@@ -228,7 +228,7 @@ fn a_limit_comes_from_the_entry_else_from_the_file_else_from_the_default() {
 
 #[test]
 fn each_limit_is_taken() {
-    let text = "{memory: 1Mi, cpu: 20ms, deadline: 3s, host_calls: 4, response_bytes: 5Ki, artifact_bytes: 7Gi, concurrency: 6}";
+    let text = "{memory: 1Mi, cpu: 20ms, deadline: 3s, host_calls: 4, requests: 8, response_bytes: 5Ki, artifact_bytes: 7Gi, concurrency: 6}";
     let policy = policy(&format!("limits: {text}\n"));
     assert_eq!(
         grants(&policy, "kubernetes:label").limits,
@@ -237,6 +237,7 @@ fn each_limit_is_taken() {
             cpu_max: std::time::Duration::from_millis(20),
             deadline_max: std::time::Duration::from_secs(3),
             host_calls_max: 4,
+            requests_max: 8,
             response_bytes_max: 5 << 10,
             artifact_bytes_max: 7 << 30,
             concurrency_max: 6,
@@ -257,13 +258,13 @@ fn the_policy_in_force_is_printed_with_every_limit() {
         version: 1
         protected:
           namespaces: [kube-system]   # and falco, where the host runs
-        limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+        limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
         actionners:
           kubernetes:label:
             kubernetes:
               - {verbs: [get], resources: [pods, nodes], scope: event-target}
               - {verbs: [patch], resources: [pods, nodes], scope: event-target, fields: [metadata.labels]}
-            limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 500ms, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
           kubernetes:terminate: {forbidden: true}
     "#]]
     .assert_eq(&policy("limits: {cpu: 500ms}\nactionners:\n  kubernetes:terminate: {forbidden: true}\n").to_yaml());

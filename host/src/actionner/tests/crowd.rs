@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use outputs::Room;
 use policy::{Facts, Grants, Limits};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -60,7 +61,7 @@ async fn measure() {
     let grants = Arc::new(Grants { limits, ..none });
     let call = move || {
         let grants = Arc::clone(&grants);
-        Call::new(grants, Facts::default(), true, String::new(), Clients::default(), reporting.clone())
+        Call::new(grants, Facts::default(), true, String::new(), Clients::default(), Room::new(0), reporting.clone())
     };
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(folder.path()).unwrap();

@@ -38,3 +38,10 @@ fn the_same_header_can_come_twice() {
     let headers = vec![("X-A".to_owned(), "1".to_owned()), ("x-a".to_owned(), "2".to_owned())];
     assert_eq!(check_headers(headers).unwrap().get_all("x-a").iter().count(), 2);
 }
+
+#[test]
+fn headers_have_an_end() {
+    let headers = |count| check_headers(vec![("x-a".to_owned(), "1".to_owned()); count]);
+    assert!(headers(HEADERS_MAX).is_ok());
+    assert_eq!(headers(101).unwrap_err(), "101 headers are more than the 100 that a request may have");
+}

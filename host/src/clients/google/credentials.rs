@@ -20,8 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::error::{ClientError, RequestError};
+use super::super::error::ClientError;
 use super::super::web;
+use crate::body::BodyError;
 use crate::config::clouds as config;
 
 /// Tokens and descriptions of functions are short.
@@ -252,9 +253,13 @@ async fn ask(request: reqwest::RequestBuilder) -> Result<Value, TokenError> {
 }
 
 async fn read(response: reqwest::Response) -> Result<Vec<u8>, TokenError> {
-    let broken = |_| RequestError::Unavailable("the answer broke off".to_owned());
-    let body = web::read(response, ANSWER_BYTES_MAX, broken).await;
-    body.map_err(|error| TokenError::Unreachable(error.to_string()))
+    let body = web::read(response, ANSWER_BYTES_MAX).await;
+    body.map_err(|error| match error {
+        BodyError::TooLarge { bytes_max } => {
+            TokenError::Unreachable(format!("the answer has more than {bytes_max} bytes"))
+        }
+        BodyError::Broken(error) => TokenError::Unreachable(web::with_causes(&error)),
+    })
 }
 
 fn api_token(answer: &Value) -> Result<Token, TokenError> {

@@ -5,42 +5,28 @@
 //! read it is decided elsewhere.
 
 use http::StatusCode;
+use kube::client::UpgradeConnectionError;
 use serde_json::Value;
 
+use crate::clients::end::Failed;
 use crate::clients::error::{Refusal, RequestError, Said};
 use crate::clients::web::is_not_connected;
 
-/// Whether a request changes something: where it is not known what became of it, that matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// It reads, or is a rehearsal.
-    None,
-    /// It may have been carried out although no answer came.
-    Write,
-}
+/// What the client library writes as the reason of an answer that is no `Status`.
+const NO_STATUS: &str = "Failed to parse error data";
 
-impl Effect {
-    /// No answer came in time to what was sent.
-    pub(super) fn late(self) -> RequestError {
-        match self {
-            Self::None => RequestError::Timeout,
-            Self::Write => RequestError::Unknown("no answer came in time".to_owned()),
-        }
-    }
-
-    fn lost(self, why: &str) -> RequestError {
-        match self {
-            Self::None => RequestError::Unavailable(why.to_owned()),
-            Self::Write => RequestError::Unknown(why.to_owned()),
-        }
-    }
-}
+/// What is said where the time is over.
+pub(super) const LATE: &str = "no answer came in time";
 
 /// What a status means, and the body that came with it.
-pub(crate) fn convert_status(status: StatusCode, body: &[u8], effect: Effect) -> Refusal {
+pub(super) fn convert_status(status: StatusCode, body: &[u8]) -> Failed {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let words = body["message"].as_str().map(str::to_owned);
     let says = |text: &str| words.as_deref().is_some_and(|words| words.contains(text));
+    let lost = |why: &str| {
+        let said = words.clone().map(|words| Said { words, is_about_the_object: false });
+        Failed::Lost { why: why.to_owned(), is_late: false, said }
+    };
     let busy = || RequestError::Unavailable("the API server is busy".to_owned());
     let error = match status {
         StatusCode::NOT_FOUND => RequestError::NotFound,
@@ -58,7 +44,7 @@ pub(crate) fn convert_status(status: StatusCode, body: &[u8], effect: Effect) ->
             RequestError::Invalid("the body does not fit the type of the object".to_owned())
         }
         StatusCode::GATEWAY_TIMEOUT | StatusCode::BAD_GATEWAY => {
-            effect.lost("the API server, or what is before it, gave up")
+            return lost("the API server, or what is before it, gave up");
         }
         // Of an object to be created, which the API server takes for its own fault, too.
         StatusCode::INTERNAL_SERVER_ERROR if says("resourceVersion should not be set") => {
@@ -76,7 +62,7 @@ pub(crate) fn convert_status(status: StatusCode, body: &[u8], effect: Effect) ->
         StatusCode::SERVICE_UNAVAILABLE if body["kind"] == "Status" => busy(),
         // What failed may be what comes after the write: the storage's answer, for one.
         status if status.is_server_error() => {
-            effect.lost(&format!("the API server failed with the status {}", status.as_u16()))
+            return lost(&format!("the API server failed with the status {}", status.as_u16()));
         }
         status if status.is_client_error() => RequestError::Invalid(refused_fields(&body, status)),
         _ => RequestError::Other(format!("the API server answers with the status {}", status.as_u16())),
@@ -85,7 +71,7 @@ pub(crate) fn convert_status(status: StatusCode, body: &[u8], effect: Effect) ->
     let is_about_the_object = !names_account
         && (status.is_client_error() && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || matches!(error, RequestError::Invalid(_)));
-    Refusal { error, said: words.map(|words| Said { words, is_about_the_object }) }
+    Failed::Refused(Refusal { error, said: words.map(|words| Said { words, is_about_the_object }) })
 }
 
 /// Which fields the API server finds wrong, without their values.
@@ -122,15 +108,24 @@ fn causes_of(body: &Value) -> impl Iterator<Item = &Value> {
     body["details"]["causes"].as_array().into_iter().flatten()
 }
 
-/// What it means that no answer came.
-pub(crate) fn convert_client_error(error: &kube::Error, effect: Effect) -> RequestError {
-    if let kube::Error::Auth(_) = error {
-        return RequestError::Unavailable("the host can't authenticate to the API server".to_owned());
+/// What it means that no answer came, or one that the client library has read.
+pub(super) fn convert_client_error(error: kube::Error) -> Failed {
+    let unavailable = |why: &str| Failed::not_sent(RequestError::Unavailable(why.to_owned()));
+    match error {
+        kube::Error::Auth(_) => unavailable("the host can't authenticate to the API server"),
+        kube::Error::Api(status) => {
+            let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let mut body = serde_json::to_value(&status).unwrap_or_default();
+            // What came from whoever is before the API server, the library makes a `Status` of.
+            if status.reason != NO_STATUS {
+                body["kind"] = "Status".into();
+            }
+            convert_status(code, body.to_string().as_bytes())
+        }
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => convert_status(status, b""),
+        error if is_not_connected(&error) => unavailable("the API server can't be reached"),
+        _ => Failed::lost("the connection to the API server broke"),
     }
-    if is_not_connected(error) {
-        return RequestError::Unavailable("the API server can't be reached".to_owned());
-    }
-    effect.lost("the connection to the API server broke")
 }
 
 #[cfg(test)]
@@ -138,13 +133,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clients::end::End;
 
     const ACCOUNT: &str = "system:serviceaccount:falco:falco-talon";
 
     /// What is said in words of the host's own, and whether the API server's may be heard by who may read the object.
-    fn check(status: u16, body: &Value, effect: Effect, expected: &str, is_about_the_object: bool) {
+    fn check(status: u16, body: &Value, is_write: bool, expected: &str, is_about_the_object: bool) {
         let status = StatusCode::from_u16(status).unwrap();
-        let Refusal { error, said } = convert_status(status, body.to_string().as_bytes(), effect);
+        let failed = convert_status(status, body.to_string().as_bytes());
+        let Refusal { error, said } =
+            if is_write { End::<()>::of(Err(failed), false).into_result().unwrap_err() } else { failed.into_refusal() };
         assert_eq!(format!("{error:?}"), expected);
         assert!(!error.to_string().contains(ACCOUNT));
         assert_eq!(said.is_some_and(|said| said.is_about_the_object), is_about_the_object, "{expected}");
@@ -153,7 +151,7 @@ mod tests {
     #[test]
     fn each_status_has_words_of_the_hosts_own() {
         let message = json!({"message": "what it says"});
-        let check = |status, expected: &str, about| check(status, &message, Effect::Write, expected, about);
+        let check = |status, expected: &str, about| check(status, &message, true, expected, about);
         check(404, "NotFound", true);
         check(409, r#"Conflict("the object exists already, or has changed since")"#, true);
         check(410, r#"Conflict("the list is too old to go on with: begin again")"#, true);
@@ -170,7 +168,7 @@ mod tests {
     fn words_about_an_account_are_for_the_log_alone() {
         for words in [format!("User \"{ACCOUNT}\" may not"), "admission webhook \"a.example\" denied it".to_owned()] {
             let refused = r#"Invalid("the API server refuses the request with the status 422")"#;
-            check(422, &json!({ "message": words }), Effect::Write, refused, false);
+            check(422, &json!({ "message": words }), true, refused, false);
         }
     }
 
@@ -178,12 +176,12 @@ mod tests {
     fn what_is_wrong_is_named_without_its_value() {
         let causes = json!([{"field": "spec.a", "message": "Invalid value: 7"}, {"field": "spec.b"}]);
         let body = json!({"message": "spec.a: Invalid value: 7", "details": {"causes": causes}});
-        check(422, &body, Effect::Write, r#"Invalid("the API server refuses the fields spec.a, spec.b")"#, true);
+        check(422, &body, true, r#"Invalid("the API server refuses the fields spec.a, spec.b")"#, true);
         let body = json!({"message": "immutable", "details": {"causes": [{"field": "metadata.uid"}]}});
         let replaced = r#"Conflict("the object has another uid: it was replaced since")"#;
-        check(422, &body, Effect::Write, replaced, true);
+        check(422, &body, true, replaced, true);
         let body = json!({"message": "failed to create typed patch object (x): .spec.a: field not declared"});
-        check(500, &body, Effect::Write, r#"Invalid("the body does not fit the type of the object")"#, true);
+        check(500, &body, true, r#"Invalid("the body does not fit the type of the object")"#, true);
     }
 
     #[test]
@@ -191,27 +189,25 @@ mod tests {
         let causes =
             json!([{"reason": "FieldManagerConflict", "message": "conflict with \"kubectl\"", "field": ".spec.a"}]);
         let body = json!({"message": "Apply failed with 1 conflict", "details": {"causes": causes}});
-        check(409, &body, Effect::Write, r#"Conflict("another manager holds the fields .spec.a")"#, true);
+        check(409, &body, true, r#"Conflict("another manager holds the fields .spec.a")"#, true);
         let body = json!({"message": "Cannot evict", "details": {"causes": [{"reason": "DisruptionBudget"}]}});
         let budget = r#"Unavailable("the pod's disruption budget forbids it for now")"#;
-        check(429, &body, Effect::Write, budget, true);
+        check(429, &body, true, budget, true);
     }
 
     #[test]
     fn a_write_without_an_answer_may_have_been_carried_out() {
         let none = json!({});
         let gave_up = "the API server, or what is before it, gave up";
-        check(504, &none, Effect::Write, &format!("Unknown({gave_up:?})"), false);
-        check(504, &none, Effect::None, &format!("Unavailable({gave_up:?})"), false);
+        check(504, &none, true, &format!("Unknown({gave_up:?})"), false);
+        check(504, &none, false, &format!("Unavailable({gave_up:?})"), false);
         let failed = "the API server failed with the status 500";
-        check(500, &none, Effect::Write, &format!("Unknown({failed:?})"), false);
-        check(500, &none, Effect::None, &format!("Unavailable({failed:?})"), false);
+        check(500, &none, true, &format!("Unknown({failed:?})"), false);
+        check(500, &none, false, &format!("Unavailable({failed:?})"), false);
         let busy = r#"Unavailable("the API server is busy")"#;
-        check(503, &json!({"kind": "Status", "message": "no"}), Effect::Write, busy, false);
+        check(503, &json!({"kind": "Status", "message": "no"}), true, busy, false);
         let webhook = json!({"message": "Internal error occurred: failed calling webhook \"a.example\": refused"});
         let unreachable = r#"Unavailable("a webhook of the API server can't be reached")"#;
-        check(500, &webhook, Effect::Write, unreachable, false);
-        assert_eq!(format!("{:?}", Effect::Write.late()), r#"Unknown("no answer came in time")"#);
-        assert_eq!(format!("{:?}", Effect::None.late()), "Timeout");
+        check(500, &webhook, true, unreachable, false);
     }
 }

@@ -37,7 +37,7 @@ fn step(action: &str) -> Step {
 /// A sender can send one event twice, and as of one trace.
 #[tokio::test]
 async fn each_event_has_a_uid_of_its_own() {
-    let (memory, trace_id) = (Memory::new(10), TraceId::random());
+    let (memory, trace_id) = (Memory::new(10, usize::MAX), TraceId::random());
     for _ in 0..2 {
         memory.accept(event("same"), trace_id).unwrap();
     }

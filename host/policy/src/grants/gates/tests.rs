@@ -156,6 +156,6 @@ fn the_entry_for_a_component_can_be_pasted_and_lets_it_load() {
               # it also allows the same for any event of the namespace, any value in `spec`
               - {verbs: [get], resources: [pods], scope: event-target}
               # it also allows any of [pods] that an event leads to
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
     "#]].assert_eq(&entry);
 }

@@ -38,7 +38,7 @@ fn grants_are_printed_in_one_form_with_the_places_of_secrets() {
             objects:
               - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}
               - {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [put]}
-            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
     "#]].assert_eq(&printed[begin..printed.find("  kubernetes:terminate").unwrap()]);
     let again = policy(&printed);
     assert_eq!(again.entry("kubernetes:label"), policy(ENTRY).entry("kubernetes:label"));
