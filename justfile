@@ -63,7 +63,8 @@ fuzz minutes="1":
         target=$(basename "$seeds")
         corpus=tests/fuzz/corpus/$target
         mkdir -p "$corpus"
-        cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none --features libfuzzer "$target" "$corpus" "$seeds" -- \
+        cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none --features libfuzzer --codegen-units 16 \
+            "$target" "$corpus" "$seeds" -- \
             -max_total_time=$(({{minutes}} * 60)) -timeout=5 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1
     done
 

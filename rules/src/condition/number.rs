@@ -33,7 +33,8 @@ impl Number {
             (Number::Whole(ours), Number::Whole(theirs)) => ours.cmp(&theirs),
             (Number::Whole(ours), Number::Float(theirs)) => compare_mixed(ours, theirs),
             (Number::Float(ours), Number::Whole(theirs)) => compare_mixed(theirs, ours).reverse(),
-            (Number::Float(ours), Number::Float(theirs)) => ours.total_cmp(&theirs),
+            // There is one zero.
+            (Number::Float(ours), Number::Float(theirs)) => (ours + 0.0).total_cmp(&(theirs + 0.0)),
         }
     }
 }
@@ -62,6 +63,7 @@ mod tests {
         check("-1", "-1.5", Ordering::Greater);
         check("1", "1.5", Ordering::Less);
         check("0", "-0.0", Ordering::Equal);
+        check("0.0", "-0.0", Ordering::Equal);
         check("0.1", "0.2", Ordering::Less);
         check("1e300", "18446744073709551615", Ordering::Greater);
     }

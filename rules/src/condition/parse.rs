@@ -28,6 +28,8 @@ impl ConditionError {
 
 /// Longest first, so that `>=` is not read as `>`.
 const SIGNS: [&str; 7] = ["==", "!=", "<=", ">=", "=", "<", ">"];
+/// What makes an expression of a glob recurses.
+const ALTERNATES_DEEP_MAX: usize = 64;
 const WORDS: [&str; 9] = ["startswith", "endswith", "contains", "glob", "regex", "cidr", "in", "intersects", "exists"];
 
 pub(super) fn group(text: &str) -> Result<Vec<Condition>, ConditionError> {
@@ -124,9 +126,28 @@ fn word_test(cursor: &mut Cursor<'_>, word: &str, start: usize) -> Result<Test, 
 }
 
 fn glob(pattern: &str) -> Result<Test, String> {
+    if alternates_deep(pattern) > ALTERNATES_DEEP_MAX {
+        return Err(format!("'{{…}}' within each other are read {ALTERNATES_DEEP_MAX} deep at most"));
+    }
     // `*` stops at no `/`: fields hold command lines and URLs as well as paths.
     let glob = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
     glob.map(|glob| Test::Glob(glob.compile_matcher())).map_err(|error| error.kind().to_string())
+}
+
+/// How deep `{a,b}` stand within each other, or a little more where a bracket is a character.
+fn alternates_deep(pattern: &str) -> usize {
+    let (mut deep, mut deepest) = (0_usize, 0);
+    let mut chars = pattern.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => drop(chars.next()),
+            '{' => deep += 1,
+            '}' => deep = deep.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(deep);
+    }
+    deepest
 }
 
 fn regex(written: String) -> Result<Test, String> {

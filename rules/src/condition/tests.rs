@@ -162,6 +162,7 @@ fn words_test_texts() {
     check("fd.name glob /etc/*", &event, true);
     check("fd.name glob /e?c/s*w", &event, true);
     check("fd.name glob shadow", &event, false);
+    check("fd.name glob \"/{etc,a{b,c}}/*\"", &event, true);
     check("fd.name regex /etc/.*", &event, true);
     check("fd.name regex shadow", &event, false);
     check("fd.name regex '/etc/(shadow|passwd)'", &event, true);
@@ -175,6 +176,17 @@ fn words_test_texts() {
 fn check_error(text: &str, expected: &Expect) {
     let error = Condition::parse_group(text).expect_err(text);
     expected.assert_eq(&format!("{}: {error}", error.chars_before()));
+}
+
+#[test]
+fn no_glob_is_too_deep_to_be_read() {
+    let deep = |levels: usize| format!("a glob {}x{}", "{".repeat(levels), "}".repeat(levels));
+    check(&deep(64), &json!({"a": "x"}), true);
+    check(&format!("a glob \"{}\"", "\\\\{".repeat(100)), &json!({"a": "{".repeat(100)}), true);
+    for levels in [65, 50_000] {
+        let error = Condition::parse_group(&deep(levels)).unwrap_err().to_string();
+        assert!(error.ends_with("'{…}' within each other are read 64 deep at most"), "{error}");
+    }
 }
 
 #[test]
