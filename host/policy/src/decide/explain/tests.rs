@@ -36,23 +36,23 @@ fn each_grant_is_shown_with_the_objects_that_it_reaches() {
     check(
         &abilities("acme:test", &entry(), &facts("shop", "web-0")),
         &expect![[r#"
-                The event names pods shop/web-0.
-                Whatever is granted, no write in the namespaces [kube-system].
-                `acme:test` is granted:
-                  1. {verbs: [get], resources: [pods, nodes, apps/replicasets], scope: event-target}
-                    pods: get shop/web-0
-                    nodes: none that is known before an object is read
-                    apps/replicasets: none that is known before an object is read
-                  2. {verbs: [delete], resources: [pods], scope: event-target}
-                    pods: delete shop/web-0
-                  3. {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
-                    networking.k8s.io/networkpolicies: any in shop named [falco-talon-*]
-                  4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
-                    namespaces: any named [a, b]
-                  5. {verbs: [list], resources: [pods], scope: event-node}
-                    pods: any on the node of the event, once its pods were listed
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
-            "#]],
+            The event names pods shop/web-0.
+            Whatever is granted, no write in the namespaces [kube-system].
+            `acme:test` is granted:
+              1. {verbs: [get], resources: [pods, nodes, apps/replicasets], scope: event-target}
+                pods: get shop/web-0
+                nodes: none that is known before an object is read
+                apps/replicasets: none that is known before an object is read
+              2. {verbs: [delete], resources: [pods], scope: event-target}
+                pods: delete shop/web-0
+              3. {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
+                networking.k8s.io/networkpolicies: any in shop named [falco-talon-*]
+              4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
+                namespaces: any named [a, b]
+              5. {verbs: [list], resources: [pods], scope: event-node}
+                pods: any on the node of the event, once its pods were listed
+            Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+        "#]],
     );
 }
 
@@ -61,45 +61,45 @@ fn protected_and_hostile_names_are_shown_as_such() {
     check(
         &abilities("acme:test", &entry(), &facts("kube-system", "coredns")),
         &expect![[r#"
-                The event names pods kube-system/coredns.
-                Whatever is granted, no write in the namespaces [kube-system].
-                `acme:test` is granted:
-                  1. {verbs: [get], resources: [pods, nodes, apps/replicasets], scope: event-target}
-                    pods: get kube-system/coredns
-                    nodes: none that is known before an object is read
-                    apps/replicasets: none that is known before an object is read
-                  2. {verbs: [delete], resources: [pods], scope: event-target}
-                    pods: not kube-system/coredns, which is protected
-                  3. {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
-                    networking.k8s.io/networkpolicies: none in kube-system, which is protected
-                  4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
-                    namespaces: any named [a, b]
-                  5. {verbs: [list], resources: [pods], scope: event-node}
-                    pods: any on the node of the event, once its pods were listed
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
-            "#]],
+            The event names pods kube-system/coredns.
+            Whatever is granted, no write in the namespaces [kube-system].
+            `acme:test` is granted:
+              1. {verbs: [get], resources: [pods, nodes, apps/replicasets], scope: event-target}
+                pods: get kube-system/coredns
+                nodes: none that is known before an object is read
+                apps/replicasets: none that is known before an object is read
+              2. {verbs: [delete], resources: [pods], scope: event-target}
+                pods: not kube-system/coredns, which is protected
+              3. {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
+                networking.k8s.io/networkpolicies: none in kube-system, which is protected
+              4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
+                namespaces: any named [a, b]
+              5. {verbs: [list], resources: [pods], scope: event-node}
+                pods: any on the node of the event, once its pods were listed
+            Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+        "#]],
     );
     check(
         &abilities("acme:test", &entry(), &facts("shop", "../x")),
         &expect![[r#"
-                The event names no object.
-                It also names what can be no object: pods: `../x` can't be a name: lower-case letters, digits, `-` and `.` only, at most 253.
-                Whatever is granted, no write in the namespaces [kube-system].
-                `acme:test` is granted:
-                  1. {verbs: [get], resources: [pods, nodes, apps/replicasets], scope: event-target}
-                    pods: none that is known before an object is read
-                    nodes: none that is known before an object is read
-                    apps/replicasets: none that is known before an object is read
-                  2. {verbs: [delete], resources: [pods], scope: event-target}
-                    pods: none that is known before an object is read
-                  3. {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
-                    networking.k8s.io/networkpolicies: none that is known before an object is read
-                  4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
-                    namespaces: any named [a, b]
-                  5. {verbs: [list], resources: [pods], scope: event-node}
-                    pods: any on the node of the event, once its pods were listed
-                Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
-            "#]],
+            The event names no object.
+            It also names what can be no object: pods: `../x` can't be a name: lower-case letters, digits, `-` and `.` only, at most 253.
+            Whatever is granted, no write in the namespaces [kube-system].
+            `acme:test` is granted:
+              1. {verbs: [get], resources: [pods, nodes, apps/replicasets], scope: event-target}
+                pods: none that is known before an object is read
+                nodes: none that is known before an object is read
+                apps/replicasets: none that is known before an object is read
+              2. {verbs: [delete], resources: [pods], scope: event-target}
+                pods: none that is known before an object is read
+              3. {verbs: [create, patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, names: [falco-talon-*], fields: [spec]}
+                networking.k8s.io/networkpolicies: none that is known before an object is read
+              4. {verbs: [get], resources: [namespaces], scope: any, names: [a, b]}
+                namespaces: any named [a, b]
+              5. {verbs: [list], resources: [pods], scope: event-node}
+                pods: any on the node of the event, once its pods were listed
+            Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+        "#]],
     );
 }
 
@@ -227,7 +227,7 @@ fn grants_that_no_event_narrows_are_shown_as_they_stand() {
               functions: {provider: aws}
               http: {url: https://hooks.acme.example/falco/, methods: [POST], headers: {Authorization: {env: ACME_TOKEN}}}
               objects: {label: evidence, target: aws:s3, bucket: acme-evidence, prefix: falco/, verbs: [get]}
-            Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
+            Each call may use at most {memory: 64Mi, cpu: 1s, deadline: 30s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}.
         "#]],
     );
 }
