@@ -99,9 +99,10 @@ impl Watch {
         for (script, digest) in &generation.files {
             self.seen.0.entry(script.clone()).or_insert_with(|| digest.clone());
         }
+        // What can be read by now may have come after rules were refused for it: that is a change.
         let fresh: Vec<PathBuf> = refused.iter().filter(|file| !self.seen.0.contains_key(*file)).cloned().collect();
         let fresh = spawn_blocking(move || Contents::of(&fresh)).await.unwrap_or_default();
-        self.seen.0.extend(fresh.0);
+        self.seen.0.extend(fresh.unreadable().0);
         self.scripts = scripts;
     }
 

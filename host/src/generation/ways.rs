@@ -15,6 +15,9 @@ use notify::Event;
 use super::component_file;
 use crate::actionner::digest;
 
+/// How what [`digest`] makes begins.
+const DIGEST: &str = "sha256:";
+
 /// As many as Linux follows.
 const LINKS_MAX: usize = 40;
 
@@ -118,6 +121,12 @@ impl Contents {
             (file, held)
         };
         Self(files.into_iter().map(held).collect())
+    }
+
+    /// Those that can't be read.
+    pub(super) fn unreadable(mut self) -> Self {
+        self.0.retain(|_, held| !held.starts_with(DIGEST));
+        self
     }
 
     /// The files that hold something else than `before`, new and missing ones among them.
