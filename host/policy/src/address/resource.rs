@@ -158,7 +158,7 @@ pub(crate) fn may_own_pods(group: &str, resource: &str) -> bool {
 }
 
 /// Whether it is a group of Kubernetes itself.
-fn is_own_group(group: &str) -> bool {
+pub(crate) fn is_own_group(group: &str) -> bool {
     group.is_empty() || DOTLESS_GROUPS.contains(&group) || group.ends_with(".k8s.io")
 }
 

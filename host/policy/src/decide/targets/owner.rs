@@ -5,18 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::address::{DOTLESS_GROUPS, ObjectId, check_name, known_by_kind};
-
-/// The kinds of Kubernetes itself that own pods, directly or through another; whether they select pods.
-const OWNERS: [(&str, &str, bool); 7] = [
-    ("", "ReplicationController", true),
-    ("apps", "DaemonSet", true),
-    ("apps", "Deployment", true),
-    ("apps", "ReplicaSet", true),
-    ("apps", "StatefulSet", true),
-    ("batch", "CronJob", false),
-    ("batch", "Job", true),
-];
+use crate::address::{ObjectId, check_name, is_own_group, known_by_kind, may_own_pods};
 
 /// An owner that was not looked at yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +28,19 @@ impl Claim {
         let (group, kind, name) = (group_of(text("apiVersion")?), text("kind")?, text("name")?);
         let uid = text("uid").filter(|uid| !uid.is_empty())?;
         check_name(name).ok()?;
-        let own = OWNERS.iter().find(|own| (own.0, own.1) == (group, kind));
+        let own = known_by_kind(group, kind);
         let resource = match own {
-            Some(_) => known_by_kind(group, kind)?.resource.to_owned(),
+            Some(known) => known.resource.to_owned(),
             None => plural_of_custom_kind(group, kind)?,
         };
+        if !may_own_pods(group, &resource) {
+            return None;
+        }
         Some(Self {
+            // A cron job selects nothing, and what others have added selects in ways of its own.
+            selects: own.is_some() && resource != "cronjobs",
             owner: ObjectId::new(group, &resource, Some(namespace?), name),
             uid: uid.to_owned(),
-            selects: own.is_some_and(|own| own.2),
             labels: labels.clone(),
         })
     }
@@ -93,10 +86,9 @@ fn group_of(api_version: &str) -> &str {
 
 /// The plural of a kind that others have added to the cluster, by the rule that its tools
 /// follow. Where a plural is irregular the guess names nothing, and the object is not a target.
-/// Groups of Kubernetes itself are not guessed: what is not in [`OWNERS`] owns no workload.
+/// Groups of Kubernetes itself are not guessed: their kinds are known.
 fn plural_of_custom_kind(group: &str, kind: &str) -> Option<String> {
-    let is_own = group.is_empty() || DOTLESS_GROUPS.contains(&group) || group.ends_with(".k8s.io");
-    if is_own || kind.is_empty() || !kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    if is_own_group(group) || kind.is_empty() || !kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }
     let singular = kind.to_ascii_lowercase();
