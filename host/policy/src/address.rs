@@ -18,6 +18,6 @@ pub(crate) use name::{NAMESPACE_BYTES_MAX, SHOWN_CHARS_MAX, check_name, check_na
 pub use object::Address;
 pub use place::Place;
 pub use resource::ResourceName;
-pub(crate) use resource::{is_own_group, known, known_by_kind, known_by_plural, may_own_pods, write_address};
 pub(crate) use resource::{check_place, check_resource};
+pub(crate) use resource::{is_own_group, known, known_by_kind, known_by_plural, may_own_pods, write_address};
 pub use web::{WebAddress, WebAddressError};
