@@ -118,7 +118,7 @@ fn patches(simulation: &Simulation, pod: &str) -> usize {
 }
 
 fn command(line: &str) -> Value {
-    json!({"proc.cmdline": line})
+    json!({"proc.cmdline": line, "container.id": "3f0c2b7d91ae"})
 }
 
 /// `kubernetes:label` reads nothing but its target, so what waits has one run; the one that runs already had begun
@@ -126,7 +126,7 @@ fn command(line: &str) -> Value {
 #[tokio::test]
 async fn what_differs_in_nothing_that_is_read_has_one_run() {
     let (_folder, config) = with_rules(LABEL);
-    let other_container = json!({"proc.cmdline": "d", "container.id": "1f"});
+    let other_container = json!({"proc.cmdline": "d", "container.id": "1f0c2b7d91ae"});
     let events = [command("a"), command("b"), command("c"), other_container, command("e")];
     let (actions, metrics, simulation) = crowd(config, &events, &["coalesced_total", "dropped_total"]).await;
     expect![[r#"

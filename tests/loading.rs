@@ -13,7 +13,7 @@ use simulation::Simulation;
 use tokio::net::TcpListener;
 
 use crate::hostile::{CLUSTER, event, folder, guest, policy, rules};
-use crate::running::{Host, Log, PATIENCE, compiler, config, text, told};
+use crate::running::{Host, Log, PATIENCE, config, text, told};
 
 /// The same component with some of its words changed.
 fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
@@ -272,14 +272,15 @@ async fn stops_while_it_starts(folder: &Path, compiler: Compiler) {
 }
 
 #[tokio::test]
-async fn a_pipe_in_the_place_of_the_rules_does_not_keep_it_from_stopping() {
+async fn a_pipe_in_the_place_of_the_rules_is_not_read() {
     let folder = folder("hostile:trap", guest!("trap"), "    limits: {cpu: 1s}\n");
     let rules = folder.path().join("rules.yaml");
     fs::remove_file(&rules).unwrap();
     assert!(Command::new("mkfifo").arg(&rules).status().unwrap().success());
-    stops_while_it_starts(folder.path(), compiler()).await;
-    // Whoever reads it reads to the end.
-    drop(fs::OpenOptions::new().write(true).open(&rules).unwrap());
+    let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+    let Err(log) = Host::start(config(folder.path()), simulation.client()).await else { panic!("it starts") };
+    let error = format!("open {}: it is not a file", rules.display());
+    assert!(log.lines().iter().any(|line| text(line, "error") == error), "{:?}", log.lines());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod rbac;
 
 mod conflicts;
 mod crowds;
+mod demo;
 mod functions;
 mod http;
 mod objects;

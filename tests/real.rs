@@ -175,6 +175,8 @@ impl Real {
             "Namespace" => 0,
             "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" => 2,
             "Deployment" => 3,
+            // One that is not controlled by the owner that it names is not adopted.
+            "Pod" if has_given_owner(object) => 4,
             _ => 1,
         };
         objects.sort_by_key(order);
@@ -192,7 +194,7 @@ impl Real {
     async fn make(&self, object: &Value) {
         let mut made: DynamicObject = serde_json::from_value(object.clone()).unwrap();
         let (api, name) = (self.api_of(object), made.metadata.name.clone().unwrap());
-        made.metadata.owner_references = serde_json::from_value(self.cron_job_of(object).await).unwrap();
+        made.metadata.owner_references = serde_json::from_value(self.given_owner_of(object).await).unwrap();
         made.metadata.namespace = None;
         if matches!(text(&object["kind"]), "ReplicaSet" | "Deployment" | "Job") {
             // Its controller may hear of it before it hears of its pods, and then makes pods that are too many. Of
@@ -213,14 +215,14 @@ impl Real {
         }
     }
 
-    /// The references to the one owner that adopts nothing; null where it is another's.
-    async fn cron_job_of(&self, object: &Value) -> Value {
-        let mut owner = object["metadata"]["ownerReferences"][0].clone();
-        if owner["kind"] != "CronJob" {
+    /// The references to an owner that adopts nothing. Null where the owner writes them itself.
+    async fn given_owner_of(&self, object: &Value) -> Value {
+        if !has_given_owner(object) {
             return Value::Null;
         }
-        let cron_job = self.api(text(&owner["apiVersion"]), "CronJob").get(text(&owner["name"])).await.unwrap();
-        owner["uid"] = json!(cron_job.metadata.uid);
+        let mut owner = object["metadata"]["ownerReferences"][0].clone();
+        let found = self.api(text(&owner["apiVersion"]), text(&owner["kind"])).get(text(&owner["name"])).await.unwrap();
+        owner["uid"] = json!(found.metadata.uid);
         json!([owner])
     }
 
@@ -283,6 +285,12 @@ impl Real {
         }
         panic!("{object} never settles, but is {now}");
     }
+}
+
+/// Whether it names an owner that adopts nothing, and so comes first: a cron job, or one that does not control.
+fn has_given_owner(object: &Value) -> bool {
+    let owner = &object["metadata"]["ownerReferences"][0];
+    owner["kind"] == "CronJob" || (!owner.is_null() && owner["controller"] != true)
 }
 
 fn is_of_cluster(kind: &str) -> bool {

@@ -29,7 +29,9 @@ pub(crate) use error::{Exhausted, Refusal, RequestError, Said};
 pub(crate) use google::GoogleFunction;
 pub(crate) use http::{HttpAnswer, HttpClient, HttpRequest, SecretError};
 pub use kubernetes::Cluster;
-pub(crate) use kubernetes::{Answer, ApiRequest, Command, Exit, Identity, JSON, Kubernetes, Sink, Written};
+pub(crate) use kubernetes::{
+    Answer, ApiRequest, Command, Exit, FieldManager, Identity, JSON, Kubernetes, Sink, Written,
+};
 pub(crate) use lambda::{LambdaAnswer, LambdaCall, LambdaKind};
 pub(crate) use meter::{Meter, Permit};
 pub(crate) use storage::{Location, Storage};

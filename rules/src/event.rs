@@ -11,9 +11,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::Priority;
+use line::{QUOTED_CHARS_MAX, one_line};
 
-/// From here on, codes of HTTP say that a request was not carried out.
-const REFUSED_CODE_MIN: u64 = 400;
+/// The statuses of requests that were carried out; a command in a container begins with 101.
+const CARRIED_OUT: std::ops::Range<u16> = 100..400;
 
 /// One alert of Falco, as accepted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -122,19 +123,27 @@ impl Event {
         })
     }
 
-    /// How an audit event says that the API server refused the request, e.g. `ka.response.code=403`.
+    /// How an audit event says that the API server did not carry the request out, e.g. `ka.response.code=403`.
     ///
     /// Whoever reaches the API server can send requests that name any object, and nothing was done to that:
-    /// it is not what the event is about. An event without these fields says nothing of it.
+    /// it is not what the event is about. Where it says something that is not understood, that is taken for a refusal;
+    /// an event without these fields says nothing of it.
     pub fn refused_request(&self) -> Option<String> {
         const DECISION: &str = "ka.auth.decision";
         const CODE: &str = "ka.response.code";
-        let decision = self.text(DECISION).filter(|decision| decision.eq_ignore_ascii_case("forbid"));
-        let code = self.output_fields.get(CODE).and_then(|code| match code {
-            Value::String(text) => text.trim().parse().ok(),
-            code => code.as_u64(),
-        });
-        let said = decision.map(|decision| format!("{DECISION}={decision}"));
-        said.or_else(|| code.filter(|code| *code >= REFUSED_CODE_MIN).map(|code| format!("{CODE}={code}")))
+        let said = |field: &str| {
+            let said = match self.output_fields.get(field)? {
+                Value::Null => return None,
+                Value::String(text) => text.trim().to_owned(),
+                other => other.to_string(),
+            };
+            // Falco's ways to say that there is none.
+            Some(said).filter(|said| !said.is_empty() && said != "<NA>")
+        };
+        let is_success = |code: &String| code.parse::<u16>().is_ok_and(|code| CARRIED_OUT.contains(&code));
+        let decision = said(DECISION).filter(|decision| !decision.eq_ignore_ascii_case("allow"));
+        let told = |field: &str, said: String| format!("{field}={}", one_line(&said, QUOTED_CHARS_MAX));
+        let code = || said(CODE).filter(|code| !is_success(code)).map(|code| told(CODE, code));
+        decision.map(|decision| told(DECISION, decision)).or_else(code)
     }
 }

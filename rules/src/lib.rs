@@ -36,6 +36,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use document::Document;
 pub use event::{AuditTarget, Event, EventError, ObjectName};
 pub use matching::{Action, OutputUseSite, Rule, RuleSet};
-pub use parameters::{Parameter, SchemaError, SchemaErrorKind, TooLarge, When, check_schema, parameters};
+pub use parameters::{Parameter, SchemaError, SchemaErrorKind, TooLarge, When, check_schema, defaults, parameters};
 pub use priority::{Priority, PriorityFilter};
 pub use source::{Position, Source};

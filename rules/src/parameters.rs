@@ -37,6 +37,14 @@ use shape::Shape;
 pub use when::When;
 use work::Work;
 
+/// What is filled in where a rule gives no parameters at all.
+pub fn defaults(schema: &Value) -> Value {
+    let (mut value, mut work) = (Value::Object(serde_json::Map::new()), Work::new());
+    // What takes too long to find is refused where the parameters are judged.
+    let _ = defaults::fill_in(&mut value, &Shape::of(schema), &mut work);
+    value
+}
+
 /// A schema that is ready to judge.
 pub(crate) struct Schema<'a> {
     schema: &'a Value,

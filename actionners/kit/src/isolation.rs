@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 pub use check::{check_cidrs, check_namespaces};
 pub use remote::{REMOTE_FIELDS, REMOTE_READS, remote_cidr};
 pub use selection::Selection;
-use selection::Unselectable;
 
 /// The label that Kubernetes itself puts on every namespace.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -77,13 +76,14 @@ impl PolicyKind {
         let object = pod.read()?;
         let selection = match level {
             Level::Pod => Selection::of_pod(pod, &object),
-            Level::Workload => match Owner::controlling(&object) {
-                Some(owner) if !selection::is_known(&owner) => Err(Unselectable::NoWorkload),
-                _ => match Workload::of(pod, &object)? {
+            Level::Workload => match Owner::controlling(&object).filter(selection::is_known) {
+                Some(_) => match Workload::of(pod, &object)? {
                     Some(Workload { owner, object: workload, .. }) => Selection::of_workload(&object, owner, &workload),
                     // Nothing has it, whatever it says. Its labels are those of others where it likes.
                     None => Selection::of_pod(pod, &object),
                 },
+                // It must not stay free for that it says to belong to something else.
+                None => Selection::of_pod(pod, &object),
             },
         };
         selection.map_err(|it| it.failure(pod, self.in_namespace))

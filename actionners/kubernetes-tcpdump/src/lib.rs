@@ -9,7 +9,7 @@ mod capture;
 use falco_talon_kit::names;
 use falco_talon_sdk::artifacts::Artifact;
 use falco_talon_sdk::exec::{ExecOptions, exec_into};
-use falco_talon_sdk::kubernetes::{self, Error, Object, PatchType};
+use falco_talon_sdk::kubernetes::{self, Error, Object, PatchType, Preconditions};
 use falco_talon_sdk::{Actionner, Containers, Context, Description, Event, Failure, Outcome, OutputUse, Pod, Report};
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,6 +17,9 @@ use serde_json::Value;
 struct Tcpdump;
 
 falco_talon_sdk::export!(Tcpdump);
+
+/// How often the container is added to a pod that others change meanwhile, its kubelet for one.
+const ATTEMPTS_MAX: u32 = 4;
 
 /// How long the container may take to start, its image being pulled first.
 const START_MS_MAX: u32 = 20_000;
@@ -75,7 +78,8 @@ impl Actionner for Tcpdump {
         let containers = Containers::of(pod, &object).choose(parameters.container.as_deref(), event)?;
         capture::check_network(pod, &object)?;
         let name = names::of_action("tcpdump", context);
-        start(pod, &name, containers[0], parameters)?;
+        let body = capture::container(&name, containers[0], parameters);
+        start(pod, &object, &body)?;
         // In a dry run no container comes to be, so there is nothing to wait for.
         if !context.is_dry_run() {
             wait(pod, &name)?;
@@ -85,13 +89,19 @@ impl Actionner for Tcpdump {
     }
 }
 
-fn start(pod: Pod<'_>, name: &str, target: &str, parameters: &Parameters) -> Result<(), Failure> {
-    let object = Object::namespaced("v1", "pods/ephemeralcontainers", pod.namespace, pod.name);
-    let body = capture::container(name, target, parameters);
-    match kubernetes::patch(&object, PatchType::StrategicMerge, &body) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(pod.failure("add an ephemeral container for the tcpdump to", &error)),
+/// Adds the container to the pod that was read. No uid is compared there, so it is the version that says which it is.
+fn start(pod: Pod<'_>, object: &Value, body: &Value) -> Result<(), Failure> {
+    let part = Object::namespaced("v1", "pods/ephemeralcontainers", pod.namespace, pod.name);
+    let version = |object: &Value| object["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+    let mut preconditions = Preconditions { uid: None, resource_version: version(object) };
+    for attempt in 1.. {
+        match kubernetes::patch_if(&part, PatchType::StrategicMerge, body, &preconditions) {
+            Ok(_) => break,
+            Err(Error::Conflict(_)) if attempt < ATTEMPTS_MAX => preconditions.resource_version = version(&pod.read()?),
+            Err(error) => return Err(pod.failure("add an ephemeral container for the tcpdump to", &error)),
+        }
     }
+    Ok(())
 }
 
 fn wait(pod: Pod<'_>, name: &str) -> Result<(), Failure> {

@@ -41,7 +41,9 @@ impl Workload {
         for _ in 0..STEPS_MAX {
             let below = found.as_ref().map_or(object, |workload| &workload.object);
             let Some(owner) = Owner::controlling(below) else { break };
-            let Some(address) = owner.object(pod.namespace) else { break };
+            // A cron job makes jobs and no pods, and nothing else shows whether it owns what says so.
+            let is_of_pod = found.is_none() && owner.is("batch", "CronJob");
+            let Some(address) = owner.object(pod.namespace).filter(|_| !is_of_pod) else { break };
             match read(&address) {
                 Ok(read) if owner.is_confirmed_by(&read, object) => found = Some(Self { owner, object: read, address }),
                 Ok(_) | Err(Error::NotFound) => break,

@@ -42,7 +42,7 @@ pub use denial::{Decision, Denial, DenialReason, FieldsNote};
 pub use facts::Facts;
 pub use field::{TouchedField, Written};
 pub use functions::FunctionRequest;
-pub use given_up::given_up_fields;
+pub use given_up::{given_up_fields, replaced_maps};
 pub use http::{HttpRequest, MethodError};
 pub use kubernetes::{KubernetesRequest, Lesson};
 pub use name::NameError;

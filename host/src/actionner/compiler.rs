@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, nice, set_parent_process_death_signal, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::settings::Settings;
@@ -71,7 +72,8 @@ impl Compiler {
     pub fn own() -> Self {
         Self(|| {
             let mut command = Command::new("/proc/self/exe");
-            command.arg("compile");
+            // What is compiled there is somebody else's, and the host's credentials may be in its environment.
+            command.arg("compile").env_clear();
             command
         })
     }
@@ -98,7 +100,10 @@ impl Compiler {
             answer
         };
         let mut answer = timeout(TIME_MAX, exchange).await.map_err(|_| CompileError::Time)?;
-        let status = process.end().map_err(failed)?;
+        // Whoever answers more is not listened to.
+        drop(socket);
+        let status = spawn_blocking(|| process.end()).await.map_err(|error| CompileError::Ended(error.to_string()))?;
+        let status = status.map_err(failed)?;
         match answer.first() {
             Some(&COMPILED) if status.success() => Ok(answer.split_off(1)),
             Some(&REFUSED) => Err(CompileError::Refused(String::from_utf8_lossy(&answer[1..]).into_owned())),

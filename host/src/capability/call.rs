@@ -224,7 +224,7 @@ impl Call {
         self.meter.work(work)
     }
 
-    /// The same, of what the call itself learns by it.
+    /// Work by which the call itself learns something of an answer: counted, and done after the deadline, too.
     pub(super) fn work_on<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T, Exhausted> {
         let meter = self.meter.clone();
         meter.work(|| work(self))

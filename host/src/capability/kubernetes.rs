@@ -87,7 +87,10 @@ impl Call {
         let Refusal { error, said } = refusal;
         let Some(Said { words, is_about_the_object }) = said else { return error };
         let get = KubernetesRequest::new(Verb::Get, address, &[]).into();
-        let may_read = || matches!(decide(&get, &self.grants, &self.facts), Decision::Allowed { .. });
+        let may_read = || {
+            let decided = self.work(|| decide(&get, &self.grants, &self.facts));
+            decided.is_ok_and(|decision| matches!(decision, Decision::Allowed { .. }))
+        };
         match error {
             RequestError::NotFound => error,
             RequestError::Conflict(_) if is_about_the_object && may_read() => RequestError::Conflict(words),
@@ -121,9 +124,7 @@ impl Call {
             return Err(RequestError::Conflict(REPLACED.to_owned()).into());
         }
         if address.subresource().is_none() {
-            let text = |key: &str| answer.object["metadata"][key].as_str().unwrap_or_default().to_owned();
-            let identity = Identity { name: text("name"), uid: text("uid"), resource_version: text("resourceVersion") };
-            self.seen.note(address, identity);
+            self.seen.note(address, Identity::of(&answer.object));
         }
         Ok(answer)
     }

@@ -44,7 +44,7 @@ impl Call {
         let address =
             self.understand(capability, || Address::new("", "v1", "pods/exec", Some(namespace), Some(pod)))?;
         self.understand(capability, || check_count(arguments))?;
-        let entry = self.gate(capability, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
+        let mut entry = self.gate(capability, &[KubernetesRequest::new(Verb::Create, &address, &[]).into()])?;
         let kubernetes = match self.kubernetes() {
             Ok(kubernetes) => kubernetes.clone(),
             Err(error) => return self.close(entry, Err(error)),
@@ -55,6 +55,9 @@ impl Call {
         let host_time = self.host_time.clone();
         let mut file = stdout.map(|artifact| self.spool.file(&artifact));
         let ended = host_time.work(kubernetes.exec(command, &permit, file.as_mut(), bytes_max)).await;
+        if let Some(file) = &file {
+            entry.bytes(file.taken());
+        }
         let clients::Exit { code, stdout, stderr, truncated } = self.close_write_about(entry, &address, ended)?;
         Ok(Exit { code, stdout, stderr, truncated })
     }

@@ -63,6 +63,7 @@ impl Host for Call {
             ]);
         let read = self.read(&entry, &path).await;
         let answer = self.close_read_about(entry, &address, read)?;
+        self.work_on(|call| call.seen.note_listed(&address, &answer.object))?;
         if let (Some(_), Some(pods)) = (node, answer.object["items"].as_array()) {
             let left_out = self.work_on(|call| call.facts.targets.learn_pods_of_node(pods))?;
             if left_out > 0 {

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use http::Method;
 use policy::{
     Address, AddressError, Decision, KubernetesRequest, PatchKind, TouchedField, Verb, check_identity, decide,
-    given_up_fields, name_in_body, touched_fields,
+    given_up_fields, name_in_body, replaced_maps, touched_fields,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -86,7 +86,7 @@ impl Host for Call {
         let asked = [Verb::Create, Verb::Patch];
         let asked = asked.map(|verb| KubernetesRequest::new(verb, &write.address, &write.fields).into());
         let entry = self.gate(Capability::Apply, &asked)?;
-        let entry = self.allow_to_give_up(entry, &write.address, &write.body).await?;
+        let entry = self.allow_to_replace(entry, &write.address, &write.body).await?;
         let path = write.address.path() + &self.body_query(&[("force", if force { "true" } else { "false" })]);
         let request = self.request(Method::PATCH, path, "application/apply-patch+yaml", &write.body)?;
         self.change(entry, &write.address, &write.preconditions, &request).await
@@ -152,17 +152,23 @@ impl Write<'_> {
 }
 
 impl Call {
-    /// Ask for what an apply of `body` removes, since this actionner has applied it before, and does not now.
-    async fn allow_to_give_up(&mut self, entry: Entry, address: &Address<'_>, body: &Value) -> Result<Entry, Closed> {
+    /// Ask for what an apply of `body` touches besides: what this actionner has applied before and does not now, and
+    /// maps that are replaced whole.
+    async fn allow_to_replace(&mut self, entry: Entry, address: &Address<'_>, body: &Value) -> Result<Entry, Closed> {
         let (manager, subresource) = (self.field_manager(), address.subresource().unwrap_or_default());
         let (permit, path) = (self.permit(&entry), address.whole().path());
-        let held = async { self.kubernetes()?.held_fields(&path, subresource, &manager, &permit).await };
-        let held = match held.await {
-            Ok(held) => held,
+        let managers = async { self.kubernetes()?.field_managers(&path, &permit).await };
+        let managers = match managers.await {
+            Ok(managers) => managers,
             Err(refusal) => return self.close_read_about(entry, address, Err(refusal)),
         };
         let denial = self.work(|| {
-            let fields = given_up_fields(&held, body);
+            let is_own = |it: &&clients::FieldManager| {
+                it.manager == manager && it.operation == "Apply" && it.subresource == subresource
+            };
+            let given_up = managers.iter().filter(is_own).flat_map(|it| given_up_fields(&it.fields, body));
+            let replaced = managers.iter().flat_map(|it| replaced_maps(&it.fields, body));
+            let fields: Vec<_> = given_up.chain(replaced).collect();
             let request = KubernetesRequest::new(Verb::Patch, address, &fields);
             match decide(&request.into(), &self.grants, &self.facts) {
                 Decision::Denied(denial) if !fields.is_empty() => Some(denial),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use policy::{Address, ObjectId};
+use serde_json::Value;
 
 use crate::clients::Identity;
 
@@ -27,6 +28,21 @@ impl Seen {
         // What is not stored, such as a token that was asked for, has none.
         if !identity.uid.is_empty() {
             self.0.extend(ObjectId::at(address).map(|id| (id, identity)));
+        }
+    }
+
+    /// What a list has shown of the collection at an address.
+    pub(super) fn note_listed(&mut self, address: &Address<'_>, list: &Value) {
+        for item in list["items"].as_array().into_iter().flatten() {
+            let metadata = &item["metadata"];
+            let namespace = metadata["namespace"].as_str().or(address.namespace());
+            let Some(id) = metadata["name"].as_str().and_then(|name| ObjectId::listed(address, namespace, name)) else {
+                continue;
+            };
+            let identity = Identity::of(item);
+            if !identity.uid.is_empty() {
+                self.0.insert(id, identity);
+            }
         }
     }
 

@@ -55,11 +55,22 @@ impl Drop for Line {
 pub(super) struct SpoolFile<'a> {
     spool: &'a mut Spool,
     handle: Handle,
+    taken: u64,
+}
+
+impl SpoolFile<'_> {
+    /// How many bytes were poured into it.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
 }
 
 impl Sink for SpoolFile<'_> {
     async fn take(&mut self, bytes: Vec<u8>) -> Result<(), RequestError> {
-        self.spool.append(self.handle, bytes).await
+        let length = bytes.len() as u64;
+        self.spool.append(self.handle, bytes).await?;
+        self.taken = self.taken.saturating_add(length);
+        Ok(())
     }
 }
 
@@ -89,7 +100,7 @@ impl Spool {
 
     /// One of them, to pour into.
     pub(super) fn file(&mut self, artifact: &Resource<Handle>) -> SpoolFile<'_> {
-        SpoolFile { spool: self, handle: artifact.into() }
+        SpoolFile { spool: self, handle: artifact.into(), taken: 0 }
     }
 
     /// Whether there is an open line about what was written to one.

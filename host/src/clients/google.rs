@@ -131,10 +131,7 @@ impl Google {
         let address = match find.await {
             Ok(_) if permit.is_rehearsal() => return End::rehearsed((StatusCode::OK.as_u16(), Vec::new())),
             Ok(address) => address,
-            Err(refusal) => {
-                permit.was_refused();
-                return End::of(Err(Failed::not_sent(refusal)), false);
-            }
+            Err(refusal) => return End::of(Err(Failed::not_sent(refusal)), false),
         };
         let called = timeout_at(permit.end(), self.call_at(address, payload, permit, bytes_max)).await;
         End::of(called.unwrap_or_else(|_| Err(Failed::late("the function did not answer in time"))), false)
@@ -152,6 +149,7 @@ impl Google {
         let token = self.token(Purpose::Function { audience }).await;
         let token = token.map_err(|error| Failed::not_sent(error.into_request()))?;
         let _place = permit.place().await.map_err(Failed::not_sent)?;
+        permit.is_being_sent();
         let request = self.0.http.post(address).bearer_auth(token.expose()).header(CONTENT_TYPE, "application/json");
         let response = request.body(payload).send().await.map_err(|error| convert_call_error(&error))?;
         let status = response.status().as_u16();

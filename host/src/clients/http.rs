@@ -127,6 +127,9 @@ impl HttpClient {
             Ok(place) => place,
             Err(error) => return Ok(Err(Failed::not_sent(error))),
         };
+        if !matches!(method, Method::Get | Method::Head) {
+            permit.is_being_sent();
+        }
         let built = self.build(grant, method, url, headers, body);
         let exchange = async {
             match built.send().await {

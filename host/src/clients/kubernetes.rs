@@ -94,6 +94,28 @@ pub(crate) struct Identity {
     pub(crate) resource_version: String,
 }
 
+/// An entry of `metadata.managedFields`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FieldManager {
+    #[serde(default)]
+    pub(crate) manager: String,
+    #[serde(default)]
+    pub(crate) operation: String,
+    #[serde(default)]
+    pub(crate) subresource: String,
+    #[serde(default, rename = "fieldsV1")]
+    pub(crate) fields: Value,
+}
+
+impl Identity {
+    /// Of an object.
+    pub(crate) fn of(object: &Value) -> Self {
+        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+        Self { name: text("name"), uid: text("uid"), resource_version: text("resourceVersion") }
+    }
+}
+
 impl ApiRequest {
     fn get(path: &str) -> Self {
         Self { method: Method::GET, path: path.to_owned(), content_type: JSON, body: Bytes::new(), accept: JSON }
@@ -141,31 +163,20 @@ impl Kubernetes {
         read.await.map_err(Failed::into_refusal)
     }
 
-    /// The fields that `manager` has applied to the object at `path`, as a `fieldsV1`; null where there is none.
-    pub(crate) async fn held_fields(
-        &self,
-        path: &str,
-        subresource: &str,
-        manager: &str,
-        permit: &Permit,
-    ) -> Result<Value, Refusal> {
+    /// Who holds which fields of the object at `path`; nobody where there is none.
+    pub(crate) async fn field_managers(&self, path: &str, permit: &Permit) -> Result<Vec<FieldManager>, Refusal> {
         let read = async {
             let response = self.exchange(&ApiRequest { accept: IDENTITY, ..ApiRequest::get(path) }, permit).await?;
             read_body(response, permit, WRITTEN_BYTES_MAX).await
         };
         let body = match read.await.map_err(Failed::into_refusal) {
-            Err(Refusal { error: RequestError::NotFound, .. }) => return Ok(Value::Null),
+            Err(Refusal { error: RequestError::NotFound, .. }) => return Ok(Vec::new()),
             body => body?,
         };
         let mut object = permit.work(|| json(&body)).and_then(|object| object)?;
-        let is_held = |entry: &Value| {
-            entry["manager"] == manager
-                && entry["operation"] == "Apply"
-                && entry["subresource"].as_str().unwrap_or_default() == subresource
-        };
-        let entries = object["metadata"]["managedFields"].as_array_mut();
-        let held = entries.and_then(|entries| entries.iter_mut().find(|entry| is_held(entry)));
-        Ok(held.map(|entry| entry["fieldsV1"].take()).unwrap_or_default())
+        let managers = serde_json::from_value(object["metadata"]["managedFields"].take());
+        let unknown = |_| RequestError::Other("the API server does not say who manages which fields".to_owned());
+        Ok(managers.map(Option::unwrap_or_default).map_err(unknown)?)
     }
 
     /// Read what is at `path` piece by piece, whatever its length.
@@ -218,8 +229,8 @@ impl Kubernetes {
     async fn exchange(&self, request: &ApiRequest, permit: &Permit) -> Result<Response<Body>, Failed> {
         let mut turned_away = 0;
         loop {
-            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
             let place = permit.place().await.map_err(Failed::not_sent)?;
+            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
             let sent = timeout_at(permit.end(), self.send(request, permit, &place)).await;
             drop(turn);
             let response = sent.map_err(|_| Failed::late(LATE))?.inspect_err(|failed| note(failed, permit))?;
@@ -246,6 +257,9 @@ impl Kubernetes {
 
     async fn send(&self, request: &ApiRequest, permit: &Permit, _: &Place<'_>) -> Result<Response<Body>, Failed> {
         let is_read = request.method == Method::GET;
+        if !is_read {
+            permit.is_being_sent();
+        }
         // The options of a deletion are in its body.
         let is_rehearsed_here = permit.is_rehearsal() && !is_read && request.method != Method::DELETE;
         let separator = if request.path.contains('?') { '&' } else { '?' };
@@ -262,7 +276,7 @@ impl Kubernetes {
 
     /// One question that the client library has a function for.
     async fn ask<T>(&self, ask: impl Future<Output = kube::Result<T>>, permit: &Permit) -> Result<T, Refusal> {
-        let (_turn, _place) = (self.turn(permit).await?, permit.place().await?);
+        let (_place, _turn) = (permit.place().await?, self.turn(permit).await?);
         let asked = timeout_at(permit.end(), ask).await.map_err(|_| RequestError::Timeout)?;
         asked.map_err(|error| convert_client_error(error).into_refusal())
     }

@@ -64,6 +64,7 @@ impl Aws {
         let request = request.payload(Blob::new(payload)).customize().interceptor(BytesMax(bytes_max));
         let invoke = async {
             let _place = permit.place().await.map_err(Failed::not_sent)?;
+            permit.is_being_sent();
             let sent = timeout_at(permit.end(), request.send()).await;
             let sent = sent.map_err(|_| Failed::late("the function did not answer in time"))?;
             sent.map(convert_output).map_err(|error| convert_error(&error, bytes_max))

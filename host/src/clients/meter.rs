@@ -120,8 +120,12 @@ impl Permit {
         if requests.fetch_add(1, Ordering::Relaxed) >= limits.requests_max {
             return Err(Exhausted::Requests(limits.requests_max).into());
         }
-        self.is_sent.store(true, Ordering::Relaxed);
         Ok(Place { _place: place })
+    }
+
+    /// Something that can change anything goes on its way.
+    pub(super) fn is_being_sent(&self) {
+        self.is_sent.store(true, Ordering::Relaxed);
     }
 
     /// What was sent is known not to have been carried out.

@@ -111,6 +111,7 @@ impl Storage {
         let put = async {
             let bucket = self.bucket(place).map_err(Failed::not_sent)?;
             let _place = permit.place().await.map_err(Failed::not_sent)?;
+            permit.is_being_sent();
             let attributes = Attributes::from_iter([(Attribute::ContentType, media_type)]);
             let options = PutOptions { attributes, ..PutOptions::default() };
             bucket.put_opts(&place.path, PutPayload::from(content), options).await.map(drop).map_err(convert_error)

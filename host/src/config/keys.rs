@@ -194,7 +194,7 @@ pub(crate) const KEYS: &[Key] = &[
         "server.connections_per_peer_max",
         "0",
         (0, 1_000_000),
-        "those of one address, which may be a load balancer's; beyond it, its own idlest is closed; 0: half of them",
+        "those of one address, which may be a load balancer's; beyond it, its own idle ones are closed first; 0: half of them",
     ),
     integer(
         "server.header_timeout_ms",

@@ -40,7 +40,14 @@ pub(super) fn inline(
         let inspection = inspections.iter().find(|it| it.description.name == action.actionner);
         // One that may not run at all is refused for that.
         let Entry::Granted(grants) = policy.entry(&action.actionner) else { continue };
+        let defaults = inspection.map(|it| rules::defaults(&it.description.parameters)).unwrap_or_default();
         for (from, into) in inspection.map(|it| pairs(&it.description.parameters)).unwrap_or_default() {
+            // What a component says of itself is nobody's leave to read a file.
+            if let Some(path) = defaults[&from].as_str() {
+                let message = format!("the component has a default for '{from}', which names a file: only a rule may");
+                problems.push(problem(rule, action, PathBuf::from(path), message));
+                continue;
+            }
             let readable = Readable { actionner: &action.actionner, granted: &grants.granted.files };
             match replace(&mut action.parameters, &from, &into, &readable) {
                 Ok(file) => files.extend(file),

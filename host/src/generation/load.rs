@@ -1,13 +1,16 @@
 //! From the files that the configuration names to a generation that can be put in force.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use policy::{OperatorPolicy, Policy, PolicyError};
 use rules::{Action, ActionnerName, ActionnerSpec, Catalogue, Document, Rule, RuleSet, Source};
 use tokio::task::spawn_blocking;
 
+use super::component_file;
 use super::inline::inline;
 use super::loaded::{Generation, Loaded};
 use super::needs::clients;
@@ -104,14 +107,17 @@ impl Loader {
         warnings.extend(ungranted_targets(&rules, &inspections, &policy).into_iter().map(Problem::from));
         let mut problems = self.unknown_notifiers();
         let mut actionners = BTreeMap::new();
-        for inspection in inspections {
+        let loads = inspections.into_iter().map(async |inspection| {
             let (name, origin) = (inspection.description.name.clone(), inspection.origin.clone());
             let is_needed = needed.contains(&name);
             let loaded = match Actionner::admit(&inspection, &policy) {
-                Ok(_) if !is_needed => continue,
+                Ok(_) if !is_needed => return None,
                 Ok(grants) => Actionner::load(&self.engine, self.cache.as_ref(), inspection, grants).await,
                 Err(error) => Err(error),
             };
+            Some((name, origin, is_needed, loaded))
+        });
+        for (name, origin, is_needed, loaded) in join_all(loads).await.into_iter().flatten() {
             match loaded {
                 Ok(actionner) => drop(actionners.insert(name, Arc::new(actionner))),
                 Err(error) if is_needed => problems.push(Problem::Component { origin, error }),
@@ -257,7 +263,8 @@ fn catalogue(inspections: &[Inspection]) -> Catalogue {
 }
 
 fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Vec<Problem>> {
-    let read = |path: &PathBuf| match std::fs::read_to_string(path) {
+    let text = |bytes| String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+    let read = |path: &PathBuf| match component_file::read(path).and_then(text) {
         Ok(text) => Ok(Source { path: path.display().to_string(), text }),
         Err(error) => Err(vec![Problem::Read { path: path.clone(), error }]),
     };

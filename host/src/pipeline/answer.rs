@@ -52,6 +52,13 @@ pub(super) fn no_longer_there(object: &ObjectId, failure: Failure) -> Outcome {
     Outcome::Ignored(Report { message: format!("{what} has been replaced since the event"), objects, details })
 }
 
+impl AttemptError {
+    /// Whether it may have been carried out.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Failed(Failure { kind: FailureKind::Unknown, .. }))
+    }
+}
+
 impl From<CallError> for AttemptError {
     fn from(error: CallError) -> Self {
         Self::Broken(error)
@@ -74,6 +81,17 @@ impl Answer {
                 of(Status::Failure, Report { message, objects, details }, Vec::new())
             }
             Err(AttemptError::Broken(error)) => Self::failure(error.to_string()),
+        }
+    }
+
+    /// The same, where nobody knows what became of an attempt before.
+    pub(super) fn after_unknown(self) -> Self {
+        match self.status {
+            Status::Ignored => {
+                let message = format!("{}; an attempt before may have done it", self.message);
+                Self { status: Status::Success, message, ..self }
+            }
+            _ => self,
         }
     }
 

@@ -73,7 +73,7 @@ mod tests {
         "rule": "Shell", "priority": "Notice", "source": "syscall", "hostname": "worker-1", "output": "sh -c 1",
         "tags": ["shell"], "time": "2026-07-22T14:24:41Z",
         "output_fields": {
-            "k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "1f", "fd.rip": "10.0.0.1",
+            "k8s.ns.name": "shop", "k8s.pod.name": "web-0", "container.id": "3f0c2b7d91ae", "fd.rip": "10.0.0.1",
             "proc.cmdline": "sh -c 1", "ka.uri": null
         }
     }"#;
@@ -153,7 +153,7 @@ mod tests {
             json!({"k8s.pod.name": "web-1"}),
             json!({"k8s.pod.uid": "7"}),
             json!({"k8s.deployment.name": "web"}),
-            json!({"container.id": "2e"}),
+            json!({"container.id": "2e0c2b7d91ae"}),
             json!({"container.id": null}),
             json!({"ka.target.name": "web-0"}),
         ] {

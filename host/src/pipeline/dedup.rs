@@ -80,6 +80,12 @@ impl Dedup {
         false
     }
 
+    /// Take the next one of its kind for the first, since nothing came of this event.
+    pub(crate) fn forget(&mut self, event: &Event) {
+        let key = self.key(event);
+        self.seen.remove(&key);
+    }
+
     fn forget_until(&mut self, now: Instant) {
         while let Some((first_seen, _)) = self.order.front()
             && now.duration_since(*first_seen) >= self.window

@@ -7,6 +7,7 @@
 
 use std::iter;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -129,6 +130,7 @@ impl Pipeline {
             others: Vec::new(),
         };
         if let Some(oldest) = lanes.run(lane, response) {
+            self.dedup.forget(oldest.event());
             oldest.drop_out(self.target_events_max).await;
         }
     }
@@ -289,6 +291,7 @@ impl Response {
             trace_id: self.trace_id.clone(),
         };
         let attempt = || self.attempt(actionner, &invocation, rule.dry_run);
+        let had_unknown_end = AtomicBool::new(false);
         let backoff = ExponentialBuilder::default()
             .with_min_delay(self.retry.backoff_min)
             .with_max_delay(self.retry.backoff_max)
@@ -297,9 +300,14 @@ impl Response {
         let result = attempt
             .retry(backoff)
             .when(|error| error.may_be_tried_again(actionner.description.repeatable))
-            .notify(|_, _| self.reporting.metrics.retried(&action.actionner))
+            .notify(|error, _| {
+                had_unknown_end.fetch_or(error.is_unknown(), Ordering::Relaxed);
+                self.reporting.metrics.retried(&action.actionner);
+            })
             .await;
-        Answer::of(result)
+        let answer = Answer::of(result);
+        // What nothing was left to be done of may be what the attempt before has done.
+        if had_unknown_end.into_inner() { answer.after_unknown() } else { answer }
     }
 
     async fn attempt(
@@ -320,12 +328,13 @@ impl Response {
         let CallOutput { result, has_unknown_end, artifacts, replaced } = actionner.call(invocation, call).await?;
         match (result, replaced) {
             (Ok(outcome), _) => Ok((outcome, artifacts)),
-            (Err(failure), Some(object)) => Ok((no_longer_there(&object, failure), Vec::new())),
+            // Where nobody knows what a write did, that is what has to be said.
+            (Err(failure), Some(object)) if !has_unknown_end => Ok((no_longer_there(&object, failure), Vec::new())),
             // What the client knows of the writes counts more than what the actionner makes of it.
-            (Err(failure), None) if has_unknown_end && failure.kind == FailureKind::Unavailable => {
+            (Err(failure), _) if has_unknown_end && failure.kind == FailureKind::Unavailable => {
                 Err(AttemptError::Failed(Failure { kind: FailureKind::Unknown, ..failure }))
             }
-            (Err(failure), None) => Err(AttemptError::Failed(failure)),
+            (Err(failure), _) => Err(AttemptError::Failed(failure)),
         }
     }
 

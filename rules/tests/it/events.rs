@@ -305,10 +305,19 @@ fn what_a_refused_request_names_is_not_what_the_event_is_about() {
     check(json!({"ka.response.code": 404}), Some("ka.response.code=404"));
     check(json!({"ka.response.code": "400"}), Some("ka.response.code=400"));
     check(json!({"ka.response.code": "500"}), Some("ka.response.code=500"));
-    for code in [json!("399"), json!("200"), json!(201), json!("101"), json!(""), json!("<NA>"), json!(null), json!(-1)]
+    for code in
+        [json!("399"), json!("200"), json!(201), json!("101"), json!(""), json!("<NA>"), json!(null), json!(" 200 ")]
     {
         check(json!({"ka.auth.decision": "allow", "ka.response.code": code}), None);
     }
+    // What is not understood is no success.
+    check(json!({"ka.auth.decision": " forbid "}), Some("ka.auth.decision=forbid"));
+    check(json!({"ka.auth.decision": "denied\n"}), Some("ka.auth.decision=denied"));
+    check(json!({"ka.auth.decision": ["forbid"]}), Some(r#"ka.auth.decision=["forbid"]"#));
+    check(json!({"ka.response.code": 403.0}), Some("ka.response.code=403.0"));
+    check(json!({"ka.response.code": "403 Forbidden"}), Some("ka.response.code=403 Forbidden"));
+    check(json!({"ka.response.code": "0"}), Some("ka.response.code=0"));
+    check(json!({"ka.response.code": -1}), Some("ka.response.code=-1"));
     check(json!({"ka.auth.decision": "<NA>"}), None);
     check(json!({"ka.auth.decision": null, "ka.auth.reason": "forbid"}), None);
     check(json!({}), None);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::name::{check_name, check_namespace};
 use super::object::Address;
 use super::resource::write_address;
 
@@ -31,6 +32,13 @@ impl ObjectId {
     /// The object at an address, or the one that the address is a part of; none of a collection.
     pub fn at(address: &Address<'_>) -> Option<Self> {
         Some(Self::new(address.group(), address.resource(), address.namespace(), address.name()?))
+    }
+
+    /// An object of the collection at an address, by what a list shows of it; none where that is no name.
+    pub fn listed(address: &Address<'_>, namespace: Option<&str>, name: &str) -> Option<Self> {
+        let are_names =
+            check_name(name).is_ok() && namespace.is_none_or(|namespace| check_namespace(namespace).is_ok());
+        are_names.then(|| Self::new(address.group(), address.resource(), namespace, name))
     }
 
     /// Whether it is this one.

@@ -1,6 +1,8 @@
-//! The fields that an apply gives up: those that its field manager holds, and that the body does not have any more.
+//! What an apply touches beyond what its body says: what it gives up, and what it replaces as a whole.
 //!
-//! The API server removes them where nobody else holds them, so they count as touched. Does not know who the manager is.
+//! A field that its field manager holds and that the body does not have any more is removed, where nobody else holds it.
+//! Some maps are one field to the API server, a selector for one: to set one of its keys is to remove the others. Does
+//! not know who the managers are.
 
 use serde_json::{Map, Value};
 
@@ -40,11 +42,60 @@ fn walk(held: &Map<String, Value>, body: Option<&Value>, path: &mut Vec<Segment>
     }
 }
 
+/// The maps that are set as a whole when `body` is applied, though it has some of their keys only. `held` is the
+/// `fieldsV1` of any manager.
+#[must_use]
+pub fn replaced_maps(held: &Value, body: &Value) -> Vec<TouchedField> {
+    let mut fields = Vec::new();
+    if let Some(held) = held.as_object() {
+        // Labels, annotations and the like are held key by key, be it that somebody holds an empty map.
+        let specified = held.iter().filter(|(step, _)| *step != "f:metadata");
+        let held: Map<String, Value> = specified.map(|(step, inner)| (step.clone(), inner.clone())).collect();
+        maps(&held, body, &mut Vec::new(), &mut fields);
+    }
+    fields
+}
+
+fn maps(held: &Map<String, Value>, body: &Value, path: &mut Vec<Segment>, fields: &mut Vec<TouchedField>) {
+    for (step, inner) in held {
+        let Some(key) = step.strip_prefix("f:") else { continue };
+        let (Some(within), Some(inner)) = (body.get(key).filter(|it| it.is_object()), inner.as_object()) else {
+            continue;
+        };
+        path.push(Segment::Key(key.to_owned()));
+        if inner.is_empty() {
+            fields.push(TouchedField { path: FieldPath::new(path.clone()), written: Written::Composite });
+        } else if path.len() < DEPTH_MAX {
+            maps(inner, within, path, fields);
+        }
+        path.pop();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_map_that_is_one_field_is_replaced_whole() {
+        fn check(body: &Value, expected: &[&str]) {
+            let held = json!({
+                "f:metadata": {"f:labels": {}},
+                "f:spec": {"f:selector": {}, "f:template": {"f:spec": {"f:nodeSelector": {}, "f:replicas": {}}}},
+            });
+            let replaced: Vec<String> = replaced_maps(&held, body).iter().map(ToString::to_string).collect();
+            assert_eq!(replaced, expected, "{body}");
+        }
+        check(&json!({"metadata": {"labels": {"a": "b"}}}), &[]);
+        check(&json!({"spec": {"selector": {"quarantine": "1"}}}), &["spec.selector"]);
+        check(
+            &json!({"spec": {"template": {"spec": {"nodeSelector": {}, "replicas": 2}}}}),
+            &["spec.template.spec.nodeSelector"],
+        );
+        check(&json!({"spec": {"selector": null, "template": []}}), &[]);
+    }
 
     #[test]
     fn what_is_held_and_not_applied_is_given_up() {

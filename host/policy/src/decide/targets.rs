@@ -111,7 +111,7 @@ impl Targets {
     /// Where it is not the one that the event is about, but another of its name.
     pub fn learn(&mut self, address: &Address<'_>, object: &Value) -> Result<(), Replaced> {
         let Some(id) = ObjectId::at(address).filter(|_| address.subresource().is_none()) else { return Ok(()) };
-        let uid = object["metadata"]["uid"].as_str();
+        let (uid, claimant) = (object["metadata"]["uid"].as_str(), id.clone());
         let mut labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
         if let Some(known) = self.objects.iter_mut().find(|known| known.object == id) {
             let is_pod = id.group.is_empty() && id.resource == "pods";
@@ -132,7 +132,7 @@ impl Targets {
             labels.clone_from(claim.labels());
             self.add(id, uid, Learnt::Controller);
         }
-        self.claim(object, address.namespace(), &labels);
+        self.claim(&claimant, object, &labels);
         Ok(())
     }
 
@@ -157,8 +157,8 @@ impl Targets {
                 left_out += 1;
                 continue;
             }
+            let claim = Claim::of(&pod_id, pod, &Map::new());
             self.on_node.insert(pod_id);
-            let claim = Claim::of(pod, Some(namespace), &Map::new());
             self.claimed_on_node.extend(claim.map(|claim| claim.owner));
         }
         left_out
@@ -253,8 +253,8 @@ impl Targets {
         }
     }
 
-    fn claim(&mut self, object: &Value, namespace: Option<&str>, labels: &Map<String, Value>) {
-        let Some(claim) = Claim::of(object, namespace, labels) else { return };
+    fn claim(&mut self, claimant: &ObjectId, object: &Value, labels: &Map<String, Value>) {
+        let Some(claim) = Claim::of(claimant, object, labels) else { return };
         self.claims.retain(|earlier| earlier.owner != claim.owner);
         if self.claims.len() == OWNERS_MAX {
             // What was said before is not so any more.

@@ -7,7 +7,7 @@
 use super::field::Segment;
 
 /// Names of fields that are, or hold, such power.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 30] = [
     // To remove it is to lift what it holds back.
     "securityContext",
     "privileged",
@@ -34,6 +34,9 @@ const NAMES: [&str; 27] = [
     "secretName",
     "secretKeyRef",
     "secretRef",
+    "nodePublishSecretRef",
+    "imagePullSecrets",
+    "podCertificate",
     // Code that runs with what the rest of the pod has.
     "image",
     "command",
@@ -41,7 +44,8 @@ const NAMES: [&str; 27] = [
 ];
 
 /// Those whose name means it in one place only.
-const IN_PARENTS: [(&str, &str); 3] = [("capabilities", "add"), ("capabilities", "drop"), ("local", "path")];
+const IN_PARENTS: [(&str, &str); 4] =
+    [("capabilities", "add"), ("capabilities", "drop"), ("local", "path"), ("secret", "name")];
 
 /// Maps whose keys are chosen by whoever writes them: `image` in one of them is a label.
 const FREE_MAPS: [&str; 5] = ["labels", "annotations", "matchLabels", "nodeSelector", "selector"];

@@ -57,8 +57,9 @@ impl Kubernetes {
             return End::rehearsed(Exit::default());
         }
         let run = async {
-            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
             let _place = permit.place().await.map_err(Failed::not_sent)?;
+            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
+            permit.is_being_sent();
             let process = start(self.client.clone(), command).await.inspect_err(|failed| note(failed, permit))?;
             // A command that runs waits for itself alone.
             drop(turn);

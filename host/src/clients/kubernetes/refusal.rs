@@ -67,7 +67,7 @@ pub(super) fn convert_status(status: StatusCode, body: &[u8]) -> Failed {
         status if status.is_client_error() => RequestError::Invalid(refused_fields(&body, status)),
         _ => RequestError::Other(format!("the API server answers with the status {}", status.as_u16())),
     };
-    let names_account = says("system:serviceaccount:") || says("admission webhook");
+    let names_account = says("system:serviceaccount:") || says("admission webhook") || says("denied request");
     let is_about_the_object = !names_account
         && (status.is_client_error() && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || matches!(error, RequestError::Invalid(_)));

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// How much of the id of a container Falco tells.
 const CONTAINER_ID_CHARS: usize = 12;
 
+/// How much the clocks of a node and of the API server differ at most.
+const CLOCKS_S_MAX: i64 = 2;
+
 /// By this annotation the API server shows a pod that a node runs on its own account, under the uid by which that
 /// node, and so Falco, knows it.
 const MIRROR_OF: &str = "kubernetes.io/config.hash";
@@ -21,13 +24,22 @@ pub(super) struct Incarnation {
     container: Option<Container>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Container {
     /// At least as much as [`CONTAINER_ID_CHARS`] of it; none where only its start is known.
     id: Option<String>,
     /// A time at which it was there already.
     was_there: Timestamp,
 }
+
+/// One container was there at many times.
+impl PartialEq for Container {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && (self.id.is_some() || self.was_there == other.was_there)
+    }
+}
+
+impl Eq for Container {}
 
 impl Incarnation {
     pub(super) fn of(event: &Event) -> Self {
@@ -47,29 +59,30 @@ impl Incarnation {
             return [&pod["metadata"]["uid"], &pod["metadata"]["annotations"][MIRROR_OF]].iter().any(|it| *it == uid);
         }
         let Some(Container { id, was_there }) = &self.container else { return true };
-        if id.as_deref().is_some_and(|id| has_container(pod, id)) {
+        let known: Vec<&str> = container_ids(pod).collect();
+        if id.as_deref().is_some_and(|id| known.iter().any(|known| known.starts_with(id))) {
             return true;
         }
-        // A container that was restarted since is not listed any more, so it is the pod's age that decides. The API
-        // server leaves out fractions of a second: what began in the same second began after it.
+        // A container that was restarted since is not listed any more, and one that has just begun not yet: so it is
+        // the pod's age that decides. The API server leaves out fractions of a second.
+        let clocks = if known.is_empty() { CLOCKS_S_MAX } else { 0 };
         let created = pod["metadata"]["creationTimestamp"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-        created.is_none_or(|created| created.as_second() < was_there.as_second())
+        created.is_none_or(|created| created.as_second() <= was_there.as_second().saturating_add(clocks))
     }
 }
 
-/// Whether a pod has, or had lately, a container whose id begins so.
-fn has_container(pod: &Value, id: &str) -> bool {
+/// The ids of the containers that a pod has, or had lately.
+fn container_ids(pod: &Value) -> impl Iterator<Item = &str> {
     let lists = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
-    let statuses = lists.iter().flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
-    statuses.into_iter().any(|status| {
+    let statuses = lists.into_iter().flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
+    statuses.flat_map(|status| {
         let ids = [
             &status["containerID"],
             &status["state"]["terminated"]["containerID"],
             &status["lastState"]["terminated"]["containerID"],
         ];
         // `containerd://3ad7b26ded6d…`
-        let ids = ids.iter().filter_map(|it| it.as_str()).map(|it| it.rsplit('/').next().unwrap_or_default());
-        ids.into_iter().any(|it| it.starts_with(id))
+        ids.into_iter().filter_map(|it| it.as_str()).filter_map(|it| it.rsplit('/').next())
     })
 }
 
@@ -129,8 +142,13 @@ mod tests {
     fn a_pod_is_older_than_what_was_seen_in_it() {
         let container = json!({"container.id": ID});
         check(&container, &created("2026-07-22T14:24:40Z"), true);
-        check(&container, &created("2026-07-22T14:24:41Z"), false);
-        check(&container, &created("2026-07-22T14:24:42Z"), false);
+        // Its containers have just begun, and are not in its status yet.
+        check(&container, &created("2026-07-22T14:24:41Z"), true);
+        check(&container, &created("2026-07-22T14:24:43Z"), true);
+        check(&container, &created("2026-07-22T14:24:44Z"), false);
+        let others = json!({"containerStatuses": [{"containerID": "containerd://ffffffffffffffff"}]});
+        check(&container, &with_status("2026-07-22T14:24:41Z", &others), true);
+        check(&container, &with_status("2026-07-22T14:24:42Z", &others), false);
         // 14:00:00
         let start = json!({"container.start_ts": 1_784_728_800_000_000_000_u64});
         check(&start, &created("2026-07-22T13:59:59Z"), true);

@@ -19,9 +19,9 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// The controller that an object in `namespace` says it has, if that can be one. `labels` are those of the object
+    /// The controller that an object says it has, if that can be one. `labels` are those of the object
     /// at the lower end of the chain.
-    pub(super) fn of(object: &Value, namespace: Option<&str>, labels: &Map<String, Value>) -> Option<Self> {
+    pub(super) fn of(owned: &ObjectId, object: &Value, labels: &Map<String, Value>) -> Option<Self> {
         let references = object["metadata"]["ownerReferences"].as_array()?;
         let controller = references.iter().find(|it| it["controller"] == true)?;
         let text = |key: &str| controller[key].as_str();
@@ -33,13 +33,15 @@ impl Claim {
             Some(known) => known.resource.to_owned(),
             None => plural_of_custom_kind(group, kind)?,
         };
-        if !may_own_pods(group, &resource) {
+        // Of a cron job nothing shows whether it owns what says so, but that it makes jobs and no pods.
+        let is_of_job = (owned.group.as_str(), owned.resource.as_str()) == ("batch", "jobs");
+        if !may_own_pods(group, &resource) || (resource == "cronjobs" && group == "batch" && !is_of_job) {
             return None;
         }
         Some(Self {
             // A cron job selects nothing, and what others have added selects in ways of its own.
             selects: own.is_some() && resource != "cronjobs",
-            owner: ObjectId::new(group, &resource, Some(namespace?), name),
+            owner: ObjectId::new(group, &resource, Some(owned.namespace.as_deref()?), name),
             uid: uid.to_owned(),
             labels: labels.clone(),
         })
