@@ -98,8 +98,7 @@ impl Event {
     /// about: the name of a secret must never be taken for that of a pod. A request that was refused
     /// names none ([`Event::refused_request`]).
     pub fn pod(&self) -> Option<ObjectName<'_>> {
-        let is_refused = self.refused_request().is_some();
-        let audited = |field| self.text(field).filter(|_| !is_refused);
+        let audited = |field| self.text(field).filter(|_| self.refused_request().is_none());
         let target_is_pod = self.text("ka.target.resource").is_none_or(|resource| resource == "pods");
         let name = self
             .text("k8s.pod.name")

@@ -76,15 +76,15 @@ impl PolicyKind {
         let object = pod.read()?;
         let selection = match level {
             Level::Pod => Selection::of_pod(pod, &object),
-            Level::Workload => match Owner::controlling(&object).filter(selection::is_known) {
-                Some(_) => match Workload::of(pod, &object)? {
+            Level::Workload => {
+                let is_known = Owner::controlling(&object).is_some_and(|owner| selection::is_known(&owner));
+                let workload = if is_known { Workload::of(pod, &object)? } else { None };
+                match workload {
                     Some(Workload { owner, object: workload, .. }) => Selection::of_workload(&object, owner, &workload),
-                    // Nothing has it, whatever it says. Its labels are those of others where it likes.
+                    // Its labels are those of others where it likes, and it must not stay free for what it says of itself.
                     None => Selection::of_pod(pod, &object),
-                },
-                // It must not stay free for that it says to belong to something else.
-                None => Selection::of_pod(pod, &object),
-            },
+                }
+            }
         };
         selection.map_err(|it| it.failure(pod, self.in_namespace))
     }

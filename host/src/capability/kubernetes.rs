@@ -136,7 +136,7 @@ impl Call {
         Preconditions { uid: uid.or_else(seen), resource_version }
     }
 
-    /// Whether the object with `uid` is not at `address` any more; where that can't be known, it is.
+    /// Whether the object with `uid` is no longer at `address`. Where that can't be known, it is taken to be there still.
     pub(super) async fn is_gone(&self, entry: &Entry, address: &Address<'_>, uid: Option<&str>) -> bool {
         let Some(uid) = uid else { return false };
         match self.read(entry, &address.whole().path()).await {

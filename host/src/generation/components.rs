@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use outputs::Room;
-
 use actionners::Bundled;
 use bytes::Bytes;
 use futures_util::future::join_all;
+use outputs::Room;
 use policy::{Entry, Facts, Grants, Policy};
 use rules::ActionnerName;
 use tokio::task::{JoinSet, spawn_blocking};

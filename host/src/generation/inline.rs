@@ -40,10 +40,10 @@ pub(super) fn inline(
         let inspection = inspections.iter().find(|it| it.description.name == action.actionner);
         // One that may not run at all is refused for that.
         let Entry::Granted(grants) = policy.entry(&action.actionner) else { continue };
-        let defaults = inspection.map(|it| rules::defaults(&it.description.parameters)).unwrap_or_default();
-        for (from, into) in inspection.map(|it| pairs(&it.description.parameters)).unwrap_or_default() {
+        let Some(schema) = inspection.map(|it| &it.description.parameters) else { continue };
+        for (from, into) in pairs(schema) {
             // What a component says of itself is nobody's leave to read a file.
-            if let Some(path) = defaults[&from].as_str() {
+            if let Some(path) = rules::defaults(schema)[&from].as_str() {
                 let message = format!("the component has a default for '{from}', which names a file: only a rule may");
                 problems.push(problem(rule, action, PathBuf::from(path), message));
                 continue;

@@ -37,6 +37,11 @@ impl AttemptError {
             Self::Broken(_) => false,
         }
     }
+
+    /// Whether it may have been carried out.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Failed(Failure { kind: FailureKind::Unknown, .. }))
+    }
 }
 
 /// The end of an action on what is gone: nothing is left to be done, whatever the actionner calls that.
@@ -50,13 +55,6 @@ pub(super) fn no_longer_there(object: &ObjectId, failure: Failure) -> Outcome {
     };
     let Failure { objects, details, .. } = failure;
     Outcome::Ignored(Report { message: format!("{what} has been replaced since the event"), objects, details })
-}
-
-impl AttemptError {
-    /// Whether it may have been carried out.
-    pub(super) fn is_unknown(&self) -> bool {
-        matches!(self, Self::Failed(Failure { kind: FailureKind::Unknown, .. }))
-    }
 }
 
 impl From<CallError> for AttemptError {

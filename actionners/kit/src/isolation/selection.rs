@@ -33,7 +33,7 @@ pub(super) enum Unselectable {
     /// A policy on a pod that shares the network of its node has no effect, and to say that it is
     /// isolated would be wrong.
     OnNetworkOfNode,
-    /// It is not known what the owner selects, or nothing is left to select by.
+    /// Nothing is left to select the pods of the workload by.
     NoWorkload,
 }
 

@@ -48,16 +48,17 @@ fn walk(held: &Map<String, Value>, body: Option<&Value>, path: &mut Vec<Segment>
 pub fn replaced_maps(held: &Value, body: &Value) -> Vec<TouchedField> {
     let mut fields = Vec::new();
     if let Some(held) = held.as_object() {
-        // Labels, annotations and the like are held key by key, be it that somebody holds an empty map.
-        let specified = held.iter().filter(|(step, _)| *step != "f:metadata");
-        let held: Map<String, Value> = specified.map(|(step, inner)| (step.clone(), inner.clone())).collect();
-        maps(&held, body, &mut Vec::new(), &mut fields);
+        maps(held, body, &mut Vec::new(), &mut fields);
     }
     fields
 }
 
 fn maps(held: &Map<String, Value>, body: &Value, path: &mut Vec<Segment>, fields: &mut Vec<TouchedField>) {
     for (step, inner) in held {
+        // Labels, annotations and the like are held key by key, be it that somebody holds an empty map.
+        if path.is_empty() && step == "f:metadata" {
+            continue;
+        }
         let Some(key) = step.strip_prefix("f:") else { continue };
         let (Some(within), Some(inner)) = (body.get(key).filter(|it| it.is_object()), inner.as_object()) else {
             continue;

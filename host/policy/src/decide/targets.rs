@@ -111,9 +111,8 @@ impl Targets {
     /// Where it is not the one that the event is about, but another of its name.
     pub fn learn(&mut self, address: &Address<'_>, object: &Value) -> Result<(), Replaced> {
         let Some(id) = ObjectId::at(address).filter(|_| address.subresource().is_none()) else { return Ok(()) };
-        let (uid, claimant) = (object["metadata"]["uid"].as_str(), id.clone());
-        let mut labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
-        if let Some(known) = self.objects.iter_mut().find(|known| known.object == id) {
+        let uid = object["metadata"]["uid"].as_str();
+        let labels = if let Some(known) = self.objects.iter_mut().find(|known| known.object == id) {
             let is_pod = id.group.is_empty() && id.resource == "pods";
             let is_other = known.uid.as_deref().is_some_and(|known| uid != Some(known));
             if is_other || (is_pod && known.learnt == Learnt::Named && !self.incarnation.can_be(object)) {
@@ -126,13 +125,14 @@ impl Targets {
             if is_pod && let Some(node) = object["spec"]["nodeName"].as_str() {
                 self.add(ObjectId::new("", "nodes", None, node), None, Learnt::NodeOfPod);
             }
+            object["metadata"]["labels"].as_object().cloned().unwrap_or_default()
         } else {
             let claim = self.claims.iter().position(|claim| claim.owner == id && claim.is_true_of(object));
             let Some(claim) = claim.map(|index| self.claims.swap_remove(index)) else { return Ok(()) };
-            labels.clone_from(claim.labels());
-            self.add(id, uid, Learnt::Controller);
-        }
-        self.claim(&claimant, object, &labels);
+            self.add(id.clone(), uid, Learnt::Controller);
+            claim.into_labels()
+        };
+        self.claim(&id, object, labels);
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Targets {
                 left_out += 1;
                 continue;
             }
-            let claim = Claim::of(&pod_id, pod, &Map::new());
+            let claim = Claim::of(&pod_id, pod, Map::new());
             self.on_node.insert(pod_id);
             self.claimed_on_node.extend(claim.map(|claim| claim.owner));
         }
@@ -253,7 +253,7 @@ impl Targets {
         }
     }
 
-    fn claim(&mut self, claimant: &ObjectId, object: &Value, labels: &Map<String, Value>) {
+    fn claim(&mut self, claimant: &ObjectId, object: &Value, labels: Map<String, Value>) {
         let Some(claim) = Claim::of(claimant, object, labels) else { return };
         self.claims.retain(|earlier| earlier.owner != claim.owner);
         if self.claims.len() == OWNERS_MAX {

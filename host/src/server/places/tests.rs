@@ -1,3 +1,5 @@
+//! Who makes room for a new connection, and whose address it counts for.
+
 use super::*;
 
 #[test]

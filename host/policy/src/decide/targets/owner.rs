@@ -21,7 +21,7 @@ pub(super) struct Claim {
 impl Claim {
     /// The controller that an object says it has, if that can be one. `labels` are those of the object
     /// at the lower end of the chain.
-    pub(super) fn of(owned: &ObjectId, object: &Value, labels: &Map<String, Value>) -> Option<Self> {
+    pub(super) fn of(owned: &ObjectId, object: &Value, labels: Map<String, Value>) -> Option<Self> {
         let references = object["metadata"]["ownerReferences"].as_array()?;
         let controller = references.iter().find(|it| it["controller"] == true)?;
         let text = |key: &str| controller[key].as_str();
@@ -43,7 +43,7 @@ impl Claim {
             selects: own.is_some() && resource != "cronjobs",
             owner: ObjectId::new(group, &resource, Some(owned.namespace.as_deref()?), name),
             uid: uid.to_owned(),
-            labels: labels.clone(),
+            labels,
         })
     }
 
@@ -54,8 +54,8 @@ impl Claim {
     }
 
     /// The labels that the next owner above has to select.
-    pub(super) fn labels(&self) -> &Map<String, Value> {
-        &self.labels
+    pub(super) fn into_labels(self) -> Map<String, Value> {
+        self.labels
     }
 }
 

@@ -1,3 +1,5 @@
+//! Kubeconfigs that are wrong in many ways: what is said of them never holds what stands in them.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
