@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::condition::Condition;
 use crate::yaml::Node;
-use crate::{Position, PriorityFilter};
+use crate::{Position, PriorityFilter, Retry};
 
 /// A text and where it was written.
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ pub(crate) struct ActionBlock {
     pub(crate) parameters: Option<Node>,
     pub(crate) continues: Option<Flag>,
     pub(crate) ignore_errors: Option<Flag>,
+    pub(crate) retry: Retry,
     pub(crate) additional_contexts: Vec<Text>,
     pub(crate) output: Option<OutputBlock>,
 }
@@ -68,6 +70,7 @@ pub(crate) struct RuleBlock {
     pub(crate) description: Option<Text>,
     pub(crate) continues: Option<Flag>,
     pub(crate) dry_run: Option<Flag>,
+    pub(crate) max_age: Option<Duration>,
     pub(crate) notifiers: Vec<Text>,
     pub(crate) criteria: MatchBlock,
     pub(crate) actions: Vec<ActionBlock>,
@@ -86,6 +89,7 @@ impl ActionBlock {
             parameters: None,
             continues: None,
             ignore_errors: None,
+            retry: Retry::default(),
             additional_contexts: Vec::new(),
             output: None,
         }
@@ -100,6 +104,7 @@ impl RuleBlock {
             description: None,
             continues: None,
             dry_run: None,
+            max_age: None,
             notifiers: Vec::new(),
             criteria: MatchBlock::default(),
             actions: Vec::new(),

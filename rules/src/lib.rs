@@ -13,6 +13,7 @@ mod priority;
 mod actionner_name;
 mod diagnostic;
 pub mod nearest;
+pub mod quantity;
 mod source;
 pub mod yaml;
 
@@ -35,7 +36,7 @@ pub use condition::{Condition, ConditionError};
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::Document;
 pub use event::{AuditTarget, Event, EventError, ObjectName};
-pub use matching::{Action, OutputUseSite, Rule, RuleSet};
+pub use matching::{Action, OutputUseSite, Retry, Rule, RuleSet};
 pub use parameters::{Parameter, SchemaError, SchemaErrorKind, TooLarge, When, check_schema, defaults, parameters};
 pub use priority::{Priority, PriorityFilter};
 pub use source::{Position, Source};

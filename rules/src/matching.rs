@@ -4,7 +4,9 @@
 //! nothing.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -26,6 +28,8 @@ pub struct Rule {
     pub dry_run: bool,
     /// `dry_run` as written, if it was.
     pub dry_run_as_written: Option<bool>,
+    /// How long after its event was received an action of it may begin; `None`: as configured.
+    pub max_age: Option<Duration>,
     /// The notifiers that it names, besides the default ones.
     pub notifiers: Vec<String>,
     /// What is done, in this order.
@@ -54,12 +58,37 @@ pub struct Action {
     pub ignore_errors: bool,
     /// `ignore_errors` as written, if it was.
     pub ignore_errors_as_written: Option<bool>,
+    /// When it is given up where its target is unavailable.
+    pub retry: Retry,
     /// The contexts that are added to the event for it.
     pub additional_contexts: Vec<String>,
     /// Where its artifact goes.
     pub output: Option<OutputUseSite>,
     /// Where it was written.
     pub position: Position,
+}
+
+/// When an action whose target is unavailable is given up; what is `None` is as configured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts at it, the first included.
+    pub attempts: Option<NonZero<usize>>,
+    /// From its first attempt to the begin of its last.
+    pub within: Option<Duration>,
+}
+
+impl Retry {
+    /// The most attempts that may be asked for.
+    pub const ATTEMPTS_MAX: usize = 100;
+    /// The shortest time to try in.
+    pub const WITHIN_MIN: Duration = Duration::from_secs(1);
+    /// The longest time to try in: a week.
+    pub const WITHIN_MAX: Duration = Duration::from_hours(7 * 24);
+
+    /// This where it says something, else `base`.
+    pub(crate) fn or(self, base: Retry) -> Retry {
+        Retry { attempts: self.attempts.or(base.attempts), within: self.within.or(base.within) }
+    }
 }
 
 /// A use of an output.
@@ -85,6 +114,11 @@ pub(crate) struct Criteria {
 }
 
 impl Rule {
+    /// The least `max_age`.
+    pub const MAX_AGE_MIN: Duration = Duration::from_secs(1);
+    /// The most that `max_age` may be: a year.
+    pub const MAX_AGE_MAX: Duration = Duration::from_hours(365 * 24);
+
     /// Whether the rule answers the event.
     pub fn matches(&self, event: &Event) -> bool {
         let Criteria { rules, output_fields, priority, source, tags } = &self.criteria;

@@ -77,6 +77,7 @@ fn override_rule(base: &mut RuleBlock, later: RuleBlock, context: &Context, find
     base.description = later.description.or(base.description.take());
     base.continues = later.continues.or(base.continues);
     base.dry_run = later.dry_run.or(base.dry_run);
+    base.max_age = later.max_age.or(base.max_age);
     extend_texts(&mut base.notifiers, later.notifiers);
     override_criteria(&mut base.criteria, later.criteria);
     base.has_broken_actions |= later.has_broken_actions;
@@ -120,6 +121,7 @@ fn inherit(entry: &mut ActionBlock, block: &ActionBlock, context: &Context, find
     entry.actionner = entry.actionner.take().or_else(|| block.actionner.clone());
     entry.continues = entry.continues.or(block.continues);
     entry.ignore_errors = entry.ignore_errors.or(block.ignore_errors);
+    entry.retry = entry.retry.or(block.retry);
     if entry.additional_contexts.is_empty() {
         entry.additional_contexts.clone_from(&block.additional_contexts);
     }

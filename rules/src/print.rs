@@ -2,7 +2,11 @@
 
 mod emit;
 
+use std::time::Duration;
+
+use crate::Retry;
 use crate::block::{ActionBlock, Flag, MatchBlock, OutputBlock, RuleBlock, Text};
+use crate::quantity::duration_text;
 use crate::yaml::{Content, Kind, Node, Scalar};
 
 use emit::{Emitted, emit};
@@ -18,6 +22,7 @@ fn rule(rule: &RuleBlock) -> Emitted {
     map.text("description", rule.description.as_ref());
     map.flag("continue", rule.continues);
     map.flag("dry_run", rule.dry_run);
+    map.duration("max_age", rule.max_age);
     map.texts("notifiers", &rule.notifiers);
     map.add("actions", Emitted::List(rule.actions.iter().map(action).collect()));
     map.0.push(("match".to_owned(), criteria(&rule.criteria)));
@@ -33,7 +38,17 @@ fn action(action: &ActionBlock) -> Emitted {
     map.text("actionner", action.actionner.as_ref());
     map.flag("continue", action.continues);
     map.flag("ignore_errors", action.ignore_errors);
+    map.add("retry", retry(action.retry));
     map.texts("additional_contexts", &action.additional_contexts);
+    Emitted::Map(map.0)
+}
+
+fn retry(retry: Retry) -> Emitted {
+    let mut map = Map::default();
+    if let Some(attempts) = retry.attempts {
+        map.add("attempts", Emitted::Plain(attempts.to_string()));
+    }
+    map.duration("within", retry.within);
     Emitted::Map(map.0)
 }
 
@@ -82,6 +97,10 @@ impl Map {
 
     fn flag(&mut self, key: &str, flag: Option<Flag>) {
         self.add(key, Emitted::Text(flag.map(|flag| flag.0.to_string()).unwrap_or_default()));
+    }
+
+    fn duration(&mut self, key: &str, time: Option<Duration>) {
+        self.add(key, Emitted::Text(time.map(duration_text).unwrap_or_default()));
     }
 
     fn node(&mut self, key: &str, node: Option<&Node>) {

@@ -6,14 +6,24 @@ mod fields;
 use crate::block::{ActionBlock, Block, OutputBlock, RuleBlock, Text};
 use crate::diagnostic::{Context, Findings};
 use crate::yaml::{Content, Entry, Node};
-use crate::{Source, yaml};
+use crate::{Retry, Rule, Source, yaml};
 
 use fields::{Fields, wrong_syntax};
 
-const ACTION_KEYS: [&str; 8] =
-    ["action", "description", "actionner", "parameters", "continue", "ignore_errors", "additional_contexts", "output"];
+const ACTION_KEYS: [&str; 9] = [
+    "action",
+    "description",
+    "actionner",
+    "parameters",
+    "continue",
+    "ignore_errors",
+    "retry",
+    "additional_contexts",
+    "output",
+];
+const RETRY_KEYS: [&str; 2] = ["attempts", "within"];
 const OUTPUT_KEYS: [&str; 2] = ["target", "parameters"];
-const RULE_KEYS: [&str; 7] = ["rule", "description", "continue", "dry_run", "notifiers", "match", "actions"];
+const RULE_KEYS: [&str; 8] = ["rule", "description", "continue", "dry_run", "max_age", "notifiers", "match", "actions"];
 
 /// The blocks of a file in their order; nothing if the file is not YAML.
 pub(crate) fn blocks(source: &Source, findings: &mut Findings) -> Option<Vec<Block>> {
@@ -72,6 +82,7 @@ fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleB
             "description" => block.description = fields.text(key, value),
             "continue" => block.continues = fields.flag(key, value),
             "dry_run" => block.dry_run = fields.flag(key, value),
+            "max_age" => block.max_age = fields.duration(key, value, Rule::MAX_AGE_MIN..=Rule::MAX_AGE_MAX),
             "notifiers" => block.notifiers = fields.texts(key, value),
             "match" => block.criteria = criteria::read(value, &mut fields),
             "actions" => {
@@ -121,6 +132,7 @@ fn action(entries: &[Entry], node: &Node, context: &Context, findings: &mut Find
             "parameters" => block.parameters = fields.map(key, value),
             "continue" => block.continues = fields.flag(key, value),
             "ignore_errors" => block.ignore_errors = fields.flag(key, value),
+            "retry" => block.retry = retry(value, &mut fields),
             "additional_contexts" => block.additional_contexts = fields.texts(key, value),
             "output" => block.output = output(value, &mut fields),
             // A mapping of the rule in an action would otherwise turn an action on for everything.
@@ -128,6 +140,21 @@ fn action(entries: &[Entry], node: &Node, context: &Context, findings: &mut Find
         }
     }
     Some(block)
+}
+
+fn retry(node: &Node, fields: &mut Fields<'_>) -> Retry {
+    let mut retry = Retry::default();
+    let Some(Content::Map(entries)) = fields.map("retry", node).map(|node| node.content) else {
+        return retry;
+    };
+    for Entry { key, at, value } in entries {
+        match &*key {
+            "attempts" => retry.attempts = fields.count(&key, &value, Retry::ATTEMPTS_MAX),
+            "within" => retry.within = fields.duration(&key, &value, Retry::WITHIN_MIN..=Retry::WITHIN_MAX),
+            _ => fields.unknown(&key, &at, "'retry'", &RETRY_KEYS, &[]),
+        }
+    }
+    retry
 }
 
 fn output(node: &Node, fields: &mut Fields<'_>) -> Option<OutputBlock> {

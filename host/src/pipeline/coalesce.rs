@@ -64,7 +64,7 @@ fn agree_on(name: &str, before: &Event, after: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rules::{OutputUseSite, Position};
+    use rules::{OutputUseSite, Position, Retry};
     use serde_json::{Value, json};
 
     use super::*;
@@ -109,6 +109,7 @@ mod tests {
             continue_as_written: None,
             ignore_errors: false,
             ignore_errors_as_written: None,
+            retry: Retry::default(),
             additional_contexts: Vec::new(),
             output: None,
             position: Position { file: "rules.yaml".into(), line: 1, column: 1 },

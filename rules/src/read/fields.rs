@@ -1,7 +1,12 @@
 //! The types that the values of keys may have, and the findings where they have others.
 
+use std::num::NonZero;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use crate::block::{Flag, Text};
 use crate::diagnostic::{Context, Findings};
+use crate::quantity::{duration, duration_text};
 use crate::yaml::{Content, Node, Scalar};
 use crate::{Position, nearest};
 
@@ -40,6 +45,29 @@ impl<'a> Fields<'a> {
                 None
             }
         }
+    }
+
+    /// A whole number from 1 to `max`.
+    pub(super) fn count(&mut self, key: &str, node: &Node, max: usize) -> Option<NonZero<usize>> {
+        let text = self.text(key, node)?;
+        let count = text.as_str().parse().ok().filter(|count: &NonZero<usize>| count.get() <= max);
+        if count.is_none() {
+            self.error(&text.at, format!("'{key}' is a whole number from 1 to {max}, not '{}'", text.as_str()));
+        }
+        count
+    }
+
+    /// A time within bounds.
+    pub(super) fn duration(&mut self, key: &str, node: &Node, bounds: RangeInclusive<Duration>) -> Option<Duration> {
+        let text = self.text(key, node)?;
+        let found = duration(text.as_str()).filter(|time| bounds.contains(time));
+        if found.is_none() {
+            let (min, max) = (duration_text(*bounds.start()), duration_text(*bounds.end()));
+            let message =
+                format!("'{key}' is a time from {min} to {max}, such as '30s' or '10m', not '{}'", text.as_str());
+            self.error(&text.at, message);
+        }
+        found
     }
 
     /// The elements of a list; none where there is no list.

@@ -1,13 +1,13 @@
 //! How much one call of an actionner may use, and how that is written.
 //!
-//! Sizes are written as Kubernetes writes quantities (`64Mi`), times as it writes durations
-//! (`500ms`, `1m30s`). What enforces them is not known here.
+//! What enforces them is not known here.
 
 use std::fmt;
 use std::time::Duration;
 
+use rules::quantity::{self, duration_text, size_text};
+
 const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// What one call of an actionner may use at most, and how many calls run at once.
@@ -59,9 +59,9 @@ impl fmt::Display for Limits {
             artifact_bytes_max,
             concurrency_max,
         } = self;
-        let memory = quantity_text(*memory_bytes_max as u64);
-        let response = quantity_text(*response_bytes_max as u64);
-        let artifacts = quantity_text(*artifact_bytes_max);
+        let memory = size_text(*memory_bytes_max as u64);
+        let response = size_text(*response_bytes_max as u64);
+        let artifacts = size_text(*artifact_bytes_max);
         let (cpu, deadline) = (duration_text(*cpu_max), duration_text(*deadline_max));
         write!(
             formatter,
@@ -144,53 +144,19 @@ fn count(text: &str, max: u32) -> Result<u32, String> {
 }
 
 fn bytes(text: &str, min: u64, max: u64) -> Result<usize, String> {
-    let (min_text, max_text) = (quantity_text(min), quantity_text(max));
-    quantity(text)
+    let (min_text, max_text) = (size_text(min), size_text(max));
+    quantity::size(text)
         .filter(|bytes| (min..=max).contains(bytes))
         .and_then(|bytes| usize::try_from(bytes).ok())
         .ok_or_else(|| format!("`{text}` is not a size from {min_text} to {max_text}, such as `64Mi`"))
 }
 
-/// Whole multiples only: half a byte is not a limit, and `m` (thousandths) is a typing error.
-fn quantity(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, suffix) = text.split_at(digits);
-    let unit = match suffix {
-        "" => 1,
-        "k" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        "Ki" => KIB,
-        "Mi" => MIB,
-        "Gi" => GIB,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
-fn quantity_text(bytes: u64) -> String {
-    [(GIB, "Gi"), (MIB, "Mi"), (KIB, "Ki")]
-        .into_iter()
-        .find(|(unit, _)| bytes.is_multiple_of(*unit))
-        .map_or_else(|| bytes.to_string(), |(unit, suffix)| format!("{}{suffix}", bytes / unit))
-}
-
 fn duration(text: &str, min_ms: u64, max_ms: u64) -> Result<Duration, String> {
     let (min, max) = (Duration::from_millis(min_ms), Duration::from_millis(max_ms));
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .filter(|duration| duration.subsec_nanos().is_multiple_of(1_000_000))
-        .filter(|duration| (min..=max).contains(duration))
-        .ok_or_else(|| {
-            let (min, max) = (duration_text(min), duration_text(max));
-            format!("`{text}` is not a time from {min} to {max}, such as `1s`, `500ms` or `1m30s`")
-        })
-}
-
-fn duration_text(duration: Duration) -> String {
-    let ms = duration.as_millis();
-    if ms.is_multiple_of(1_000) { format!("{}s", ms / 1_000) } else { format!("{ms}ms") }
+    quantity::duration(text).filter(|duration| (min..=max).contains(duration)).ok_or_else(|| {
+        let (min, max) = (duration_text(min), duration_text(max));
+        format!("`{text}` is not a time from {min} to {max}, such as `1s`, `500ms` or `1m30s`")
+    })
 }
 
 #[cfg(test)]
@@ -228,7 +194,7 @@ mod tests {
     fn times_are_durations() {
         check("cpu", "500ms", Ok("500ms"));
         check("deadline", "1m30s", Ok("90s"));
-        let not = "is not a time from 10ms to 600s, such as `1s`, `500ms` or `1m30s`";
+        let not = "is not a time from 10ms to 10m, such as `1s`, `500ms` or `1m30s`";
         for text in ["0s", "1ms", "-1s", "1", "1d", "", "15500us"] {
             check("cpu", text, Err(&format!("`{text}` {not}")));
         }

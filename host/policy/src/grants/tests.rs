@@ -222,7 +222,7 @@ fn a_limit_comes_from_the_entry_else_from_the_file_else_from_the_default() {
     let policy = policy("limits: {deadline: 5s, cpu: 2s}\n");
     let terminate = grants(&policy, "kubernetes:terminate").limits.to_string();
     let label = grants(&policy, "kubernetes:label").limits.to_string();
-    assert!(terminate.contains("memory: 64Mi, cpu: 2s, deadline: 60s"), "{terminate}");
+    assert!(terminate.contains("memory: 64Mi, cpu: 2s, deadline: 1m"), "{terminate}");
     assert!(label.contains("memory: 64Mi, cpu: 2s, deadline: 5s"), "{label}");
 }
 

@@ -21,7 +21,7 @@ fn an_entry_can_add_to_the_bundled_one() {
             kubernetes:
               - {verbs: [get, delete], resources: [pods], scope: event-target}
               - {verbs: [get], resources: [nodes], scope: event-target}
-            limits: {memory: 64Mi, cpu: 2s, deadline: 60s, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
+            limits: {memory: 64Mi, cpu: 2s, deadline: 1m, host_calls: 200, requests: 10000, response_bytes: 4Mi, artifact_bytes: 1Gi, concurrency: 64}
     "#]]
     .assert_eq(&printed[printed.find("kubernetes:terminate").unwrap()..]);
     assert_eq!(policy(&printed).entry("kubernetes:terminate"), policy(&text).entry("kubernetes:terminate"));
