@@ -4,6 +4,7 @@
 //! the former. Files and environment are passed in, so reading a configuration has no side effect.
 
 pub mod clouds;
+mod history;
 pub(crate) mod keys;
 mod raw;
 mod toml;
@@ -16,6 +17,7 @@ use rules::yaml::{self, Node};
 
 use crate::telemetry::logs::{Format, Level};
 use clouds::Clouds;
+pub(crate) use history::History;
 pub(crate) use raw::{Problem, Warning};
 use raw::{RawConfig, Reader};
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub actionners_dir: Option<PathBuf>,
     /// Where compiled actionners are kept between two starts.
     pub cache_dir: Option<PathBuf>,
+    /// What must not be forgotten lies here; `None` for memory, which is lost with the process.
+    pub data_dir: Option<PathBuf>,
     /// Where the audit record goes; `None` for the log.
     pub audit_file: Option<PathBuf>,
     /// `None` for in-cluster.
@@ -55,10 +59,14 @@ pub struct Config {
     pub deduplication: Deduplication,
     /// Accepted events that are not done.
     pub queue_events_max: usize,
-    /// What those events take in memory.
+    /// What events take in memory that have just arrived or are loaded; without `data_dir` all that are not done.
     pub queue_bytes_max: usize,
+    /// What events that are not done take in `data_dir`.
+    pub queue_disk_bytes_max: u64,
     /// Events that wait behind one another for the same target.
     pub queue_target_events_max: usize,
+    /// How long after its event was received an action may begin, unless its rule says; `None` for ever.
+    pub max_age: Option<Duration>,
     /// All artifacts that are held until they are stored, summed.
     pub artifacts_bytes_max: u64,
     /// Calls of actionners that run at once.
@@ -73,6 +81,10 @@ pub struct Config {
     pub shutdown_deadline: Duration,
     /// How a temporary failure is answered.
     pub retry: Retry,
+    /// How long uploads and notifications are attempted again.
+    pub deliveries_within: Duration,
+    /// What is kept of what ended.
+    pub history: History,
     /// Series per metric.
     pub metrics_series_max: usize,
     /// How clouds and object storage are reached.
@@ -114,6 +126,8 @@ pub struct ServerLimits {
 pub struct Retry {
     /// The first attempt counts.
     pub attempts_max: usize,
+    /// From the first attempt on, without the time in which the other side is known to be away.
+    pub within: Duration,
     /// The wait before the second attempt.
     pub backoff_min: Duration,
     /// The longest wait.
@@ -173,6 +187,7 @@ impl Config {
             policy_file: path(reader.text("policy_file")),
             actionners_dir: path(reader.text("actionners_dir")),
             cache_dir: path(reader.text("cache_dir")),
+            data_dir: path(reader.text("data_dir")),
             audit_file: path(reader.text("audit_file")),
             kubeconfig: path(reader.text("kubeconfig")),
             log_format: log_format(reader),
@@ -187,7 +202,9 @@ impl Config {
             },
             queue_events_max: count(reader, "queue.events_max"),
             queue_bytes_max: count(reader, "queue.bytes_max"),
+            queue_disk_bytes_max: reader.size("queue.disk_max"),
             queue_target_events_max: count(reader, "queue.target_events_max"),
+            max_age: Some(reader.duration("queue.max_age")).filter(|age| !age.is_zero()),
             artifacts_bytes_max: reader.integer("artifacts.bytes_max"),
             concurrency_events_max: count(reader, "concurrency.events_max"),
             concurrency_memory_bytes_max: count(reader, "concurrency.memory_bytes_max"),
@@ -195,6 +212,8 @@ impl Config {
             server: server(reader),
             shutdown_deadline: milliseconds(reader, "shutdown.deadline_ms"),
             retry: retry(reader),
+            deliveries_within: reader.duration("deliveries.within"),
+            history: history::history(reader),
             metrics_series_max: count(reader, "metrics.series_max"),
             clouds: clouds::clouds(reader, environment),
             own_namespace: None,
@@ -286,6 +305,7 @@ fn server(reader: &mut Reader) -> ServerLimits {
 fn retry(reader: &mut Reader) -> Retry {
     let retry = Retry {
         attempts_max: count(reader, "retry.attempts_max"),
+        within: reader.duration("retry.within"),
         backoff_min: milliseconds(reader, "retry.backoff_ms_min"),
         backoff_max: milliseconds(reader, "retry.backoff_ms_max"),
     };

@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use rules::quantity::{duration_text, size_text};
+
 use super::print::print;
 use crate::config::keys::{KEYS, Key, Kind};
 
@@ -55,6 +57,8 @@ fn type_of(kind: Kind) -> String {
     match kind {
         Kind::Text | Kind::Secret => "text".to_owned(),
         Kind::Integer { min, max } => format!("{min} to {max}"),
+        Kind::Duration { min, max } => format!("time, {} to {}", duration_text(min), duration_text(max)),
+        Kind::Size { min, max } => format!("size, {} to {}", size_text(min), size_text(max)),
         Kind::Switch => "`true`, `false`".to_owned(),
         Kind::List => "list".to_owned(),
         Kind::Inert(_) => String::new(),

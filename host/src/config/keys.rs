@@ -2,6 +2,10 @@
 //!
 //! The one table from which values are read, unknown keys are recognised, and the documentation is made.
 
+use std::time::Duration;
+
+use rules::Retry;
+
 /// One key of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key {
@@ -27,6 +31,20 @@ pub(crate) enum Kind {
         /// The least.
         min: u64,
         /// The most.
+        max: u64,
+    },
+    /// A time with its unit, within bounds.
+    Duration {
+        /// The least.
+        min: Duration,
+        /// The most.
+        max: Duration,
+    },
+    /// A size in bytes, with its unit or without, within bounds.
+    Size {
+        /// The least, in bytes.
+        min: u64,
+        /// The most, in bytes.
         max: u64,
     },
     /// `true` or `false`.
@@ -84,11 +102,26 @@ const fn integer(name: &'static str, default: &'static str, (min, max): (u64, u6
     Key { name, kind: Kind::Integer { min, max }, default, about }
 }
 
+const fn duration(
+    name: &'static str,
+    default: &'static str,
+    (min, max): (Duration, Duration),
+    about: &'static str,
+) -> Key {
+    Key { name, kind: Kind::Duration { min, max }, default, about }
+}
+
+const fn size(name: &'static str, default: &'static str, (min, max): (u64, u64), about: &'static str) -> Key {
+    Key { name, kind: Kind::Size { min, max }, default, about }
+}
+
 const fn inert(name: &'static str, asks: Asks, about: &'static str) -> Key {
     Key { name, kind: Kind::Inert(asks), default: "", about }
 }
 
 const HOUR_MS: u64 = 3_600_000;
+const SECOND: Duration = Duration::from_secs(1);
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// All keys, in the order in which they are shown.
 pub(crate) const KEYS: &[Key] = &[
@@ -106,6 +139,12 @@ pub(crate) const KEYS: &[Key] = &[
         "",
         "directory in which compiled actionners are kept, which none but its owner may write: starts in milliseconds \
          instead of seconds; empty: no cache",
+    ),
+    text(
+        "data_dir",
+        "",
+        "directory of what must not be forgotten: accepted events, what is still to be delivered, what ended; empty: it is \
+         in memory, and lost with the process",
     ),
     text(
         "audit_file",
@@ -142,7 +181,7 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     integer(
         "queue.events_max",
-        "10000",
+        "100000",
         (1, 10_000_000),
         "accepted and unfinished events; beyond it the answer is 429",
     ),
@@ -150,8 +189,22 @@ pub(crate) const KEYS: &[Key] = &[
         "queue.bytes_max",
         "134217728",
         (1024, 1 << 40),
-        "memory that those events take together, several times their length as JSON where they have many small values; \
-         beyond it the answer is 429, and one alone is always accepted",
+        "memory of the events that have just arrived or are loaded from `data_dir`, several times their length as JSON \
+         where they have many small values; without `data_dir` it is that of all accepted and unfinished ones, beyond it \
+         the answer is 429, and one alone is always accepted",
+    ),
+    size(
+        "queue.disk_max",
+        "1Gi",
+        (1 << 20, 1 << 44),
+        "what accepted and unfinished events take in `data_dir`; beyond it the answer is 429",
+    ),
+    duration(
+        "queue.max_age",
+        "6h",
+        (Duration::ZERO, YEAR),
+        "an action that would begin later than this after its event was received does not, and ends as `expired`; `max_age` \
+         of a rule comes before it; 0: never",
     ),
     integer(
         "queue.target_events_max",
@@ -212,9 +265,15 @@ pub(crate) const KEYS: &[Key] = &[
     integer("shutdown.deadline_ms", "25000", (0, HOUR_MS), "time to finish what was accepted before the stop"),
     integer(
         "retry.attempts_max",
-        "5",
-        (1, 100),
-        "attempts at an action whose target is unavailable, the first included",
+        "10",
+        (1, Retry::ATTEMPTS_MAX as u64),
+        "attempts at an action whose target is unavailable, the first included; `retry` of an action comes before it",
+    ),
+    duration(
+        "retry.within",
+        "10m",
+        (Retry::WITHIN_MIN, Retry::WITHIN_MAX),
+        "time in which it is attempted again; while the other side is known to be away it does not pass",
     ),
     integer(
         "retry.backoff_ms_min",
@@ -223,6 +282,23 @@ pub(crate) const KEYS: &[Key] = &[
         "wait before the second attempt; it grows with each further one",
     ),
     integer("retry.backoff_ms_max", "10000", (1, HOUR_MS), "longest wait between two attempts"),
+    duration(
+        "deliveries.within",
+        "24h",
+        (SECOND, Duration::from_hours(30 * 24)),
+        "time in which the upload of an artifact, or a notification, is attempted again",
+    ),
+    list(
+        "history.keep",
+        "7d,1Gi",
+        "how long what ended is kept, and how much of it: a time to 3650d, a size to 16Ti, or both; one that is left out has \
+         its default",
+    ),
+    list(
+        "history.redact",
+        "",
+        "names of output fields whose values are stored as keyed hashes once their event has ended",
+    ),
     integer(
         "metrics.series_max",
         "2000",
@@ -271,35 +347,4 @@ pub(super) fn is_group(path: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn environment_names() {
-        let name = |key| find(key).unwrap().environment();
-        assert_eq!(name("listen_port"), "LISTEN_PORT");
-        assert_eq!(name("deduplication.time_window_seconds"), "DEDUPLICATION_TIME_WINDOW_SECONDS");
-    }
-
-    #[test]
-    fn names_are_lower_case_and_written_once() {
-        for (at, key) in KEYS.iter().enumerate() {
-            assert_eq!(key.name, key.name.to_lowercase());
-            assert!(KEYS[..at].iter().all(|other| other.name != key.name), "{}", key.name);
-        }
-    }
-
-    #[test]
-    fn defaults_are_within_bounds() {
-        for key in KEYS {
-            match key.kind {
-                Kind::Integer { min, max } => {
-                    let default: u64 = key.default.parse().unwrap();
-                    assert!((min..=max).contains(&default), "{}", key.name);
-                }
-                Kind::Switch => assert!(matches!(key.default, "true" | "false"), "{}", key.name),
-                Kind::Text | Kind::Secret | Kind::List | Kind::Inert(_) => {}
-            }
-        }
-    }
-}
+mod tests;

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use policy::Secret;
 use rules::Position;
 use rules::nearest;
+use rules::quantity::{self, duration_text, size_text};
 use rules::yaml::{Content, Entry, Node, Scalar};
 
 use super::keys::{self, Asks, FREE, KEYS, Key, Kind};
@@ -247,6 +249,35 @@ impl Reader {
         min
     }
 
+    /// A time within the bounds of its key.
+    pub(super) fn duration(&mut self, key: &'static str) -> Duration {
+        let text = self.text(key);
+        let Some(Kind::Duration { min, max }) = keys::find(key).map(|key| key.kind) else {
+            return Duration::ZERO;
+        };
+        quantity::duration(text.trim()).filter(|time| (min..=max).contains(time)).unwrap_or_else(|| {
+            let (least, most) = (duration_text(min), duration_text(max));
+            self.problem(
+                key,
+                format!("'{key}' must be a time from {least} to {most}, such as 30s or 10m, got '{text}'"),
+            );
+            min
+        })
+    }
+
+    /// A size in bytes within the bounds of its key.
+    pub(super) fn size(&mut self, key: &'static str) -> u64 {
+        let text = self.text(key);
+        let Some(Kind::Size { min, max }) = keys::find(key).map(|key| key.kind) else {
+            return 0;
+        };
+        quantity::size(text.trim()).filter(|size| (min..=max).contains(size)).unwrap_or_else(|| {
+            let (least, most) = (size_text(min), size_text(max));
+            self.problem(key, format!("'{key}' must be a size from {least} to {most}, such as 64Mi, got '{text}'"));
+            min
+        })
+    }
+
     /// `true` or `false`.
     pub(super) fn switch(&mut self, key: &'static str) -> bool {
         let text = self.text(key);
@@ -286,7 +317,7 @@ impl Value {
 /// As it is written; a number that a number is asked for, in the digits that it stands for.
 fn text_for(key: &Key, scalar: &Scalar) -> String {
     let number = match key.kind {
-        Kind::Integer { .. } | Kind::Switch => scalar.decimal(),
+        Kind::Integer { .. } | Kind::Duration { .. } | Kind::Size { .. } | Kind::Switch => scalar.decimal(),
         Kind::Text | Kind::Secret | Kind::List | Kind::Inert(_) => None,
     };
     number.unwrap_or_else(|| (*scalar.text).to_owned())
