@@ -2,8 +2,6 @@
 
 mod emit;
 
-use std::time::Duration;
-
 use crate::Retry;
 use crate::block::{ActionBlock, Flag, MatchBlock, OutputBlock, RuleBlock, Text};
 use crate::quantity::duration_text;
@@ -22,7 +20,7 @@ fn rule(rule: &RuleBlock) -> Emitted {
     map.text("description", rule.description.as_ref());
     map.flag("continue", rule.continues);
     map.flag("dry_run", rule.dry_run);
-    map.duration("max_age", rule.max_age);
+    map.plain("max_age", rule.max_age.map(duration_text));
     map.texts("notifiers", &rule.notifiers);
     map.add("actions", Emitted::List(rule.actions.iter().map(action).collect()));
     map.0.push(("match".to_owned(), criteria(&rule.criteria)));
@@ -45,10 +43,8 @@ fn action(action: &ActionBlock) -> Emitted {
 
 fn retry(retry: Retry) -> Emitted {
     let mut map = Map::default();
-    if let Some(attempts) = retry.attempts {
-        map.add("attempts", Emitted::Plain(attempts.to_string()));
-    }
-    map.duration("within", retry.within);
+    map.plain("attempts", retry.attempts);
+    map.plain("within", retry.within.map(duration_text));
     Emitted::Map(map.0)
 }
 
@@ -99,8 +95,10 @@ impl Map {
         self.add(key, Emitted::Text(flag.map(|flag| flag.0.to_string()).unwrap_or_default()));
     }
 
-    fn duration(&mut self, key: &str, time: Option<Duration>) {
-        self.add(key, Emitted::Text(time.map(duration_text).unwrap_or_default()));
+    fn plain(&mut self, key: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.add(key, Emitted::Plain(value.to_string()));
+        }
     }
 
     fn node(&mut self, key: &str, node: Option<&Node>) {

@@ -30,9 +30,12 @@ pub fn duration(text: &str) -> Option<Duration> {
 /// A time in the largest unit of which it is a whole multiple, which [`duration`] reads back.
 pub fn duration_text(time: Duration) -> String {
     let ms = time.as_millis();
+    if ms == 0 {
+        return "0s".to_owned();
+    }
     [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "m"), (SECOND_MS, "s")]
         .into_iter()
-        .find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit))
+        .find(|(unit, _)| ms.is_multiple_of(*unit))
         .map_or_else(|| format!("{ms}ms"), |(unit, suffix)| format!("{}{suffix}", ms / unit))
 }
 
@@ -88,8 +91,8 @@ mod tests {
         check_duration("2h", Some((7_200_000, "2h")));
         check_duration("24h", Some((86_400_000, "1d")));
         check_duration("7d", Some((604_800_000, "7d")));
-        check_duration("0", Some((0, "0ms")));
-        check_duration("0s", Some((0, "0ms")));
+        check_duration("0", Some((0, "0s")));
+        check_duration("0s", Some((0, "0s")));
         for wrong in
             ["", "1", "30", "00", "-1s", "1s ago", "s", "10x", "10M", "1mo", "1y", "15500us", "1e3s", "ten minutes"]
         {

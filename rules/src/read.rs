@@ -8,7 +8,7 @@ use crate::diagnostic::{Context, Findings};
 use crate::yaml::{Content, Entry, Node};
 use crate::{Retry, Rule, Source, yaml};
 
-use fields::{Fields, wrong_syntax};
+use fields::{Elsewhere, Fields, wrong_syntax};
 
 const ACTION_KEYS: [&str; 9] = [
     "action",
@@ -22,6 +22,7 @@ const ACTION_KEYS: [&str; 9] = [
     "output",
 ];
 const RETRY_KEYS: [&str; 2] = ["attempts", "within"];
+const RETRY_OF_ACTION: Elsewhere = ("'retry' of an action", &RETRY_KEYS);
 const OUTPUT_KEYS: [&str; 2] = ["target", "parameters"];
 const RULE_KEYS: [&str; 8] = ["rule", "description", "continue", "dry_run", "max_age", "notifiers", "match", "actions"];
 
@@ -92,7 +93,10 @@ fn rule(entries: &[Entry], node: &Node, findings: &mut Findings) -> Option<RuleB
                 let is_empty = value.is_null() || matches!(&value.content, Content::List(list) if list.is_empty());
                 block.has_broken_actions = block.actions.is_empty() && !is_empty;
             }
-            _ => fields.unknown(key, at, "a rule block", &RULE_KEYS, &[]),
+            _ => {
+                let others = [("'match'", &criteria::KEYS[..]), ("an action", &ACTION_KEYS), RETRY_OF_ACTION];
+                fields.unknown(key, at, "a rule block", &RULE_KEYS, &others);
+            }
         }
     }
     Some(block)
@@ -136,7 +140,10 @@ fn action(entries: &[Entry], node: &Node, context: &Context, findings: &mut Find
             "additional_contexts" => block.additional_contexts = fields.texts(key, value),
             "output" => block.output = output(value, &mut fields),
             // A mapping of the rule in an action would otherwise turn an action on for everything.
-            _ => fields.unknown(key, at, "an action block", &ACTION_KEYS, &RULE_KEYS),
+            _ => {
+                let others = [("a rule block", &RULE_KEYS[..]), ("a rule block", &criteria::KEYS), RETRY_OF_ACTION];
+                fields.unknown(key, at, "an action block", &ACTION_KEYS, &others);
+            }
         }
     }
     Some(block)

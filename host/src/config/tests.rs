@@ -1,5 +1,6 @@
 //! A configuration is read from text and a made-up environment.
 
+mod kept;
 mod secrets;
 
 use super::*;

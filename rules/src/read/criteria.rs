@@ -8,7 +8,7 @@ use crate::condition::Condition;
 use crate::yaml::{Content, Entry, Node};
 use crate::{Priority, PriorityFilter};
 
-const MATCH_KEYS: [&str; 5] = ["rules", "output_fields", "priority", "source", "tags"];
+pub(super) const KEYS: [&str; 5] = ["rules", "output_fields", "priority", "source", "tags"];
 
 pub(super) fn read(node: &Node, fields: &mut Fields<'_>) -> MatchBlock {
     let mut criteria = MatchBlock::default();
@@ -32,7 +32,7 @@ pub(super) fn read(node: &Node, fields: &mut Fields<'_>) -> MatchBlock {
                 let texts = fields.texts(key, value);
                 criteria.tags = texts.into_iter().filter_map(|text| tags(text, fields)).collect();
             }
-            _ => fields.unknown(key, at, "'match'", &MATCH_KEYS, &[]),
+            _ => fields.unknown(key, at, "'match'", &KEYS, &[]),
         }
     }
     criteria

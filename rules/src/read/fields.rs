@@ -10,6 +10,9 @@ use crate::quantity::{duration, duration_text};
 use crate::yaml::{Content, Node, Scalar};
 use crate::{Position, nearest};
 
+/// A place, and the keys that belong to it.
+pub(super) type Elsewhere = (&'static str, &'static [&'static str]);
+
 /// Reads values on behalf of one block.
 pub(super) struct Fields<'a> {
     context: Context,
@@ -108,8 +111,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn unknown(&mut self, key: &str, at: &Position, place: &str, valid: &[&str], of_rule: &[&str]) {
-        let hint = elsewhere(key, valid, of_rule);
+    pub(super) fn unknown(&mut self, key: &str, at: &Position, place: &str, valid: &[&str], others: &[Elsewhere]) {
+        let hint = elsewhere(key, valid, others);
         self.error(at, format!("unknown key '{key}' in {place}{hint}"));
     }
 
@@ -134,9 +137,9 @@ pub(super) fn wrong_syntax(file: &str, text: &str) -> String {
 }
 
 /// What a message says of a key that belongs elsewhere.
-fn elsewhere(key: &str, valid: &[&str], of_rule: &[&str]) -> String {
-    if of_rule.contains(&key) || matches!(key, "rules" | "tags" | "priority" | "source" | "output_fields") {
-        return "; it belongs to a rule block".to_owned();
+fn elsewhere(key: &str, valid: &[&str], others: &[Elsewhere]) -> String {
+    if let Some((place, _)) = others.iter().find(|(_, keys)| keys.contains(&key)) {
+        return format!("; it belongs to {place}");
     }
     let meant = nearest::suggestion(key, valid.iter().copied());
     if meant.is_empty() && valid.contains(&"actionner") {

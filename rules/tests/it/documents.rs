@@ -1,7 +1,10 @@
 //! Rule files: how they merge, and how they print.
 
+use std::num::NonZero;
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
-use rules::{Diagnostic, Document, Rule, Source};
+use rules::{Diagnostic, Document, Retry, Rule, Source};
 use serde_json::json;
 
 use crate::catalogue::catalogue;
@@ -215,6 +218,52 @@ fn an_output_of_another_target_brings_its_own_parameters() {
     let minio = "- action: A\n  output: {target: minio:s3}\n";
     let (rules, _) = checked(&[base, minio]).expect("valid");
     assert_eq!(output(&rules), ("minio:s3".to_owned(), json!({"bucket": "b"})));
+}
+
+#[test]
+fn attempts_and_ages_are_taken_one_by_one() {
+    let base = "\
+- action: A
+  actionner: kubernetes:log
+  retry: {attempts: 3, within: 600s}
+- rule: R
+  max_age: 6h
+  match: {rules: [X]}
+  actions: [{action: A}, {action: B, actionner: kubernetes:log}]
+";
+    let later = "\
+- action: A
+  retry: {within: 90s}
+- rule: R
+  max_age: 1d
+  actions: [{action: A, retry: {attempts: 5}}]
+- rule: R
+  max_age:
+  actions: [{action: A, retry: {attempts: }}]
+";
+    check_print(
+        &[base, later],
+        &expect![[r#"
+            ---
+            - rule: R
+              max_age: 1d
+              actions:
+                - action: A
+                  actionner: kubernetes:log
+                  retry:
+                    attempts: 5
+                    within: 90s
+                - action: B
+                  actionner: kubernetes:log
+              match:
+                rules:
+                    - X
+        "#]],
+    );
+    let (rules, _) = checked(&[base, later]).expect("valid");
+    assert_eq!(rules[0].max_age, Some(Duration::from_secs(86_400)));
+    let retry = Retry { attempts: NonZero::new(5), within: Some(Duration::from_secs(90)) };
+    assert_eq!((rules[0].actions[0].retry, rules[0].actions[1].retry), (retry, Retry::default()));
 }
 
 #[test]

@@ -138,6 +138,68 @@ fn every_mistake_of_the_second_phase_is_found() {
 }
 
 #[test]
+fn attempts_and_ages_are_checked() {
+    let valid = "\
+- rule: R
+  max_age: 90d
+  match: {rules: [x]}
+  actions:
+    - {action: A, actionner: kubernetes:cordon, retry: {attempts: '1', within: 1m30s}}
+    - {action: B, actionner: kubernetes:cordon, retry: {attempts: 100}}
+    - {action: C, actionner: kubernetes:cordon, retry: {within: }}
+    - {action: D, actionner: kubernetes:cordon, retry: }
+";
+    check(valid, &expect!["1 rules"]);
+    check(
+        "\
+- rule: Times
+  max_age: 0
+  retry: {attempts: 2}
+  attempts: 2
+  tags: [a]
+  actions:
+    - {action: A, actionner: kubernetes:cordon, retry: {attempts: 0, within: 600}}
+    - {action: B, actionner: kubernetes:cordon, retry: {attempts: -1, within: -10m}}
+    - {action: C, actionner: kubernetes:cordon, retry: {attempts: 2.5, within: 10x}}
+    - {action: D, actionner: kubernetes:cordon, retry: {attempts: 101, within: 8d}}
+    - {action: E, actionner: kubernetes:cordon, retry: {attempt: 3, timeout: 10m}}
+    - {action: F, actionner: kubernetes:cordon, retry: 3}
+    - {action: G, actionner: kubernetes:cordon, retry: {attempts: [1], within: {a: b}}}
+    - {action: H, actionner: kubernetes:cordon, max_age: 1h, within: 10m}
+- rule: Ages
+  max_age: 6 hours or so
+  actions: [{action: A, actionner: kubernetes:cordon}]
+- rule: More ages
+  max_age: [6h]
+  actions: [{action: A, actionner: kubernetes:cordon}]
+",
+        &expect![[r#"
+            rules.yaml:2:12: 'max_age' is a time from 1s to 365d, such as '30s' or '10m', not '0' rule="Times"
+            rules.yaml:3:3: unknown key 'retry' in a rule block; it belongs to an action rule="Times"
+            rules.yaml:4:3: unknown key 'attempts' in a rule block; it belongs to 'retry' of an action rule="Times"
+            rules.yaml:5:3: unknown key 'tags' in a rule block; it belongs to 'match' rule="Times"
+            rules.yaml:7:67: 'attempts' is a whole number from 1 to 100, not '0' rule="Times" action="A" actionner="kubernetes:cordon"
+            rules.yaml:7:78: 'within' is a time from 1s to 7d, such as '30s' or '10m', not '600' rule="Times" action="A" actionner="kubernetes:cordon"
+            rules.yaml:8:67: 'attempts' is a whole number from 1 to 100, not '-1' rule="Times" action="B" actionner="kubernetes:cordon"
+            rules.yaml:8:79: 'within' is a time from 1s to 7d, such as '30s' or '10m', not '-10m' rule="Times" action="B" actionner="kubernetes:cordon"
+            rules.yaml:9:67: 'attempts' is a whole number from 1 to 100, not '2.5' rule="Times" action="C" actionner="kubernetes:cordon"
+            rules.yaml:9:80: 'within' is a time from 1s to 7d, such as '30s' or '10m', not '10x' rule="Times" action="C" actionner="kubernetes:cordon"
+            rules.yaml:10:67: 'attempts' is a whole number from 1 to 100, not '101' rule="Times" action="D" actionner="kubernetes:cordon"
+            rules.yaml:10:80: 'within' is a time from 1s to 7d, such as '30s' or '10m', not '8d' rule="Times" action="D" actionner="kubernetes:cordon"
+            rules.yaml:11:57: unknown key 'attempt' in 'retry'; did you mean 'attempts'? rule="Times" action="E" actionner="kubernetes:cordon"
+            rules.yaml:11:69: unknown key 'timeout' in 'retry'; valid: attempts, within rule="Times" action="E" actionner="kubernetes:cordon"
+            rules.yaml:12:56: wrong syntax for the rule file 'rules.yaml': 'retry' must be a map, this is a integer rule="Times" action="F" actionner="kubernetes:cordon"
+            rules.yaml:13:67: wrong syntax for the rule file 'rules.yaml': 'attempts' must be a text, this is a list rule="Times" action="G" actionner="kubernetes:cordon"
+            rules.yaml:13:80: wrong syntax for the rule file 'rules.yaml': 'within' must be a text, this is a map rule="Times" action="G" actionner="kubernetes:cordon"
+            rules.yaml:14:49: unknown key 'max_age' in an action block; it belongs to a rule block rule="Times" action="H" actionner="kubernetes:cordon"
+            rules.yaml:14:62: unknown key 'within' in an action block; it belongs to 'retry' of an action rule="Times" action="H" actionner="kubernetes:cordon"
+            rules.yaml:16:12: 'max_age' is a time from 1s to 365d, such as '30s' or '10m', not '6 hours or so' rule="Ages"
+            rules.yaml:19:12: wrong syntax for the rule file 'rules.yaml': 'max_age' must be a text, this is a list rule="More ages"
+        "#]],
+    );
+}
+
+#[test]
 fn wrong_shapes_are_named() {
     check(
         "rule: x\n",

@@ -19,13 +19,14 @@ proptest! {
     #[test]
     fn what_is_printed_reads_back(
         name in yaml_text(), description in yaml_text(), command in yaml_text(), key in yaml_text(), tag in "[a-z]{1,3}",
+        seconds in 1..31_536_000_u32,
     ) {
         prop_assume!(!name.is_empty());
         let file = json!([{
-            "rule": name, "description": description, "continue": "true",
+            "rule": name, "description": description, "continue": "true", "max_age": format!("{seconds}s"),
             "match": {"tags": [tag], "rules": [name]},
             "actions": [{
-                "action": name, "actionner": "kubernetes:exec",
+                "action": name, "actionner": "kubernetes:exec", "retry": {"attempts": 1 + seconds % 100, "within": "90s"},
                 "parameters": {"command": command, "list": [[command, 1], {"a": true}, [], {}], "map": {key: 1.5}},
             }],
         }]);
