@@ -52,7 +52,7 @@ const FOLDERS: [(&str, &[&str]); 14] = [
     ("capability", &["clients", "fair", "telemetry"]),
     ("clients", &["body", "config", "fair"]),
     ("queue", &["store"]),
-    ("store", &["telemetry"]),
+    ("store", &["config", "telemetry"]),
     ("config", &["telemetry"]),
     ("telemetry", &[]),
     ("body", &[]),

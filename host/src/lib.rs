@@ -55,11 +55,12 @@ pub mod testing {
     pub use crate::capability::Call;
     pub use crate::cli::{catalogue, config as configuration};
     pub use crate::clients::{Clients, Cluster};
-    pub use crate::config::{Config, ServerLimits, clouds};
+    pub use crate::config::{Config, Deduplication, ServerLimits, clouds};
     pub use crate::generation::{Loader, Problem};
+    pub use crate::pipeline::{Admission, Answering};
     pub use crate::run::{Resources, RunError, run};
     pub use crate::server::{Intake, serve};
-    pub use crate::store::Store;
+    pub use crate::store::{Limits, Outcome as StoreOutcome, Settings as StoreSettings, Store};
     pub use crate::telemetry::audit::Audit;
     pub use crate::telemetry::logs::{Format, Level, Logger};
     pub use crate::telemetry::metrics::{ActionLabels, Metrics};

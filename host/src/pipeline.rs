@@ -1,22 +1,32 @@
-//! From an event of the queue to the end of its last action.
+//! From an event that arrives to the end of its last action.
 //!
-//! The spine alone decides what comes next; around it stand dedup, context and coalesce, which only compute,
-//! lanes, which keep what must not run at once apart, delivery, and the report of what ended.
+//! `admission` lets into the store what a rule answers. The spine takes it from the queue, and `response` alone decides
+//! what comes next; around them stand fingerprints, plan, course, context and coalesce, which only compute, lanes, which
+//! keep what must not run at once apart, delivery, and the report of what ended.
 
 mod coalesce;
 mod contain;
 mod context;
-mod dedup;
+mod fingerprint;
 mod lanes;
+mod plan;
 
 mod deliver;
 mod details;
 mod report;
 
-mod answer;
+mod admission;
 
+mod answer;
+mod attempt;
+mod course;
+
+mod shared;
+
+mod response;
 mod spine;
 
-pub(crate) use dedup::Dedup;
+pub use admission::{Admission, Answering};
+pub(crate) use plan::{answering, is_protected};
 pub(crate) use report::report_event;
 pub(crate) use spine::Pipeline;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::store::{Entry, Store, StoreError};
+use crate::store::{Entry, Store};
 
 /// Where the spine takes its events from.
 #[derive(Debug, Clone)]
@@ -15,11 +15,7 @@ pub(crate) enum Queue {
 
 impl Queue {
     /// The next event, or none once there will be no more.
-    ///
-    /// # Errors
-    ///
-    /// Where the queue can't be asked; a later call may succeed.
-    pub(crate) async fn next(&self) -> Result<Option<Arc<Entry>>, StoreError> {
+    pub(crate) async fn next(&self) -> Option<Arc<Entry>> {
         match self {
             Queue::Store(store) => store.next().await,
         }

@@ -14,10 +14,10 @@ use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::generation::{Generation, Loader, Watch};
-use crate::pipeline::{Dedup, Pipeline};
+use crate::pipeline::{Admission, Answering, Pipeline, answering, is_protected};
 use crate::queue::Queue;
 use crate::server::{self, Intake};
-use crate::store::Store;
+use crate::store::{Found, Limits, Settings, Store, Window};
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::logs::{Format, Level, Logger};
@@ -88,15 +88,15 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }
 
-    let store = Store::memory(config.queue_events_max, config.queue_bytes_max);
+    let store = store(&config, &logger)?;
     let queue = Queue::Store(store.clone());
-    let seen = &config.deduplication;
+    let admission = admission(&config, &store, &metrics, &generation);
     let pipeline = Pipeline {
         generation: generation.clone(),
-        dedup: Dedup::new(seen.window, seen.fields.clone(), seen.events_max),
         store: store.clone(),
         reporting,
         retry: config.retry,
+        max_age: config.max_age,
         target_events_max: config.queue_target_events_max,
         room: Room::new(config.artifacts_bytes_max),
         print_all_events: config.print_all_events,
@@ -109,7 +109,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let up = format!("Falco Talon is up and listening on {address}");
     logger.line(Level::Info, "http").field("result", &up).write();
     let intake = Intake {
-        store: store.clone(),
+        admission,
         metrics,
         logger: logger.clone(),
         ready: Arc::new(AtomicBool::new(true)),
@@ -117,18 +117,89 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         limits: config.server,
     };
     server::serve(listener, intake, shutdown, config.shutdown_deadline).await;
-    store.close().await.map_err(machine)?;
+    store.close();
     if let Some(watching) = watching {
         watching.abort();
     }
     pipeline.await.map_err(machine)?;
-    for record in store.unfinished().await.map_err(machine)? {
-        let line = logger
-            .line(Level::Error, "http")
-            .error(&"the event was cut off by the shutdown; its actions may have been carried out");
-        line.field("trace_id", &record.trace_id.to_string()).write();
-    }
+    let left = store.counts();
+    tokio::task::spawn_blocking(move || store.end_writing()).await.map_err(machine)?;
+    report_left(&logger, left.in_flight, left.waiting);
     Ok(())
+}
+
+/// Entries that are handled at once: those of a crowd beyond wait in the store.
+const IN_FLIGHT_MAX: usize = 4_096;
+
+/// The store that the configuration names, and what was found in it.
+fn store(config: &Config, logger: &Logger) -> Result<Store, RunError> {
+    let stored_bytes_max = match config.data_dir {
+        Some(_) => config.queue_disk_bytes_max,
+        None => config.queue_bytes_max as u64,
+    };
+    let limits = Limits {
+        entries_max: config.queue_events_max,
+        stored_bytes_max,
+        loaded_bytes_max: config.queue_bytes_max,
+        in_flight_max: IN_FLIGHT_MAX,
+    };
+    let seen = &config.deduplication;
+    let window = Window { length: seen.window, events_max: seen.events_max };
+    let settings = Settings { limits, window, history: config.history.clone() };
+    let Some(data_dir) = &config.data_dir else {
+        let result = "'data_dir' is not set: events that wait are in memory, and lost with the process";
+        logger.line(Level::Info, "store").field("result", result).write();
+        return Store::in_memory(settings, logger.clone()).map_err(machine);
+    };
+    let (store, found) = Store::open(data_dir, settings, logger.clone()).map_err(machine)?;
+    report_found(logger, &found);
+    Ok(store)
+}
+
+fn report_found(logger: &Logger, found: &Found) {
+    let Found { waiting, poisoned, damage } = found;
+    if let Some(damage) = damage {
+        let error = format!(
+            "the store was damaged ({}): it lies in {} now, and {} unfinished events could be read of it",
+            damage.reason,
+            damage.aside.display(),
+            damage.read
+        );
+        logger.line(Level::Error, "store").error(&error).write();
+    }
+    for trace_id in poisoned {
+        let error = "the process ended twice while this event was handled: it is a dead letter";
+        logger.line(Level::Error, "store").error(&error).field("trace_id", trace_id).write();
+    }
+    if *waiting > 0 {
+        let result = format!("{waiting} events go on that were unfinished when the process last ended");
+        logger.line(Level::Info, "store").field("result", &result).write();
+    }
+}
+
+/// Events are let into the store by the rules in force.
+fn admission(config: &Config, store: &Store, metrics: &Metrics, generation: &Arc<ArcSwap<Generation>>) -> Admission {
+    let generation = Arc::clone(generation);
+    let answered_by = move |event: &rules::Event| {
+        let generation = generation.load();
+        let rules = answering(&generation, event);
+        let live = rules.iter().filter(|rule| !rule.dry_run && !is_protected(&generation, rule, event));
+        Answering { is_any: !rules.is_empty(), live: live.map(|rule| rule.name.clone()).collect() }
+    };
+    Admission::new(store.clone(), metrics.clone(), &config.deduplication, Arc::new(answered_by))
+}
+
+/// What the shutdown leaves behind.
+fn report_left(logger: &Logger, cut_off: usize, waiting: usize) {
+    if cut_off > 0 {
+        let error =
+            format!("{cut_off} events were cut off by the shutdown; what they had begun may have been carried out");
+        logger.line(Level::Error, "http").error(&error).write();
+    }
+    if waiting > 0 {
+        let result = format!("{waiting} events stay stored, and go on at the next start");
+        logger.line(Level::Info, "store").field("result", &result).write();
+    }
 }
 
 async fn load(loader: &Loader) -> Result<Generation, RunError> {

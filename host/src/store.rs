@@ -1,196 +1,321 @@
-//! What this host must not forget: events that wait with their progress, deliveries that are still
-//! due, what ended, and what could not be brought to an end.
+//! What this host must not forget: events that wait with their progress, what ended, and what could not be brought to
+//! an end.
 //!
-//! A closed set of stores with one interface, whose calls are asynchronous and can fail, so that a
-//! store on disk can take its place among them: today the one in memory, lost with the process,
-//! which is why shutting down drains it. Knows nothing of HTTP, rules or actionners.
+//! It is a SQLite database in the folder that the configuration names, or else in memory, lost with the process. One
+//! thread writes it, in groups. What is said to be stored is with the operating system, which survives the end of the
+//! process; what must survive the end of the machine, too, is synced first. Knows nothing of HTTP, rules or actionners.
 
 mod entry;
 mod error;
 
-mod memory;
+mod front;
+mod recent;
+mod usage;
 
-use std::sync::Arc;
+mod clock;
+mod schema;
 
-pub(crate) use entry::{Counts, DeadLetter, Due, DueId, Entry, EntryId, Record, Step};
-pub(crate) use error::{Refused, StoreError};
-pub(crate) use memory::Memory;
+mod change;
+mod rows;
 
-use crate::telemetry::TraceId;
+mod folder;
+mod history;
+mod trouble;
+
+mod writer;
+
+mod recovery;
+
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ring::hmac;
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::oneshot;
+
+pub use entry::Outcome;
+pub(crate) use entry::{
+    Acceptance, Arrival, Attempted, Entry, EntryId, Fingerprint, Progress, Step, StepEnd, StepHash,
+};
+pub use error::Refused;
+pub(crate) use error::{Closed, OpenError};
+pub(crate) use folder::Damage;
+pub use recent::Window;
+pub use usage::Limits;
+
+use change::Change;
+use clock::Clock;
+use folder::Folder;
+use front::{Close, Front, Next};
+use history::Keep;
+use recent::Recent;
+use trouble::Trouble;
+use usage::Usage;
+use writer::{Command, Writer, Written};
+
+use crate::config::History;
+use crate::telemetry::logs::Logger;
+use crate::telemetry::metrics::Queued;
+
+/// What a store is to hold, and for how long.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of what is unfinished.
+    pub limits: Limits,
+    /// When an event is a repeat of another.
+    pub window: Window,
+    /// What is kept of what ended.
+    pub history: History,
+}
+
+impl Settings {
+    /// A store with these limits, to which no event is a repeat, and which keeps nothing of what ended.
+    pub fn of(limits: Limits) -> Self {
+        let window = Window { length: Duration::ZERO, events_max: 0 };
+        Self { limits, window, history: History { keep: Duration::ZERO, bytes_max: 0, redact: Vec::new() } }
+    }
+}
 
 /// A store. Clones are the same store.
-#[derive(Debug, Clone)]
-pub enum Store {
-    /// In the memory of this process.
-    Memory(Arc<Memory>),
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    front: Arc<Front>,
+    trouble: Arc<Trouble>,
+    commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Whether what waits is still there after the process.
+    is_lasting: bool,
+    redact: Vec<String>,
+    /// For what is not to be read from a hash.
+    key: hmac::Key,
+    /// Held as long as the store is used.
+    _folder: Option<Folder>,
+}
+
+/// What was found in a store that was opened.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Unfinished entries, which are handed out first.
+    pub waiting: usize,
+    /// Entries during which the process ended twice: they are dead letters now. By their trace ids.
+    pub poisoned: Vec<String>,
+    /// A file that was set aside.
+    pub damage: Option<Damage>,
 }
 
 impl Store {
-    /// A store in memory for `entries_max` unfinished entries, whose events take `bytes_max` together. An event that
-    /// alone takes more is accepted when there is no other.
-    pub fn memory(entries_max: usize, bytes_max: usize) -> Store {
-        Store::Memory(Arc::new(Memory::new(entries_max, bytes_max)))
-    }
-
-    /// Accept an event: from here on it is the host's to finish, and counts against the capacity.
+    /// A store in memory, whose entries are lost with the process.
     ///
     /// # Errors
     ///
-    /// Where there is no room, or the program is about to end.
-    pub async fn accept(&self, event: rules::Event, trace_id: TraceId) -> Result<(), Refused> {
-        match self {
-            Store::Memory(memory) => memory.accept(event, trace_id),
-        }
+    /// Where there is no memory for it.
+    pub fn in_memory(settings: Settings, logger: Logger) -> Result<Store, OpenError> {
+        let mut connection = Connection::open_in_memory()?;
+        folder::prepare(&mut connection)?;
+        let (store, _) = Self::over(connection, None, settings, logger)?;
+        Ok(store)
     }
 
-    /// The next entry in the order of arrival, or none once the store is closed and none waits.
+    /// The store in this folder, made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder can't be used, another process has it, or a newer version has written it. A file that is
+    /// damaged is set aside instead.
+    pub fn open(data_dir: &Path, settings: Settings, logger: Logger) -> Result<(Store, Found), OpenError> {
+        let folder = Folder::take(data_dir)?;
+        let (connection, damage) = folder.open()?;
+        let (store, found) = Self::over(connection, Some(folder), settings, logger)?;
+        Ok((store, Found { damage, ..found }))
+    }
+
+    fn over(
+        mut connection: Connection,
+        folder: Option<Folder>,
+        settings: Settings,
+        logger: Logger,
+    ) -> Result<(Store, Found), OpenError> {
+        let Settings { limits, window, history } = settings;
+        let (front, trouble) = (Arc::new(Front::new(limits)), Arc::new(Trouble::new(logger)));
+        let (clock, key, redact) = (Clock::new(), key(&connection)?, history.redact.clone());
+        let poisoned = recovery::poisoned(&mut connection, clock.now_ms())?;
+        let mut writer = Writer {
+            usage: Usage::new(limits),
+            recent: Recent::new(window),
+            front: Arc::clone(&front),
+            trouble: Arc::clone(&trouble),
+            keep: Keep::new(history, &connection)?,
+            next_id: recovery::next_id(&connection)?,
+            pending: std::collections::VecDeque::new(),
+            is_synced: false,
+            clock,
+            connection,
+        };
+        let waiting = writer.recover()?;
+        front.waits(waiting);
+        let (commands, received) = channel();
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&received));
+        let thread = thread.map_err(|error| OpenError::Folder { path: "store".into(), error })?;
+        let inner = Inner {
+            front,
+            trouble,
+            commands,
+            thread: Mutex::new(Some(thread)),
+            is_lasting: folder.is_some(),
+            redact,
+            key,
+            _folder: folder,
+        };
+        Ok((Store(Arc::new(inner)), Found { waiting, poisoned, damage: None }))
+    }
+
+    /// Whether what waits is still there after the process.
+    pub fn is_lasting(&self) -> bool {
+        self.0.is_lasting
+    }
+
+    /// A key for fingerprints, which lasts as long as the store.
+    pub fn key(&self) -> &hmac::Key {
+        &self.0.key
+    }
+
+    /// Why events can't be stored now, if they can't.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.reason()
+    }
+
+    /// Accept an event, unless it is a repeat: from here on it is the host's to finish.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no room, it can't be written, or the program is about to end.
+    pub async fn accept(&self, arrival: Arrival) -> Result<Acceptance, Refused> {
+        let (answer, accepted) = oneshot::channel();
+        self.ask(Command::Accept(Box::new(arrival), answer));
+        accepted.await.unwrap_or(Err(Refused::Closed))
+    }
+
+    /// The next entry in the order of arrival, or none once there will be no more.
     ///
     /// Loses nothing when the future is dropped before it is ready.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn next(&self) -> Result<Option<Arc<Entry>>, StoreError> {
-        match self {
-            Store::Memory(memory) => Ok(memory.next().await),
-        }
-    }
-
-    /// An action of the entry begins: from here on it may have had its effect.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unknown`].
-    pub async fn begin(&self, id: EntryId, step: Step) -> Result<(), StoreError> {
-        match self {
-            Store::Memory(memory) => memory.begin(id, step),
-        }
-    }
-
-    /// The action that began last has ended, in this way.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unknown`].
-    pub async fn end(&self, id: EntryId, status: &'static str) -> Result<(), StoreError> {
-        match self {
-            Store::Memory(memory) => memory.end(id, status),
-        }
-    }
-
-    /// All that the event asked for is done: the entry goes, and what is left of it is history.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unknown`].
-    pub async fn finish(&self, id: EntryId) -> Result<(), StoreError> {
-        match self {
-            Store::Memory(memory) => memory.finish(id),
-        }
-    }
-
-    /// The entry can't be brought to an end, for this reason: it goes, and is a dead letter.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unknown`].
-    pub async fn bury(&self, id: EntryId, reason: &str) -> Result<(), StoreError> {
-        match self {
-            Store::Memory(memory) => memory.bury(id, reason),
-        }
-    }
-
-    /// Something is due to be delivered, an upload for one.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn owe(&self, due: Due) -> Result<DueId, StoreError> {
-        match self {
-            Store::Memory(memory) => Ok(memory.owe(due)),
-        }
-    }
-
-    /// What was due has arrived, or was given up and reported.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn settle(&self, id: DueId) -> Result<(), StoreError> {
-        match self {
-            Store::Memory(memory) => {
-                memory.settle(id);
-                Ok(())
+    pub async fn next(&self) -> Option<Arc<Entry>> {
+        loop {
+            let changed = self.0.front.changed();
+            match self.0.front.next() {
+                Next::Entry(entry) => return Some(entry),
+                Next::End => return None,
+                Next::Load(after) => self.ask(Command::Load(after)),
+                Next::Wait => {}
             }
+            changed.await;
         }
     }
 
-    /// Accept no further events; those accepted are still handed out.
+    /// An attempt at a step of an entry begins, which is its `number`th: from here on it may have its effect. Ready
+    /// once that is synced, which the machine's end does not undo.
     ///
     /// # Errors
     ///
-    /// None in memory.
-    pub async fn close(&self) -> Result<(), StoreError> {
-        match self {
-            Store::Memory(memory) => {
-                memory.close();
-                Ok(())
-            }
+    /// Where the store has ended: then it must not begin.
+    pub async fn begin_synced(&self, id: EntryId, number: u32, step: &Step, attempts: u32) -> Result<(), Closed> {
+        let (done, written) = oneshot::channel();
+        let change = Change::Begin { id, number, step: Box::new(step.clone()), attempts };
+        self.ask(Command::Change(change, Some(Written { is_synced: self.0.is_lasting, done })));
+        written.await.map_err(|_| Closed)
+    }
+
+    /// The same for a step that is repeatable, and may begin before that is written.
+    pub fn begin(&self, id: EntryId, number: u32, step: &Step, attempts: u32) {
+        self.change(Change::Begin { id, number, step: Box::new(step.clone()), attempts });
+    }
+
+    /// An attempt has ended, and another one may follow.
+    pub fn attempted(&self, id: EntryId, number: u32, attempted: Attempted) {
+        self.change(Change::Attempted { id, number, attempted });
+    }
+
+    /// The step has ended, in this way.
+    pub fn end(&self, id: EntryId, number: u32, end: StepEnd) {
+        self.change(Change::End { id, number, end: Box::new(end) });
+    }
+
+    /// The entry is nobody's to finish any more. Where it is dead, `reason` says why.
+    pub fn finish(&self, entry: &Entry, outcome: Outcome, reason: &str) {
+        // What is dead may be replayed, so it is kept as it is.
+        let redacted = match outcome {
+            Outcome::Done => history::redacted(&entry.event, &self.0.redact, &self.0.key),
+            Outcome::Dead => None,
+        };
+        self.change(Change::Close { id: entry.id, outcome, reason: reason.to_owned(), redacted });
+        self.0.front.leave(entry.id);
+    }
+
+    /// The entry is not handled now, and stays stored.
+    pub fn leave(&self, id: EntryId) {
+        self.0.front.leave(id);
+    }
+
+    /// Take the next event of its kind for the first, since nothing came of this one.
+    pub fn forget(&self, fingerprint: Fingerprint) {
+        self.ask(Command::Forget(fingerprint));
+    }
+
+    /// How many entries there are.
+    pub fn counts(&self) -> Queued {
+        self.0.front.counts()
+    }
+
+    /// Accept no further events, and hand out none: what waits stays stored. In memory it is handed out, or it would
+    /// be lost.
+    pub fn close(&self) {
+        self.0.front.close(if self.0.is_lasting { Close::Stop } else { Close::Drain });
+    }
+
+    /// Write what is left, and end. Blocks meanwhile.
+    pub fn end_writing(&self) {
+        self.ask(Command::Stop);
+        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It has said what went wrong.
+            let _ = thread.join();
         }
     }
 
-    /// How many entries wait to be taken, how many were taken and are not finished, and how much memory all of them take.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn counts(&self) -> Result<Counts, StoreError> {
-        match self {
-            Store::Memory(memory) => Ok(memory.counts()),
-        }
+    fn change(&self, change: Change) {
+        self.ask(Command::Change(change, None));
     }
 
-    /// The entries that are not finished, in the order of arrival.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn unfinished(&self) -> Result<Vec<Record>, StoreError> {
-        match self {
-            Store::Memory(memory) => Ok(memory.unfinished()),
-        }
-    }
-
-    /// What was finished lately, the newest last.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn history(&self) -> Result<Vec<Record>, StoreError> {
-        match self {
-            Store::Memory(memory) => Ok(memory.history()),
-        }
-    }
-
-    /// What could not be brought to an end lately, the newest last.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
-        match self {
-            Store::Memory(memory) => Ok(memory.dead_letters()),
-        }
-    }
-
-    /// What is due to be delivered.
-    ///
-    /// # Errors
-    ///
-    /// None in memory.
-    pub async fn dues(&self) -> Result<Vec<Due>, StoreError> {
-        match self {
-            Store::Memory(memory) => Ok(memory.dues()),
-        }
+    fn ask(&self, command: Command) {
+        // Whoever waits for an answer hears that the store has ended.
+        let _ = self.0.commands.send(command);
     }
 }
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").field("is_lasting", &self.0.is_lasting).finish_non_exhaustive()
+    }
+}
+
+/// The key of this store, made the first time.
+fn key(connection: &Connection) -> Result<hmac::Key, OpenError> {
+    let sql = "SELECT value FROM meta WHERE name = 'key'";
+    let found: Option<Vec<u8>> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    let bytes = match found {
+        Some(bytes) => bytes,
+        None => {
+            let bytes: [u8; 32] = rand::random();
+            connection.execute("INSERT INTO meta (name, value) VALUES ('key', ?1)", [&bytes[..]])?;
+            bytes.to_vec()
+        }
+    };
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,15 +17,22 @@ pub(super) struct Answer {
 }
 
 /// Why one attempt at an action did not succeed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum AttemptError {
     /// The actionner says so.
+    #[error("{}", .0.message)]
     Failed(Failure),
     /// The actionner itself failed.
-    Broken(CallError),
+    #[error(transparent)]
+    Broken(#[from] CallError),
 }
 
 impl AttemptError {
+    /// What the host says in place of the actionner.
+    pub(super) fn failed(message: String) -> Self {
+        Self::Failed(Failure { kind: FailureKind::Other, message, objects: Vec::new(), details: None })
+    }
+
     /// What was not carried out may be tried again; what may have been, only where twice does no more than once.
     pub(super) fn may_be_tried_again(&self, repeatable: bool) -> bool {
         match self {
@@ -57,12 +64,6 @@ pub(super) fn no_longer_there(object: &ObjectId, failure: Failure) -> Outcome {
     Outcome::Ignored(Report { message: format!("{what} has been replaced since the event"), objects, details })
 }
 
-impl From<CallError> for AttemptError {
-    fn from(error: CallError) -> Self {
-        Self::Broken(error)
-    }
-}
-
 impl Answer {
     pub(super) fn of(result: Result<(Outcome, Vec<Artifact>), AttemptError>) -> Self {
         let of = |status, Report { message, objects, details }, artifacts| Self {
@@ -78,7 +79,7 @@ impl Answer {
             Err(AttemptError::Failed(Failure { message, objects, details, .. })) => {
                 of(Status::Failure, Report { message, objects, details }, Vec::new())
             }
-            Err(AttemptError::Broken(error)) => Self::failure(error.to_string()),
+            Err(AttemptError::Broken(error)) => Self::without_report(Status::Failure, error.to_string()),
         }
     }
 
@@ -93,16 +94,8 @@ impl Answer {
         }
     }
 
-    pub(super) fn failure(message: String) -> Self {
-        Self::without_report(Status::Failure, message)
-    }
-
-    pub(super) fn ignored(message: String) -> Self {
-        Self::without_report(Status::Ignored, message)
-    }
-
     /// What the host says in place of the actionner.
-    fn without_report(status: Status, message: String) -> Self {
+    pub(super) fn without_report(status: Status, message: String) -> Self {
         Self { status, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
     }
 }

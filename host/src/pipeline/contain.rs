@@ -7,18 +7,20 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// Run work to its end, or to its panic, whose message is the error.
-pub(super) async fn contain(work: impl Future<Output = ()> + Send) -> Result<(), String> {
-    let mut work: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(work);
+pub(super) async fn contain<T>(work: impl Future<Output = T> + Send) -> Result<T, String> {
+    let mut work: Pin<Box<dyn Future<Output = T> + Send + '_>> = Box::pin(work);
     // Work that panicked is never polled again, so nobody sees what it left half done.
     let outcome = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
+        Ok(Poll::Ready(end)) => Poll::Ready(Ok(end)),
         Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
     })
     .await;
     // What it holds is dropped here, which may panic as well.
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(work)));
-    outcome.and(dropped.map_err(|panic| panic_message(&*panic)))
+    let end = outcome?;
+    dropped.map_err(|panic| panic_message(&*panic))?;
+    Ok(end)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -9,8 +9,6 @@ use outputs::{Artifact, OutputError, Stored, Target, key, local};
 use rules::OutputUseSite;
 use tokio::time::Instant;
 
-use crate::store::{Due, EntryId, Store, StoreError};
-
 /// What became of one artifact.
 pub(super) struct Delivered {
     /// None where the name of the target is unknown.
@@ -33,17 +31,12 @@ pub(super) enum DeliveryError {
     Unsupported(String),
     #[error(transparent)]
     Output(#[from] OutputError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error("storing was cut off: {0}")]
     Cut(#[from] tokio::task::JoinError),
 }
 
-/// Deliver artifacts that were collected from these objects; each is due in the store until it
-/// arrived or failed.
+/// Deliver artifacts that were collected from these objects.
 pub(super) async fn deliver(
-    store: &Store,
-    entry: EntryId,
     output: &OutputUseSite,
     objects: &[(String, String)],
     artifacts: Vec<Artifact>,
@@ -56,7 +49,7 @@ pub(super) async fn deliver(
     let mut delivered = Vec::new();
     for artifact in artifacts {
         let (name, began) = (artifact.name.clone(), Instant::now());
-        let sent = deliver_one(store, entry, target, output, objects, artifact).await;
+        let sent = send(target, output, objects, artifact).await;
         let (objects, result) = match sent {
             Ok(Stored { message, objects }) => {
                 (objects.into_iter().map(|(kind, name)| (kind.to_owned(), name)).collect(), Ok(message))
@@ -66,20 +59,6 @@ pub(super) async fn deliver(
         delivered.push(Delivered { target, objects, result, took: began.elapsed() });
     }
     delivered
-}
-
-async fn deliver_one(
-    store: &Store,
-    entry: EntryId,
-    target: Option<Target>,
-    output: &OutputUseSite,
-    objects: &[(String, String)],
-    artifact: Artifact,
-) -> Result<Stored, DeliveryError> {
-    let due = store.owe(Due { entry, target: output.target.clone(), name: artifact.name.clone() }).await?;
-    let result = send(target, output, objects, artifact).await;
-    store.settle(due).await?;
-    result
 }
 
 async fn send(

@@ -9,7 +9,6 @@ use rules::{Action, Event, OutputUseSite, Rule};
 
 use super::details::DetailsError;
 
-use crate::store::StoreError;
 use crate::telemetry::Reporting;
 use crate::telemetry::logs::{Level, Line, Logger};
 use crate::telemetry::metrics::{ActionLabels, Metrics};
@@ -22,6 +21,12 @@ pub(super) enum Status {
     Failure,
     /// It did not run, since newer events took its place.
     Dropped,
+    /// It did not run, since the rules or the policy in force do not ask for it any more.
+    Superseded,
+    /// It did not run, since its event is too old.
+    Expired,
+    /// The process ended meanwhile, and nobody knows whether it was carried out.
+    Unknown,
 }
 
 impl Status {
@@ -32,7 +37,20 @@ impl Status {
             Self::Ignored => "ignored",
             Self::Failure => "failure",
             Self::Dropped => "dropped",
+            Self::Superseded => "superseded",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
         }
+    }
+
+    /// Whether what the rule asks for next is done all the same.
+    pub(super) fn is_success(self) -> bool {
+        matches!(self, Self::Success | Self::Ignored)
+    }
+
+    /// Whether nothing was tried.
+    fn is_not_run(self) -> bool {
+        matches!(self, Self::Dropped | Self::Superseded | Self::Expired)
     }
 }
 
@@ -43,8 +61,7 @@ pub(super) struct Ended<'a> {
     pub(super) trace_id: &'a str,
     /// The trace id of the event whose run answered this one, where it was another's.
     pub(super) answered_by: Option<&'a str>,
-    pub(super) rule: &'a Rule,
-    pub(super) action: &'a Action,
+    pub(super) about: About<'a>,
     pub(super) status: Status,
     /// One sentence for a person: what was done, or why it was not.
     pub(super) message: &'a str,
@@ -53,6 +70,24 @@ pub(super) struct Ended<'a> {
     /// What was found out, as a JSON object.
     pub(super) details: Option<&'a str>,
     pub(super) took: Duration,
+}
+
+/// Which action of which rule, by their names: the rule may not be in force any more.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct About<'a> {
+    pub(super) rule: &'a str,
+    /// Whether it only rehearses.
+    pub(super) dry_run: bool,
+    pub(super) action: &'a str,
+    pub(super) actionner: &'a str,
+}
+
+impl<'a> About<'a> {
+    pub(super) fn new(rule: &'a Rule, action: Option<&'a Action>) -> Self {
+        let Rule { name, dry_run, .. } = rule;
+        let (action, actionner) = action.map_or(("", ""), |action| (&*action.name, action.actionner.as_str()));
+        Self { rule: name, dry_run: *dry_run, action, actionner }
+    }
 }
 
 /// What has ended.
@@ -95,24 +130,24 @@ impl Listeners {
 }
 
 fn log(logger: &Logger, ended: &Ended<'_>) {
-    let Ended { stage, event, trace_id, answered_by, rule, action, status, message, objects, details, took: _ } = ended;
+    let Ended { stage, event, trace_id, answered_by, about, status, message, objects, details, took: _ } = ended;
     let tag = match stage {
         Stage::Action => "action",
         Stage::Output { .. } => "output",
     };
     let level = match status {
-        Status::Failure => Level::Error,
-        Status::Dropped => Level::Warn,
+        Status::Failure | Status::Unknown => Level::Error,
+        Status::Dropped | Status::Superseded | Status::Expired => Level::Warn,
         Status::Success | Status::Ignored => Level::Info,
     };
     let rehearsed = format!("no action, dry-run is enabled: {message}");
     let line = logger.line(level, tag);
     let line = match status {
-        Status::Failure | Status::Dropped => line.error(message),
-        Status::Success | Status::Ignored if rule.dry_run => line.field("output", &rehearsed),
-        Status::Success | Status::Ignored => line.field("output", message),
+        status if !status.is_success() => line.error(message),
+        _ if about.dry_run => line.field("output", &rehearsed),
+        _ => line.field("output", message),
     };
-    let line = line.field("action", &action.name).field("actionner", &action.actionner);
+    let line = line.field("action", about.action).field("actionner", about.actionner);
     let line = match answered_by {
         Some(trace_id) => line.field("answered_by", trace_id),
         None => line,
@@ -127,36 +162,37 @@ fn log(logger: &Logger, ended: &Ended<'_>) {
             line.field("category", target.map_or("", Target::category)).field("output_target", &site.target)
         }
     };
-    line.field("rule", &rule.name)
+    line.field("rule", about.rule)
         // A rehearsal has no status.
-        .field("status", if rule.dry_run { "" } else { status.as_str() })
+        .field("status", if about.dry_run { "" } else { status.as_str() })
         .field("trace_id", trace_id)
         .objects(objects)
         .write();
 }
 
 fn count(metrics: &Metrics, ended: &Ended<'_>) {
-    let Ended { stage, event, answered_by, rule, action, status, objects, took, .. } = ended;
-    if rule.dry_run {
+    let Ended { stage, event, answered_by, about, status, objects, took, .. } = ended;
+    let About { rule, dry_run, action, actionner } = *about;
+    if dry_run {
         return;
     }
     if let Stage::Output { site, .. } = stage {
-        return metrics.output(&action.name, &rule.name, &site.target, status.as_str());
+        return metrics.output(action, rule, &site.target, status.as_str());
     }
     let object = |kind: &str| objects.iter().find(|(key, _)| key == kind).map_or("", |(_, name)| name);
     metrics.action(&ActionLabels {
-        action: &action.name,
-        actionner: &action.actionner,
+        action,
+        actionner,
         event: &event.rule,
-        rule: &rule.name,
+        rule,
         status: status.as_str(),
         namespace: object("namespace"),
         pod: object("pod"),
     });
     match (answered_by, status) {
-        (Some(_), _) => metrics.coalesced(&action.actionner),
-        (None, Status::Dropped) => {}
-        (None, Status::Success | Status::Ignored | Status::Failure) => metrics.action_took(&action.actionner, *took),
+        (Some(_), _) => metrics.coalesced(actionner),
+        (None, status) if status.is_not_run() => {}
+        (None, _) => metrics.action_took(actionner, *took),
     }
 }
 
@@ -189,9 +225,4 @@ pub(super) fn report_details(logger: &Logger, action: &Action, error: &DetailsEr
         .field("actionner", &action.actionner)
         .field("trace_id", trace_id)
         .write();
-}
-
-/// The store did not do what it was asked.
-pub(super) fn report_store(reporting: &Reporting, error: &StoreError, trace_id: &str) {
-    reporting.logger.line(Level::Error, "store").error(error).field("trace_id", trace_id).write();
 }

@@ -13,8 +13,7 @@ use rules::Event;
 
 use super::refusal::Refusal;
 use crate::config::ServerLimits;
-use crate::pipeline::report_event;
-use crate::store::Store;
+use crate::pipeline::{Admission, report_event};
 use crate::telemetry::TraceId;
 use crate::telemetry::logs::Logger;
 use crate::telemetry::metrics::Metrics;
@@ -23,7 +22,7 @@ use crate::telemetry::metrics::Metrics;
 #[derive(Debug, Clone)]
 pub struct Intake {
     /// Where events go.
-    pub store: Store,
+    pub admission: Admission,
     /// What is counted, and shown at `/metrics`.
     pub metrics: Metrics,
     /// Where lines go.
@@ -51,12 +50,13 @@ pub(super) fn only_post(mut request: Request) -> Result<Request, Refusal> {
 /// Decodes an event and queues it.
 pub(super) async fn queue(intake: Arc<Intake>, request: http::Request<Bytes>) -> Result<(), Refusal> {
     let trace_id = trace_id(request.headers());
-    let event = Event::from_json(request.body()).map_err(|error| Refusal::Event(error.to_string()))?;
+    let body = request.into_body();
+    let event = Event::from_json(&body).map_err(|error| Refusal::Event(error.to_string()))?;
     intake.metrics.event(&event.rule, event.priority.name(), &event.source);
     if intake.print_all_events {
         report_event(&intake.logger, &event, &trace_id.to_string());
     }
-    intake.store.accept(event, trace_id).await.map_err(Refusal::Store)
+    intake.admission.admit(event, body, trace_id).await.map_err(Refusal::Store)
 }
 
 /// The caller's trace, where it names one; never anything in the body.

@@ -11,7 +11,6 @@ use http::{StatusCode, header};
 
 use super::intake::Intake;
 use super::refusal::Refusal;
-use crate::store::Counts;
 use crate::telemetry::metrics;
 
 /// The paths that are not for events.
@@ -40,10 +39,8 @@ fn status(code: StatusCode, json: &'static str) -> Response {
 }
 
 async fn show_metrics(State(intake): State<Arc<Intake>>) -> Response {
-    let Intake { store, metrics, .. } = &*intake;
-    if let Ok(Counts { waiting, in_flight, bytes }) = store.counts().await {
-        metrics.queue(waiting, in_flight, bytes);
-    }
+    let Intake { admission, metrics, .. } = &*intake;
+    metrics.queue(admission.store().counts());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.render()).into_response()
 }
 

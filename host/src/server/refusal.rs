@@ -40,8 +40,10 @@ impl Refusal {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::NotPost | Refusal::NotGet => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotFound => StatusCode::NOT_FOUND,
-            Refusal::Store(Refused::Full) => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Crowded | Refusal::Store(Refused::Closed) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Store(Refused::Full | Refused::Share) => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::Crowded | Refusal::Store(Refused::Unwritable(_) | Refused::Closed) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -56,6 +58,8 @@ impl Refusal {
             Refusal::NotFound => "not found",
             Refusal::Crowded => "too many at once",
             Refusal::Store(Refused::Full) => "queue full",
+            Refusal::Store(Refused::Share) => "queue full for this source",
+            Refusal::Store(Refused::Unwritable(_)) => "can't be stored",
             Refusal::Store(Refused::Closed) => "shutting down",
         }
     }
@@ -111,6 +115,10 @@ impl fmt::Display for Refusal {
             Refusal::NotFound => f.write_str("Not found; events are sent with POST to /"),
             Refusal::Crowded => f.write_str("Too many events are being sent at once, please try again"),
             Refusal::Store(Refused::Full) => f.write_str("The queue is full, please try again"),
+            Refusal::Store(Refused::Share) => {
+                f.write_str("The queue is full for events of this host or this rule, please try again")
+            }
+            Refusal::Store(Refused::Unwritable(_)) => f.write_str("The event can't be stored now, please try again"),
             Refusal::Store(Refused::Closed) => f.write_str("Shutting down, please try again"),
         }
     }

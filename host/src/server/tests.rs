@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rules::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Intake, serve};
-use crate::config::ServerLimits;
-use crate::store::{Entry, Store};
+use crate::config::{Deduplication, ServerLimits};
+use crate::pipeline::{Admission, Answering};
+use crate::store::{Entry, Limits, Outcome, Settings, Store};
 use crate::telemetry::logs::{Format, Logger};
 use crate::telemetry::metrics::Metrics;
 
@@ -46,6 +48,16 @@ impl io::Write for Written {
     }
 }
 
+/// Into a store for so many events, all of which a rule answers.
+fn admission(entries_max: usize) -> Admission {
+    let limits = Limits { entries_max, stored_bytes_max: 1 << 20, loaded_bytes_max: 1 << 20, in_flight_max: 10 };
+    let (logger, metrics) = (Logger::new(Format::Text, io::sink()), Metrics::new("devel", 100).unwrap());
+    let store = Store::in_memory(Settings::of(limits), logger).unwrap();
+    let repeats = Deduplication { window: Duration::ZERO, fields: Vec::new(), events_max: 1 };
+    let answered_by = |_: &Event| Answering { is_any: true, live: Vec::new() };
+    Admission::new(store, metrics, &repeats, Arc::new(answered_by))
+}
+
 /// A running server.
 struct Host {
     address: SocketAddr,
@@ -57,13 +69,13 @@ struct Host {
 
 impl Host {
     async fn start() -> Host {
-        Host::with(LIMITS, 10, false).await
+        Host::with(LIMITS, 100, false).await
     }
 
     async fn with(limits: ServerLimits, capacity: usize, print_all_events: bool) -> Host {
         let log = Written::default();
         let intake = Intake {
-            store: Store::memory(capacity, 1 << 20),
+            admission: admission(capacity),
             metrics: Metrics::new("devel", 100).unwrap(),
             logger: Logger::new(Format::Text, log.clone()),
             ready: Arc::new(AtomicBool::new(false)),
@@ -79,11 +91,11 @@ impl Host {
     }
 
     async fn next(&self) -> Arc<Entry> {
-        self.intake.store.next().await.unwrap().unwrap()
+        self.intake.admission.store().next().await.unwrap()
     }
 
     async fn waiting(&self) -> usize {
-        self.intake.store.counts().await.unwrap().waiting
+        self.intake.admission.store().counts().waiting
     }
 
     async fn client(&self) -> Client {
@@ -200,7 +212,7 @@ async fn keeps_the_callers_trace() {
 
 #[tokio::test]
 async fn prints_all_events_where_asked() {
-    let host = Host::with(LIMITS, 10, true).await;
+    let host = Host::with(LIMITS, 100, true).await;
     host.post(EVENT).await;
     let trace_id = host.next().await.trace_id;
     let expected = format!(
@@ -269,9 +281,9 @@ async fn a_full_queue_asks_to_come_again() {
     assert_eq!(host.post(EVENT).await.status(), 200);
     let answer = host.post(EVENT).await;
     assert_eq!((answer.status(), answer.header("retry-after")), (429, Some("1")));
-    host.intake.store.finish(host.next().await.id).await.unwrap();
+    host.intake.admission.store().finish(&*host.next().await, Outcome::Done, "");
     assert_eq!(host.post(EVENT).await.status(), 200);
-    host.intake.store.close().await.unwrap();
+    host.intake.admission.store().close();
     assert_eq!(host.post(EVENT).await.status(), 503);
 }
 

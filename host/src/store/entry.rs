@@ -1,19 +1,47 @@
 //! What a store holds, as plain values.
 
 use std::fmt;
+use std::time::Duration;
 
+use bytes::Bytes;
 use rules::Event;
 use tokio::time::Instant;
 
 use crate::telemetry::TraceId;
 
-/// Names an entry of one store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId(pub(super) u64);
+/// Names an entry of one store. Later ones have larger numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub(super) i64);
 
-/// Names a delivery that is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DueId(pub(super) u64);
+/// What two events have in common that are the same: a keyed hash.
+pub type Fingerprint = [u8; 32];
+
+/// Names what an action does, by a hash: its rule, its parameters, and the component that runs.
+pub type StepHash = [u8; 16];
+
+/// An event that is to be stored.
+#[derive(Debug)]
+pub struct Arrival {
+    /// What Falco sent, decoded.
+    pub event: Event,
+    /// The same as it was received.
+    pub body: Bytes,
+    /// What ties its log lines, traces and actions together.
+    pub trace_id: TraceId,
+    /// What is the same in repeats of it; none where repeats are not dropped.
+    pub fingerprint: Option<Fingerprint>,
+    /// The rules that answer it, without those that only rehearse.
+    pub rules: Vec<String>,
+}
+
+/// What became of an arrival that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is the host's to finish.
+    Stored,
+    /// The same event was stored a moment ago.
+    Duplicate,
+}
 
 /// An event that was accepted.
 #[derive(Debug)]
@@ -28,6 +56,14 @@ pub struct Entry {
     pub trace_id: TraceId,
     /// When it was accepted.
     pub received: Instant,
+    /// What repeats of it have in common with it, where it came in this life of the process.
+    pub fingerprint: Option<Fingerprint>,
+    /// The rules that answered it then, without those that only rehearsed.
+    pub rules: Vec<String>,
+    /// What was done of it before the process last ended.
+    pub progress: Vec<Progress>,
+    /// How often the process ended while it was handled.
+    pub crashes: u32,
 }
 
 /// One action of a rule in answer to an event.
@@ -37,6 +73,10 @@ pub struct Step {
     pub rule: String,
     /// The name of the action.
     pub action: String,
+    /// What it does.
+    pub hash: StepHash,
+    /// Whether twice does no more than once.
+    pub is_repeatable: bool,
 }
 
 /// How far a step came.
@@ -44,48 +84,47 @@ pub struct Step {
 pub struct Progress {
     /// Which.
     pub step: Step,
-    /// How it ended, in the words of the log; none while it runs.
-    pub status: Option<&'static str>,
+    /// Attempts that were begun.
+    pub attempts: u32,
+    /// Whether the last of them is under way, or was when the process ended.
+    pub is_running: bool,
+    /// For how long it was tried, without the time in which the other side was away.
+    pub tried: Duration,
+    /// What its attempts have learnt of its target, as they wrote it.
+    pub learnt: Option<String>,
+    /// How it ended, in the words of the log; none while it has not.
+    pub status: Option<String>,
 }
 
-/// What is kept of an entry besides its event.
+/// How an attempt ended after which another one may follow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attempted {
+    /// For how long the action was tried by now, without the time in which the other side was away.
+    pub tried: Duration,
+    /// Why it did not succeed.
+    pub message: String,
+    /// What was learnt of its target.
+    pub learnt: Option<String>,
+}
+
+/// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// Of its event.
-    pub trace_id: TraceId,
-    /// The steps that were begun, in their order.
-    pub progress: Vec<Progress>,
+pub struct StepEnd {
+    /// In the words of the log.
+    pub status: &'static str,
+    /// One sentence for a person.
+    pub message: String,
+    /// What was asked of the host meanwhile, a line a call.
+    pub calls: String,
 }
 
-/// An entry that could not be brought to an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// How far it came.
-    pub record: Record,
-    /// Why no further.
-    pub reason: String,
-}
-
-/// Something that is due to be delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
-    /// The entry that it comes from.
-    pub entry: EntryId,
-    /// Where it goes, as a rule names it.
-    pub target: String,
-    /// What it is called.
-    pub name: String,
-}
-
-/// How many entries there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Those that wait to be taken.
-    pub waiting: usize,
-    /// Those that were taken and are not finished.
-    pub in_flight: usize,
-    /// About how much memory the events of all of them take.
-    pub bytes: usize,
+/// How an entry ended that is nobody's to finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All that was asked for is done.
+    Done,
+    /// Something is not, and a person may want to know.
+    Dead,
 }
 
 impl fmt::Display for EntryId {

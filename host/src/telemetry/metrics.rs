@@ -41,9 +41,12 @@ struct Inner {
     action_seconds: HistogramVec,
     host_call_seconds: HistogramVec,
     queue_bytes: IntGauge,
+    queue_stored_bytes: IntGauge,
+    dead_letters: IntGauge,
     queue_depth: IntGauge,
     events_in_flight: IntGauge,
     duplicates: IntCounter,
+    unmatched: IntCounter,
     dropped: IntCounter,
     coalesced: IntCounterVec,
     denials: IntCounterVec,
@@ -51,6 +54,21 @@ struct Inner {
     rejected_requests: IntCounterVec,
     displaced_connections: IntCounterVec,
     reloads: IntCounterVec,
+}
+
+/// What the queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Events that wait to be taken.
+    pub waiting: usize,
+    /// Events that were taken and are not done.
+    pub in_flight: usize,
+    /// About how much memory the events take that are loaded.
+    pub bytes: usize,
+    /// What all of them take in the store.
+    pub stored_bytes: u64,
+    /// Events that ended and that a person may want to look at.
+    pub dead: usize,
 }
 
 /// What one completed action is counted under.
@@ -64,7 +82,7 @@ pub struct ActionLabels<'a> {
     pub event: &'a str,
     /// The name of our rule.
     pub rule: &'a str,
-    /// `success`, `failure`, `ignored` or `dropped`.
+    /// `success`, `failure`, `ignored`, `dropped`, `superseded`, `expired` or `unknown`.
     pub status: &'a str,
     /// The namespace of the target, empty if it has none.
     pub namespace: &'a str,
@@ -115,11 +133,16 @@ impl Metrics {
                 "time that calls of actionners to the host took",
                 "capability",
             )?,
-            queue_bytes: build.gauge("queue_bytes", "memory of the events that are not done, in bytes")?,
+            queue_bytes: build.gauge("queue_bytes", "memory of the events that are loaded, in bytes")?,
+            queue_stored_bytes: build
+                .gauge("queue_stored_bytes", "what the events that are not done take in the store, in bytes")?,
+            dead_letters: build
+                .gauge("dead_letters", "number of events that could not be brought to an end and are kept")?,
             queue_depth: build.gauge("queue_depth", "number of events that wait in the queue")?,
             events_in_flight: build
                 .gauge("events_in_flight", "number of events that were taken from the queue and are not done")?,
             duplicates: build.counter("duplicate_total", "number of events dropped as duplicates")?,
+            unmatched: build.counter("unmatched_total", "number of events that no rule answers")?,
             dropped: build
                 .counter("dropped_total", "number of events dropped because newer ones waited for the same target")?,
             coalesced: build.counters(
@@ -195,17 +218,25 @@ impl Metrics {
         self.0.host_call_seconds.with_label_values(&[capability]).observe(duration.as_secs_f64());
     }
 
-    /// How many events wait, how many were taken and are not done, and how much memory all of them take. Set when asked
-    /// for.
-    pub fn queue(&self, depth: usize, in_flight: usize, bytes: usize) {
-        self.0.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        self.0.queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
-        self.0.events_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    /// What the queue holds. Set when asked for.
+    pub fn queue(&self, depth: Queued) {
+        let Queued { waiting, in_flight, bytes, stored_bytes, dead } = depth;
+        let set = |gauge: &IntGauge, number: u64| gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+        set(&self.0.queue_depth, waiting as u64);
+        set(&self.0.events_in_flight, in_flight as u64);
+        set(&self.0.queue_bytes, bytes as u64);
+        set(&self.0.queue_stored_bytes, stored_bytes);
+        set(&self.0.dead_letters, dead as u64);
     }
 
     /// An event was dropped because the same was handled a moment ago.
     pub fn duplicate(&self) {
         self.0.duplicates.inc();
+    }
+
+    /// No rule answers an event.
+    pub fn unmatched(&self) {
+        self.0.unmatched.inc();
     }
 
     /// An event was dropped because too many newer ones waited for the same target.

@@ -13,6 +13,11 @@ impl TraceId {
         TraceId(rand::random::<u128>().max(1).to_be_bytes())
     }
 
+    /// The id that this number is when it is written as [`fmt::Display`] does.
+    pub fn from_u128(number: u128) -> TraceId {
+        TraceId(number.to_be_bytes())
+    }
+
     /// The trace id of a W3C `traceparent` header, or `None` when the header is not a valid one.
     ///
     /// Version `00` has exactly four parts; a later version may append more, which are ignored.

@@ -12,10 +12,11 @@ use axum::routing::post;
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use host::testing::Metrics;
-use host::testing::Store;
-use host::testing::{Config, ServerLimits};
+use host::testing::{Admission, Answering};
+use host::testing::{Config, Deduplication, ServerLimits};
 use host::testing::{Format, Logger};
 use host::testing::{Intake, serve as serve_host};
+use host::testing::{Limits, Store, StoreOutcome, StoreSettings};
 use http::StatusCode;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -43,19 +44,23 @@ pub(crate) fn serve(what: &str, api: Option<&str>) -> Result<()> {
 
 /// The HTTP edge of the host, whose events are acknowledged as soon as they are queued.
 async fn host_intake(listener: TcpListener) -> Result<()> {
-    let store = Store::memory(10_000, 1 << 30);
+    let (logger, metrics) = (Logger::new(Format::Json, std::io::sink()), Metrics::new("bench", 2_000)?);
+    let limits_of_store =
+        Limits { entries_max: 100_000, stored_bytes_max: 1 << 30, loaded_bytes_max: 1 << 27, in_flight_max: 4_096 };
+    let store = Store::in_memory(StoreSettings::of(limits_of_store), logger.clone())?;
+    let repeats = Deduplication { window: Duration::ZERO, fields: Vec::new(), events_max: 1 };
+    let answered_by = |_: &rules::Event| Answering { is_any: true, live: Vec::new() };
     let intake = Intake {
-        store: store.clone(),
-        metrics: Metrics::new("bench", 2_000)?,
-        logger: Logger::new(Format::Json, std::io::sink()),
+        admission: Admission::new(store.clone(), metrics.clone(), &repeats, Arc::new(answered_by)),
+        metrics,
+        logger,
         ready: Arc::new(AtomicBool::new(true)),
         print_all_events: false,
         limits: limits()?,
     };
     tokio::spawn(async move {
-        while let Ok(Some(entry)) = store.next().await {
-            // Nothing else could have finished it.
-            let _ = store.finish(entry.id).await;
+        while let Some(entry) = store.next().await {
+            store.finish(&entry, StoreOutcome::Done, "");
         }
     });
     serve_host(listener, intake, pending(), Duration::ZERO).await;

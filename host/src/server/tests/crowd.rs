@@ -53,7 +53,7 @@ fn announced() -> String {
 
 #[tokio::test]
 async fn silence_holds_no_place() {
-    let host = Host::with(FEW, 10, false).await;
+    let host = Host::with(FEW, 100, false).await;
     let mut silent = Vec::new();
     for _ in 0..3 * PLACES {
         silent.push(host.client().await);
@@ -69,7 +69,7 @@ async fn silence_holds_no_place() {
 
 #[tokio::test]
 async fn slow_heads_hold_no_place() {
-    let host = Host::with(FEW, 10, false).await;
+    let host = Host::with(FEW, 100, false).await;
     let mut slow = Vec::new();
     for _ in 0..3 * PLACES {
         let mut client = host.client().await;
@@ -83,7 +83,7 @@ async fn slow_heads_hold_no_place() {
 /// Slow bodies take the places for events, and no others.
 #[tokio::test]
 async fn slow_bodies_leave_places() {
-    let host = Host::with(FEW, 10, false).await;
+    let host = Host::with(FEW, 100, false).await;
     let mut slow = Vec::new();
     for _ in 1..PLACES {
         slow.push(host.under_way().await);
@@ -105,7 +105,7 @@ async fn slow_bodies_leave_places() {
 /// One that is refused does not hold its place by never sending the body.
 #[tokio::test]
 async fn a_refused_event_holds_no_place() {
-    let host = Host::with(FEW, 10, false).await;
+    let host = Host::with(FEW, 100, false).await;
     let mut slow = Vec::new();
     for _ in 1..PLACES {
         slow.push(host.under_way().await);
@@ -118,7 +118,7 @@ async fn a_refused_event_holds_no_place() {
 
 #[tokio::test(start_paused = true)]
 async fn the_idlest_makes_room_and_never_a_request() {
-    let host = Host::with(FEW, 10, false).await;
+    let host = Host::with(FEW, 100, false).await;
     let mut busy = host.under_way().await;
     let mut idle = Vec::new();
     for _ in 1..PLACES {
@@ -140,7 +140,7 @@ async fn the_idlest_makes_room_and_never_a_request() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_goes_before_half_a_head() {
     let limits = ServerLimits { connections_max: 2, ..FEW };
-    let host = Host::with(limits, 10, false).await;
+    let host = Host::with(limits, 100, false).await;
     let mut half = host.client().await;
     half.send("GET /healthz HTTP/1.1\r\n").await;
     let mut idle = host.idle().await;
@@ -154,7 +154,7 @@ async fn an_idle_connection_goes_before_half_a_head() {
 #[tokio::test(start_paused = true)]
 async fn where_all_is_under_way_a_client_waits() {
     let limits = ServerLimits { connections_max: 1, ..FEW };
-    let host = Host::with(limits, 10, false).await;
+    let host = Host::with(limits, 100, false).await;
     let mut first = host.under_way().await;
     let mut second = host.client().await;
     second.send(&get("/healthz")).await;
@@ -167,7 +167,7 @@ async fn where_all_is_under_way_a_client_waits() {
 #[tokio::test(start_paused = true)]
 async fn an_address_with_more_than_its_share_makes_room_first() {
     let limits = ServerLimits { connections_per_peer_max: 2, ..FEW };
-    let host = Host::with(limits, 10, false).await;
+    let host = Host::with(limits, 100, false).await;
     let mut other = host.client_from(2).await;
     let mut many = Vec::new();
     for _ in 1..PLACES {
@@ -184,7 +184,7 @@ async fn an_address_with_more_than_its_share_makes_room_first() {
 #[tokio::test(start_paused = true)]
 async fn an_address_gives_up_its_own_idlest() {
     let limits = ServerLimits { connections_per_peer_max: 2, ..FEW };
-    let host = Host::with(limits, 10, false).await;
+    let host = Host::with(limits, 100, false).await;
     let mut idle = Vec::new();
     for _ in 0..2 {
         idle.push(host.idle().await);
@@ -200,7 +200,7 @@ async fn an_address_gives_up_its_own_idlest() {
 #[tokio::test]
 async fn a_burst_of_one_address_loses_nothing() {
     let limits = ServerLimits { connections_per_peer_max: 2, ..FEW };
-    let host = Host::with(limits, 10, false).await;
+    let host = Host::with(limits, 100, false).await;
     let mut burst = Vec::new();
     for _ in 1..PLACES {
         burst.push(host.client().await);
@@ -214,7 +214,7 @@ async fn a_burst_of_one_address_loses_nothing() {
 #[tokio::test]
 async fn the_events_of_one_address_are_bounded() {
     let limits = ServerLimits { connections_per_peer_max: 2, ..FEW };
-    let host = Host::with(limits, 10, false).await;
+    let host = Host::with(limits, 100, false).await;
     let (_first, _second) = (host.under_way().await, host.under_way().await);
     assert_eq!(host.post(EVENT).await.status(), 503);
     let mut other = host.client_from(2).await;

@@ -106,7 +106,7 @@ fn everything_else_is_shown() {
     metrics.queue_waited(Duration::from_micros(40));
     metrics.action_took("kubernetes:label", Duration::from_millis(4));
     metrics.host_call_took("kubernetes-write", Duration::from_secs(90));
-    metrics.queue(3, 2, 4096);
+    metrics.queue(Queued { waiting: 3, in_flight: 2, bytes: 4096, stored_bytes: 8192, dead: 1 });
     metrics.duplicate();
     metrics.denied("acme:page", "http");
     metrics.retried("kubernetes:label");
@@ -120,6 +120,7 @@ fn everything_else_is_shown() {
         action_duration_seconds_sum{actionner="kubernetes:label"} 0.004
         action_duration_seconds_count{actionner="kubernetes:label"} 1
         build_info{version="devel"} 1
+        dead_letters 1
         denial_total{actionner="acme:page",capability="http"} 1
         dropped_total 0
         duplicate_total 1
@@ -130,12 +131,14 @@ fn everything_else_is_shown() {
         host_call_duration_seconds_count{capability="kubernetes-write"} 1
         queue_bytes 4096
         queue_depth 3
+        queue_stored_bytes 8192
         queue_wait_seconds_sum 0.00004
         queue_wait_seconds_count 1
         rejected_request_total{reason="queue full"} 1
         reload_total{result="failure"} 1
         reload_total{result="success"} 1
         retry_total{actionner="kubernetes:label"} 1
+        unmatched_total 0
     "#]]
     .assert_eq(&samples);
     assert_eq!(counted(&parse(&metrics), "falcosecurity_falco_talon_reload_total"), 2.0);

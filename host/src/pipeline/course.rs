@@ -1,0 +1,190 @@
+//! How far the answer to one event has come, in this life of the process and in those before.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rules::{Action, Rule};
+
+use super::plan::{Next, hash, next_of};
+use super::report::Status;
+use crate::generation::Generation;
+use crate::store::{Outcome, Progress, StepHash};
+
+/// How far the answer to one event has come.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    /// The steps that have ended, in the order of their numbers.
+    ended: Vec<Ended>,
+    /// The step that was begun and has not ended.
+    current: Option<Current>,
+    /// Rules of which nothing more comes.
+    closed: BTreeSet<String>,
+    /// Rules whose match was reported.
+    matched: BTreeSet<String>,
+    /// Why a person may want to know of it.
+    reason: Option<String>,
+}
+
+#[derive(Debug)]
+struct Ended {
+    rule: String,
+    hash: StepHash,
+    succeeded: bool,
+}
+
+/// A step between its first attempt and its end.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    pub(super) rule: String,
+    pub(super) action: String,
+    pub(super) hash: StepHash,
+    /// Attempts that were begun.
+    pub(super) attempts: u32,
+    /// For how long it was tried, without the time in which the other side was away.
+    pub(super) tried: Duration,
+    /// What its attempts have learnt of its target.
+    pub(super) learnt: Option<String>,
+    /// Whether nobody knows what became of one of its attempts.
+    pub(super) was_unknown: bool,
+    /// Whether the process ended during the last one.
+    pub(super) is_interrupted: bool,
+    pub(super) is_repeatable: bool,
+}
+
+/// What is to be done now.
+pub(super) enum Turn {
+    /// This action of this rule, by its place among those of the rule.
+    Act(Arc<Rule>, usize, StepHash),
+    /// Nothing more of the rule of this name, which does not ask any more for what was begun for it.
+    Supersede(String),
+    /// Nothing.
+    End,
+}
+
+impl Course {
+    /// What was done until the process last ended.
+    pub(super) fn of(progress: &[Progress]) -> Self {
+        let mut course = Self::default();
+        for Progress { step, attempts, is_running, tried, learnt, status } in progress {
+            course.matched.insert(step.rule.clone());
+            let Some(status) = status else {
+                course.current = Some(Current {
+                    rule: step.rule.clone(),
+                    action: step.action.clone(),
+                    hash: step.hash,
+                    attempts: *attempts,
+                    tried: *tried,
+                    learnt: learnt.clone(),
+                    was_unknown: *is_running,
+                    is_interrupted: *is_running,
+                    is_repeatable: step.is_repeatable,
+                });
+                continue;
+            };
+            let succeeded = [Status::Success, Status::Ignored].iter().any(|success| success.as_str() == status);
+            if !succeeded {
+                course.note(&format!("{}: {status}", step.action));
+            }
+            course.ended.push(Ended { rule: step.rule.clone(), hash: step.hash, succeeded });
+        }
+        course
+    }
+
+    /// What comes next under these rules, which answer the event now.
+    pub(super) fn next(&mut self, generation: &Generation, rules: &[Arc<Rule>]) -> Turn {
+        let rule = rules.iter().find_map(|rule| {
+            let next = if self.closed.contains(&rule.name) { Next::Nothing } else { self.next_of(generation, rule) };
+            match next {
+                Next::Nothing => {
+                    self.closed.insert(rule.name.clone());
+                    None
+                }
+                next => Some((rule, next)),
+            }
+        });
+        let begun = self.current.as_ref().map(|current| (&current.rule, current.hash));
+        match rule {
+            Some((rule, Next::Action(at))) => {
+                let hash = hash(generation, rule, &rule.actions[at]);
+                match begun {
+                    Some((begun_for, begun)) if *begun_for != rule.name || begun != hash => {
+                        Turn::Supersede(begun_for.clone())
+                    }
+                    _ => Turn::Act(Arc::clone(rule), at, hash),
+                }
+            }
+            Some((rule, _)) => Turn::Supersede(rule.name.clone()),
+            None => begun.map_or(Turn::End, |(rule, _)| Turn::Supersede(rule.clone())),
+        }
+    }
+
+    fn next_of(&self, generation: &Generation, rule: &Rule) -> Next {
+        let ended = self.ended.iter().filter(|ended| ended.rule == rule.name);
+        next_of(&rule.actions, ended.map(|ended| (ended.hash, ended.succeeded)), |action| {
+            hash(generation, rule, action)
+        })
+    }
+
+    /// The number of the step that is begun, or comes next.
+    pub(super) fn number(&self) -> u32 {
+        u32::try_from(self.ended.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The step that is begun, be it now.
+    pub(super) fn begun(&mut self, rule: &Rule, action: &Action, hash: StepHash, is_repeatable: bool) -> &mut Current {
+        self.current.get_or_insert_with(|| Current {
+            rule: rule.name.clone(),
+            action: action.name.clone(),
+            hash,
+            attempts: 0,
+            tried: Duration::ZERO,
+            learnt: None,
+            was_unknown: false,
+            is_interrupted: false,
+            is_repeatable,
+        })
+    }
+
+    /// The step that is begun, if one is.
+    pub(super) fn current(&self) -> Option<&Current> {
+        self.current.as_ref()
+    }
+
+    /// The step that comes next or was begun has ended. `succeeded`: so that what the rule asks for next is done.
+    pub(super) fn end(&mut self, rule: &str, hash: StepHash, succeeded: bool) {
+        self.current = None;
+        self.ended.push(Ended { rule: rule.to_owned(), hash, succeeded });
+    }
+
+    /// Nothing more comes of a rule. Whether a step of it was begun, which has ended with it.
+    pub(super) fn close(&mut self, rule: &str) -> bool {
+        self.closed.insert(rule.to_owned());
+        let Some(current) = self.current.take_if(|current| current.rule == rule) else { return false };
+        self.ended.push(Ended { rule: current.rule, hash: current.hash, succeeded: false });
+        true
+    }
+
+    /// Whether nothing more comes of a rule.
+    pub(super) fn is_closed(&self, rule: &str) -> bool {
+        self.closed.contains(rule)
+    }
+
+    /// Whether this is the first that is done of a rule.
+    pub(super) fn is_new(&mut self, rule: &str) -> bool {
+        self.matched.insert(rule.to_owned())
+    }
+
+    /// A person may want to know of it, for this reason: the first one counts.
+    pub(super) fn note(&mut self, reason: &str) {
+        self.reason.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// How the entry ended, and why.
+    pub(super) fn outcome(&self) -> (Outcome, &str) {
+        match &self.reason {
+            Some(reason) => (Outcome::Dead, reason),
+            None => (Outcome::Done, ""),
+        }
+    }
+}

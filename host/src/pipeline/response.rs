@@ -1,0 +1,388 @@
+//! The response to one event: what comes next is asked of the rules in force before each attempt.
+//!
+//! An action begins under the rules and the policy of that moment, or not at all; and once it may have had its effect,
+//! the store knows it first where twice would be once too often.
+
+use std::iter;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use rules::{Action, Event, OutputUseSite, Rule};
+use tokio::time::{Instant, sleep};
+
+use super::answer::Answer;
+use super::attempt::attempt;
+use super::coalesce::one_run_answers;
+use super::contain::contain;
+use super::course::{Course, Turn};
+use super::deliver::{Delivered, deliver};
+use super::details::details;
+use super::lanes::Work;
+use super::plan::{answering, is_protected};
+use super::report::{About, Ended, Stage, Status, report_details, report_match};
+use super::shared::Shared;
+use crate::generation::Generation;
+use crate::store::{Attempted, Closed, Entry, Outcome, Step, StepEnd, StepHash};
+use crate::telemetry::logs::Level;
+
+/// One event on its way through the rules that match it.
+pub(super) struct Response {
+    pub(super) shared: Arc<Shared>,
+    /// The rules when it was taken, for what waits with it.
+    pub(super) generation: Arc<Generation>,
+    /// Those that answered it then.
+    pub(super) rules: Vec<Arc<Rule>>,
+    /// Finished in the store when the response is over.
+    pub(super) entry: Arc<Entry>,
+    pub(super) trace_id: String,
+    /// What its run answers besides, once it runs.
+    pub(super) others: Vec<Response>,
+}
+
+/// The action that is tried.
+struct Tried<'a> {
+    generation: &'a Arc<Generation>,
+    rule: &'a Rule,
+    action: &'a Action,
+    hash: StepHash,
+}
+
+/// Why a response did not come to its end: nothing more is begun, and what is left stays stored.
+struct Stopped;
+
+impl From<Closed> for Stopped {
+    fn from(_: Closed) -> Self {
+        Self
+    }
+}
+
+impl Work for Response {
+    fn is_answered_with(&self, before: &Self) -> bool {
+        Arc::ptr_eq(&self.generation, &before.generation)
+            && self.rules.iter().map(Arc::as_ptr).eq(before.rules.iter().map(Arc::as_ptr))
+            && [self, before].iter().all(|response| response.entry.progress.is_empty() && response.entry.crashes == 0)
+            && one_run_answers(&self.generation, &self.rules, before.event(), self.event())
+    }
+
+    /// Respond to its end or to a panic, and say in the store which of them it was.
+    async fn run(mut self, others: Vec<Self>) {
+        self.others = others;
+        let end = contain(self.follow()).await;
+        if let Err(panic) = &end {
+            let line = self.shared.reporting.logger.line(Level::Error, "recovered from panic while processing event");
+            line.error(panic).field("trace_id", &self.trace_id).write();
+        }
+        for Response { shared, entry, .. } in self.answered() {
+            match &end {
+                Ok(Ok(course)) => {
+                    shared.reporting.metrics.event_took(entry.received.elapsed());
+                    let (outcome, reason) = course.outcome();
+                    shared.store.finish(entry, outcome, reason);
+                }
+                Ok(Err(Stopped)) => shared.store.leave(entry.id),
+                Err(panic) => shared.store.finish(entry, Outcome::Dead, &format!("panic: {panic}")),
+            }
+        }
+    }
+}
+
+impl Response {
+    pub(super) fn event(&self) -> &Event {
+        &self.entry.event
+    }
+
+    /// Whatever its run answers: itself first.
+    fn answered(&self) -> impl Iterator<Item = &Response> {
+        iter::once(self).chain(&self.others)
+    }
+
+    /// One attempt after the other, each under the rules in force when it begins.
+    async fn follow(&self) -> Result<Course, Stopped> {
+        let mut course = Course::of(&self.entry.progress);
+        let (mut generation, mut rules) = (Arc::clone(&self.generation), self.rules.clone());
+        loop {
+            if *self.shared.stopping.borrow() {
+                return Err(Stopped);
+            }
+            let in_force = self.shared.generation.load();
+            if !Arc::ptr_eq(&in_force, &generation) {
+                rules = answering(&in_force, self.event());
+                generation = Arc::clone(&in_force);
+            }
+            drop(in_force);
+            match course.next(&generation, &rules) {
+                Turn::Act(rule, at, hash) => {
+                    let tried = Tried { generation: &generation, rule: &rule, action: &rule.actions[at], hash };
+                    self.turn(&mut course, &tried).await?;
+                }
+                Turn::Supersede(rule) => {
+                    self.leave_out(
+                        &mut course,
+                        &rule,
+                        Status::Superseded,
+                        "what was begun is not what the rule says now",
+                    );
+                }
+                Turn::End => break,
+            }
+        }
+        for rule in self.entry.rules.iter().filter(|rule| !course.is_closed(rule)).cloned().collect::<Vec<_>>() {
+            self.leave_out(&mut course, &rule, Status::Superseded, "the rule does not answer the event any more");
+        }
+        Ok(course)
+    }
+
+    /// Begin what comes next, or say why not.
+    async fn turn(&self, course: &mut Course, tried: &Tried<'_>) -> Result<(), Stopped> {
+        let Tried { generation, rule, .. } = *tried;
+        if course.is_new(&rule.name) {
+            for response in self.answered() {
+                report_match(&self.shared.reporting, response.event(), rule, &response.trace_id);
+            }
+        }
+        let was_live = self.entry.rules.contains(&rule.name);
+        let left_out = if was_live && rule.dry_run {
+            Some((Status::Superseded, "the rule only rehearses by now".to_owned()))
+        } else if was_live && is_protected(generation, rule, self.event()) {
+            Some((Status::Superseded, "the policy protects the namespace by now".to_owned()))
+        } else {
+            self.too_old(rule).map(|message| (Status::Expired, message))
+        };
+        match left_out {
+            Some((status, message)) => {
+                self.leave_out(course, &rule.name, status, &message);
+                Ok(())
+            }
+            None => self.attempt(course, tried).await,
+        }
+    }
+
+    fn too_old(&self, rule: &Rule) -> Option<String> {
+        let (age, most) = (self.entry.received.elapsed(), rule.max_age.or(self.shared.max_age)?);
+        (age > most).then(|| format!("the event is {} s old, and may be {} s", age.as_secs(), most.as_secs()))
+    }
+
+    /// Nothing more comes of a rule.
+    fn leave_out(&self, course: &mut Course, rule: &str, status: Status, message: &str) {
+        let number = course.number();
+        let begun = course.current().filter(|current| current.rule == rule);
+        // What may have had its effect is more than left out.
+        let (status, message) = match begun {
+            Some(begun) if begun.was_unknown => {
+                (Status::Unknown, format!("{message}; what was begun of it may have been carried out"))
+            }
+            _ => (status, message.to_owned()),
+        };
+        let about = About { rule, action: begun.map_or("", |begun| &begun.action), ..About::default() };
+        for response in self.answered() {
+            self.shared.listeners.tell(&Ended { status, message: &message, ..response.ended(about) });
+        }
+        course.note(&format!("{}: {rule}: {message}", status.as_str()));
+        if course.close(rule) {
+            self.end_step(number, status, &message);
+        }
+    }
+
+    /// One attempt, which may end the step.
+    async fn attempt(&self, course: &mut Course, tried: &Tried<'_>) -> Result<(), Stopped> {
+        let Tried { generation, rule, action, hash } = *tried;
+        let number = course.number();
+        let actionner = generation.actionners.get(&action.actionner);
+        let is_repeatable = actionner.is_some_and(|actionner| actionner.description.repeatable);
+        let current = course.begun(rule, action, hash, is_repeatable);
+        if std::mem::take(&mut current.is_interrupted) && !current.is_repeatable {
+            let message = "the process ended while the action ran; it may have been carried out".to_owned();
+            self.end(course, tried, Answer::without_report(Status::Unknown, message), Duration::ZERO).await;
+            return Ok(());
+        }
+        // Before the store hears that it runs: one that waits is not what ends the process.
+        let _alone = match self.entry.crashes {
+            0 => None,
+            _ => self.shared.suspects.acquire().await.ok(),
+        };
+        current.attempts += 1;
+        let step = Step { rule: rule.name.clone(), action: action.name.clone(), hash, is_repeatable };
+        let attempts = current.attempts;
+        self.begin(number, &step, attempts).await?;
+        let began = Instant::now();
+        let result = attempt(&self.shared, &self.entry, &self.trace_id, generation, rule, action).await;
+        let took = began.elapsed();
+        let current = course.begun(rule, action, hash, is_repeatable);
+        current.tried += took;
+        let pause = self.pause(&action.retry, attempts);
+        if let Err(error) = &result
+            && error.may_be_tried_again(is_repeatable)
+            && self.may_go_on(&action.retry, attempts, current.tried + pause)
+        {
+            current.was_unknown |= error.is_unknown();
+            let attempted = Attempted { tried: current.tried + pause, message: error.to_string(), learnt: None };
+            current.tried += pause;
+            for response in self.answered() {
+                self.shared.store.attempted(response.entry.id, number, attempted.clone());
+            }
+            self.shared.reporting.metrics.retried(&action.actionner);
+            return self.rest(pause).await;
+        }
+        let answer = Answer::of(result);
+        // What nothing was left to be done of may be what the attempt before has done.
+        let answer = if current.was_unknown { answer.after_unknown() } else { answer };
+        self.end(course, tried, answer, took).await;
+        Ok(())
+    }
+
+    /// Say in the store that an attempt begins, and wait until that is synced where it must not be made twice; or where
+    /// it may be what ends the process.
+    async fn begin(&self, number: u32, step: &Step, attempts: u32) -> Result<(), Closed> {
+        let store = &self.shared.store;
+        for response in self.others.iter().chain(iter::once(self)) {
+            let id = response.entry.id;
+            // The last of them is synced with those before.
+            let is_last = std::ptr::eq(response, self);
+            if is_last && (!step.is_repeatable || self.entry.crashes > 0) {
+                store.begin_synced(id, number, step, attempts).await?;
+            } else {
+                store.begin(id, number, step, attempts);
+            }
+        }
+        Ok(())
+    }
+
+    /// The wait before the next attempt.
+    fn pause(&self, retry: &rules::Retry, attempts: u32) -> Duration {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(self.shared.retry.backoff_min)
+            .with_max_delay(self.shared.retry.backoff_max)
+            .with_max_times(self.attempts_max(retry))
+            .with_jitter();
+        let pauses = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+        backoff.build().nth(pauses).unwrap_or(self.shared.retry.backoff_max)
+    }
+
+    fn attempts_max(&self, retry: &rules::Retry) -> usize {
+        retry.attempts.map_or(self.shared.retry.attempts_max, usize::from)
+    }
+
+    fn may_go_on(&self, retry: &rules::Retry, attempts: u32, tried: Duration) -> bool {
+        let is_one_left = usize::try_from(attempts).is_ok_and(|attempts| attempts < self.attempts_max(retry));
+        is_one_left && tried <= retry.within.unwrap_or(self.shared.retry.within)
+    }
+
+    /// Wait, unless nothing is begun any more.
+    async fn rest(&self, pause: Duration) -> Result<(), Stopped> {
+        let mut stopping = self.shared.stopping.clone();
+        tokio::select! {
+            () = sleep(pause) => Ok(()),
+            // Nobody is left to say so once the pipeline is gone, and this with it.
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(Stopped),
+        }
+    }
+
+    /// The step has ended: what it collected is delivered, and all who listen hear of it.
+    async fn end(&self, course: &mut Course, tried: &Tried<'_>, mut answer: Answer, took: Duration) {
+        let Tried { rule, action, hash, .. } = *tried;
+        let number = course.number();
+        self.tell(rule, action, &answer, took);
+        let mut succeeded = answer.status.is_success();
+        if let Some(output) = &action.output
+            && answer.status == Status::Success
+            && !rule.dry_run
+        {
+            succeeded = self.deliver(rule, action, output, &mut answer).await;
+        }
+        if !succeeded {
+            course.note(&format!("{}: {}: {}", action.name, answer.status.as_str(), answer.message));
+        }
+        self.end_step(number, answer.status, &answer.message);
+        course.end(&rule.name, hash, succeeded);
+    }
+
+    fn end_step(&self, number: u32, status: Status, message: &str) {
+        for response in self.answered() {
+            let end = StepEnd { status: status.as_str(), message: message.to_owned(), calls: String::new() };
+            self.shared.store.end(response.entry.id, number, end);
+        }
+    }
+
+    /// Report how an action ended, once for each event that its run answers.
+    fn tell(&self, rule: &Rule, action: &Action, answer: &Answer, took: Duration) {
+        let details = details(answer.details.as_deref()).unwrap_or_else(|error| {
+            report_details(&self.shared.reporting.logger, action, &error, &self.trace_id);
+            None
+        });
+        for response in self.answered() {
+            self.shared.listeners.tell(&Ended {
+                answered_by: Some(&*self.trace_id).filter(|id| *id != response.trace_id),
+                status: answer.status,
+                message: &answer.message,
+                objects: &answer.objects,
+                details: details.as_deref(),
+                took,
+                ..response.ended(About::new(rule, Some(action)))
+            });
+        }
+    }
+
+    /// What there is to say of a stage of it, but for how it ended.
+    fn ended<'a>(&'a self, about: About<'a>) -> Ended<'a> {
+        Ended {
+            stage: Stage::Action,
+            event: self.event(),
+            trace_id: &self.trace_id,
+            answered_by: None,
+            about,
+            status: Status::Failure,
+            message: "",
+            objects: &[],
+            details: None,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// End without having run, since more than `waiting_max` wait for the same target.
+    pub(super) fn drop_out(&self, waiting_max: usize) {
+        let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
+        let pod = self.event().pod();
+        let objects = pod.map(|pod| {
+            [("namespace", pod.namespace), ("pod", pod.name)].map(|(kind, name)| (kind.to_owned(), name.to_owned()))
+        });
+        for rule in &self.rules {
+            report_match(&self.shared.reporting, self.event(), rule, &self.trace_id);
+            let about = About::new(rule, rule.actions.first());
+            let objects = objects.as_ref().map_or(&[] as &[_], |objects| objects);
+            self.shared.listeners.tell(&Ended {
+                status: Status::Dropped,
+                message: &message,
+                objects,
+                ..self.ended(about)
+            });
+        }
+        self.shared.reporting.metrics.dropped();
+        if let Some(fingerprint) = self.entry.fingerprint {
+            self.shared.store.forget(fingerprint);
+        }
+        self.shared.store.finish(&self.entry, Outcome::Dead, &format!("{}: {message}", Status::Dropped.as_str()));
+    }
+
+    /// Send what an action has collected to where the rule says; whether all of it arrived.
+    async fn deliver(&self, rule: &Rule, action: &Action, site: &OutputUseSite, answer: &mut Answer) -> bool {
+        let artifacts = std::mem::take(&mut answer.artifacts);
+        let mut succeeded = true;
+        for Delivered { target, objects, result, took } in deliver(site, &answer.objects, artifacts).await {
+            let (status, message) = match result {
+                Ok(message) => (Status::Success, message),
+                Err(error) => (Status::Failure, error.to_string()),
+            };
+            succeeded &= status == Status::Success;
+            self.shared.listeners.tell(&Ended {
+                stage: Stage::Output { site, target },
+                status,
+                message: &message,
+                objects: &objects,
+                took,
+                ..self.ended(About::new(rule, Some(action)))
+            });
+        }
+        succeeded
+    }
+}

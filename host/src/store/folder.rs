@@ -1,0 +1,155 @@
+//! The folder of a store: who may look into it, who has it, and what becomes of a file that is damaged.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::error::OpenError;
+use super::schema;
+
+/// In the folder that the operator names, which may be of a volume that belongs to somebody else.
+const FOLDER: &str = "store";
+
+const FILE: &str = "store.db";
+
+/// Held by the process that has the store.
+const LOCK: &str = "lock";
+
+/// What lies beside the file while it is open.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// How much a log of changes that was written into the file keeps of the disk, in bytes.
+const LOG_BYTES_MAX: i64 = 64 << 20;
+
+/// The folder of an open store.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Held until the process ends, however that is.
+    _lock: File,
+}
+
+/// A file that could not be used, and was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Its name now.
+    pub aside: PathBuf,
+    /// Unfinished events that could be read of it.
+    pub read: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Folder {
+    /// Make the folder in `data_dir` unless it is there, and take it.
+    pub(super) fn take(data_dir: &Path) -> Result<Self, OpenError> {
+        let path = data_dir.join(FOLDER);
+        let wrong = |error| OpenError::Folder { path: path.clone(), error };
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(wrong)?;
+        let metadata = fs::symlink_metadata(&path).map_err(wrong)?;
+        let is_own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
+        if !is_own || metadata.mode() & 0o077 != 0 {
+            return Err(OpenError::Open(path));
+        }
+        let mut options = OpenOptions::new();
+        let lock = options.create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK)).map_err(wrong)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
+            Err(TryLockError::Error(error)) => Err(wrong(error)),
+        }
+    }
+
+    /// Open the file, or make it. One that is damaged is set aside, and what can be read of it is taken over.
+    pub(super) fn open(&self) -> Result<(Connection, Option<Damage>), OpenError> {
+        let file = self.path.join(FILE);
+        match self.try_open(&file) {
+            Err(OpenError::Database(error)) if is_damage(&error) => {
+                let aside = self.set_aside(&file)?;
+                let (connection, _) = self.try_open(&file)?;
+                let read = salvage(&connection, &aside);
+                let reason = error.to_string();
+                Ok((connection, Some(Damage { aside, read, reason })))
+            }
+            opened => opened.map(|(connection, _)| (connection, None)),
+        }
+    }
+
+    fn try_open(&self, file: &Path) -> Result<(Connection, usize), OpenError> {
+        let mut connection = Connection::open(file)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
+        let found = schema::format(&connection)?;
+        if found > schema::FORMAT {
+            return Err(OpenError::Newer { path: self.path.clone(), found, known: schema::FORMAT });
+        }
+        prepare(&mut connection)?;
+        // Each open entry is looked at, so that damage shows now.
+        let sql = "SELECT count(*), coalesce(sum(length(body)), 0) FROM entry WHERE state = 0";
+        let open = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok((connection, open))
+    }
+
+    fn set_aside(&self, file: &Path) -> Result<PathBuf, OpenError> {
+        let aside = self.path.join(format!("{FILE}.damaged-{}", Timestamp::now().as_millisecond()));
+        let with = |path: &Path, ending: &str| PathBuf::from(format!("{}{ending}", path.display()));
+        fs::rename(file, &aside).map_err(|error| OpenError::Folder { path: self.path.clone(), error })?;
+        for ending in BESIDE {
+            match fs::rename(with(file, ending), with(&aside, ending)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(OpenError::Folder { path: self.path.clone(), error });
+                }
+                _ => {}
+            }
+        }
+        Ok(aside)
+    }
+}
+
+/// What holds for a connection, on disk or in memory.
+pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    schema::migrate(connection)
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        // A file of somebody else, or one whose tables are gone.
+        || matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown))
+}
+
+/// Copy what can be read of the unfinished entries; how many that are.
+fn salvage(connection: &Connection, aside: &Path) -> usize {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let Ok(damaged) = Connection::open_with_flags(aside, flags) else { return 0 };
+    let ids = || -> rusqlite::Result<Vec<i64>> {
+        let mut statement = damaged.prepare("SELECT id FROM entry WHERE state = 0 ORDER BY id")?;
+        let ids = statement.query_map([], |row| row.get(0))?;
+        // Up to where the damage begins.
+        Ok(ids.map_while(Result::ok).collect())
+    };
+    let copied = |id: &i64| copy(&damaged, connection, *id).is_ok();
+    ids().unwrap_or_default().iter().filter(|id| copied(id)).count()
+}
+
+fn copy(from: &Connection, to: &Connection, id: i64) -> rusqlite::Result<()> {
+    for (table, key) in [("entry", "id"), ("step", "entry")] {
+        let mut select = from.prepare(&format!("SELECT * FROM {table} WHERE {key} = ?1"))?;
+        let columns = select.column_count();
+        let places = vec!["?"; columns].join(", ");
+        let mut insert = to.prepare(&format!("INSERT INTO {table} VALUES ({places})"))?;
+        let mut rows = select.query([id])?;
+        while let Some(row) = rows.next()? {
+            let values = (0..columns).map(|column| row.get::<_, rusqlite::types::Value>(column));
+            let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
+            insert.execute(rusqlite::params_from_iter(values))?;
+        }
+    }
+    Ok(())
+}

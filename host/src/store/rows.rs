@@ -1,0 +1,119 @@
+//! Entries as rows, written and read.
+
+use std::time::Duration;
+
+use rules::Event;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, Transaction, params};
+use tokio::time::Instant;
+
+use super::clock::Clock;
+use super::entry::{Arrival, Entry, EntryId, Progress, Step};
+use super::schema::State;
+use crate::telemetry::TraceId;
+
+/// What a row takes beside the event, roughly: columns, index, steps.
+const ROW_BYTES: u64 = 512;
+
+/// What an event takes in the store.
+pub(super) fn bytes_of(body: &[u8]) -> u64 {
+    body.len() as u64 + ROW_BYTES
+}
+
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    id: EntryId,
+    uid: u128,
+    arrival: &Arrival,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
+    let Arrival { event, body, trace_id, fingerprint, rules } = arrival;
+    let pod = event.pod();
+    let sql = "INSERT INTO entry
+        (id, received, uid, trace_id, fingerprint, falco_rule, hostname, namespace, pod, rules, bytes, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    transaction.prepare_cached(sql)?.execute(params![
+        id.0,
+        now_ms,
+        format!("{uid:032x}"),
+        trace_id.to_string(),
+        fingerprint,
+        event.rule,
+        event.hostname,
+        pod.map(|pod| pod.namespace),
+        pod.map(|pod| pod.name),
+        serde_json::Value::from(rules.as_slice()).to_string(),
+        i64::try_from(bytes_of(body)).unwrap_or(i64::MAX),
+        &**body,
+    ])?;
+    Ok(())
+}
+
+/// The open entries behind this one, in their order, and those that can't be read, with the reason.
+pub(super) fn open_after(
+    connection: &Connection,
+    clock: &Clock,
+    after: EntryId,
+    count: usize,
+) -> rusqlite::Result<Vec<Result<Entry, (EntryId, String)>>> {
+    let sql = "SELECT id, received, crashes, uid, trace_id, rules, body FROM entry
+        WHERE state = 0 AND id > ?1 ORDER BY id LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![after.0, count], |row| Ok((EntryId(row.get(0)?), entry(row, clock))))?;
+    let mut entries = Vec::new();
+    for row in rows {
+        let (id, entry) = row?;
+        entries.push(match entry {
+            Ok(entry) => Ok(Entry { progress: progress(connection, id)?, ..entry }),
+            Err(error) => Err((id, error.to_string())),
+        });
+    }
+    Ok(entries)
+}
+
+fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
+    let unreadable =
+        |column, error: String| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, error.into());
+    let text = |column| row.get::<_, String>(column);
+    let hex = |column| u128::from_str_radix(&text(column)?, 16).map_err(|error| unreadable(column, error.to_string()));
+    let rules = serde_json::from_str(&text(5)?).map_err(|error| unreadable(5, error.to_string()))?;
+    let event = Event::from_json(row.get_ref(6)?.as_blob()?).map_err(|error| unreadable(6, error.to_string()))?;
+    let now = Instant::now();
+    Ok(Entry {
+        id: EntryId(row.get(0)?),
+        received: now.checked_sub(clock.age(row.get(1)?)).unwrap_or(now),
+        crashes: row.get(2)?,
+        uid: hex(3)?,
+        trace_id: TraceId::from_u128(hex(4)?),
+        rules,
+        event,
+        fingerprint: None,
+        progress: Vec::new(),
+    })
+}
+
+fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progress>> {
+    let sql = "SELECT rule, action, hash, is_repeatable, attempts, is_running, tried, learnt, status FROM step
+        WHERE entry = ?1 ORDER BY number";
+    let mut statement = connection.prepare_cached(sql)?;
+    let steps = statement.query_map([id.0], |row| {
+        let step = Step { rule: row.get(0)?, action: row.get(1)?, hash: row.get(2)?, is_repeatable: row.get(3)? };
+        Ok(Progress {
+            step,
+            attempts: row.get(4)?,
+            is_running: row.get(5)?,
+            tried: Duration::from_millis(row.get(6)?),
+            learnt: row.get(7)?,
+            status: row.get(8)?,
+        })
+    })?;
+    steps.collect()
+}
+
+/// One that ended while the store held it open.
+pub(super) fn bury(connection: &Connection, id: EntryId, reason: &str, now_ms: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE entry SET state = ?2, ended = ?3, reason = ?4 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![id.0, State::Dead as i64, now_ms, reason])?;
+    Ok(())
+}

@@ -1,0 +1,358 @@
+//! What goes in comes out, in its order, and what was promised holds after the process.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rules::Event;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::*;
+use crate::telemetry::TraceId;
+use crate::telemetry::logs::Format;
+
+const LIMITS: Limits =
+    Limits { entries_max: 1_000, stored_bytes_max: 1 << 30, loaded_bytes_max: 1 << 30, in_flight_max: 1_000 };
+
+fn settings() -> Settings {
+    let window = Window { length: Duration::from_secs(3600), events_max: 1_000 };
+    Settings { window, ..lasting(LIMITS) }
+}
+
+/// With a history of some length, and no window.
+fn lasting(limits: Limits) -> Settings {
+    let history = History { keep: Duration::from_secs(3600), bytes_max: 1 << 30, redact: vec!["proc.cmdline".into()] };
+    Settings { history, ..Settings::of(limits) }
+}
+
+fn logger() -> Logger {
+    Logger::new(Format::Json, std::io::sink())
+}
+
+fn in_memory(limits: Limits) -> Store {
+    Store::in_memory(lasting(limits), logger()).unwrap()
+}
+
+fn open(folder: &Path) -> (Store, Found) {
+    Store::open(folder, settings(), logger()).unwrap()
+}
+
+/// End the process without a word, but for what is with the operating system by now.
+fn crash(store: Store) {
+    store.end_writing();
+    assert_eq!(Arc::strong_count(&store.0), 1);
+}
+
+fn arrival(rule: &str) -> Arrival {
+    let event = json!({
+        "rule": rule, "priority": "Notice", "output": "sh -c secret", "source": "syscall", "hostname": rule,
+        "time": "2026-07-22T14:24:41.123456789Z", "output_fields": {"proc.cmdline": "sh -c secret"},
+    });
+    let body = event.to_string();
+    Arrival {
+        event: Event::from_json(body.as_bytes()).unwrap(),
+        body: body.into(),
+        trace_id: TraceId::random(),
+        fingerprint: None,
+        rules: vec!["end it".to_owned()],
+    }
+}
+
+async fn put(store: &Store, rule: &str) -> Result<Acceptance, Refused> {
+    store.accept(arrival(rule)).await
+}
+
+async fn next(store: &Store) -> Arc<Entry> {
+    timeout(Duration::from_secs(30), store.next()).await.unwrap().unwrap()
+}
+
+fn step(action: &str, is_repeatable: bool) -> Step {
+    Step { rule: "end it".to_owned(), action: action.to_owned(), hash: [7; 16], is_repeatable }
+}
+
+fn ended(status: &'static str) -> StepEnd {
+    StepEnd { status, message: "so it is".to_owned(), calls: String::new() }
+}
+
+/// Wait until all that was asked for so far is written.
+async fn written(store: &Store) {
+    let (done, written) = oneshot::channel();
+    store.ask(Command::Ask(Box::new(move |_| drop(done.send(())))));
+    written.await.unwrap();
+}
+
+/// One column of all rows that a query finds.
+async fn column(store: &Store, sql: &'static str) -> Vec<String> {
+    let (done, found) = oneshot::channel();
+    let ask = move |connection: &mut Connection| {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        drop(done.send(rows));
+    };
+    store.ask(Command::Ask(Box::new(ask)));
+    found.await.unwrap()
+}
+
+#[tokio::test]
+async fn hands_out_in_order_and_counts_until_it_is_finished() {
+    let store = in_memory(Limits { entries_max: 2, ..LIMITS });
+    put(&store, "one").await.unwrap();
+    put(&store, "two").await.unwrap();
+    assert_eq!(put(&store, "three").await, Err(Refused::Full));
+    assert_eq!((store.counts().waiting, store.counts().in_flight), (2, 0));
+    let (one, two) = (next(&store).await, next(&store).await);
+    assert_eq!((&*one.event.rule, &*two.event.rule), ("one", "two"));
+    assert_ne!(one.uid, two.uid);
+    assert_eq!((store.counts().waiting, store.counts().in_flight), (0, 2));
+    assert_eq!(put(&store, "three").await, Err(Refused::Full));
+    store.finish(&one, Outcome::Done, "");
+    put(&store, "three").await.unwrap();
+    store.finish(&two, Outcome::Dead, "no luck");
+    written(&store).await;
+    tokio::task::yield_now().await;
+    assert_eq!((store.counts().waiting, store.counts().in_flight), (1, 0));
+}
+
+#[tokio::test]
+async fn what_is_more_than_is_loaded_comes_in_its_order_too() {
+    let store = in_memory(Limits { entries_max: 5_000, in_flight_max: 3, ..LIMITS });
+    for number in 0..1_500 {
+        put(&store, &format!("rule {number}")).await.unwrap();
+    }
+    for number in 0..1_500 {
+        let entry = next(&store).await;
+        assert_eq!(entry.event.rule, format!("rule {number}"));
+        if number % 2 == 0 {
+            put(&store, &format!("late {number}")).await.unwrap();
+        }
+        store.finish(&entry, Outcome::Done, "");
+    }
+    for number in (0..1_500).step_by(2) {
+        let entry = next(&store).await;
+        assert_eq!(entry.event.rule, format!("late {number}"));
+        store.finish(&entry, Outcome::Done, "");
+    }
+}
+
+#[tokio::test]
+async fn no_more_are_handled_at_once_than_may_be() {
+    let store = in_memory(Limits { in_flight_max: 1, ..LIMITS });
+    put(&store, "one").await.unwrap();
+    put(&store, "two").await.unwrap();
+    let one = next(&store).await;
+    assert!(timeout(Duration::from_millis(50), store.next()).await.is_err());
+    store.leave(one.id);
+    assert_eq!(next(&store).await.event.rule, "two");
+}
+
+#[tokio::test]
+async fn repeats_are_dropped_also_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let like = |byte: u8| Arrival { fingerprint: Some([byte; 32]), ..arrival("one") };
+    let (store, _) = open(folder.path());
+    assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Stored));
+    assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Duplicate));
+    store.forget([1; 32]);
+    assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Stored));
+    assert_eq!(store.accept(like(2)).await, Ok(Acceptance::Stored));
+    crash(store);
+    let (store, found) = open(folder.path());
+    assert_eq!(found.waiting, 3);
+    assert_eq!(store.accept(like(2)).await, Ok(Acceptance::Duplicate));
+    assert_eq!(store.accept(like(3)).await, Ok(Acceptance::Stored));
+}
+
+#[tokio::test]
+async fn what_was_not_finished_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    for rule in ["one", "two", "three"] {
+        put(&store, rule).await.unwrap();
+    }
+    let (one, two) = (next(&store).await, next(&store).await);
+    store.begin(one.id, 0, &step("label", true), 1);
+    let attempted = Attempted { tried: Duration::from_secs(2), message: "away".to_owned(), learnt: Some("uid".into()) };
+    store.attempted(one.id, 0, attempted);
+    store.begin(one.id, 0, &step("label", true), 2);
+    store.end(one.id, 0, ended("success"));
+    store.begin_synced(one.id, 1, &step("terminate", false), 1).await.unwrap();
+    store.finish(&two, Outcome::Done, "");
+    crash(store);
+
+    let (store, found) = open(folder.path());
+    assert_eq!((found.waiting, found.poisoned.len()), (2, 0));
+    let again = next(&store).await;
+    assert_eq!((again.uid, again.trace_id, again.crashes), (one.uid, one.trace_id, 1));
+    assert_eq!((&again.event, &again.rules), (&one.event, &one.rules));
+    let label = Progress {
+        step: step("label", true),
+        attempts: 2,
+        is_running: false,
+        tried: Duration::from_secs(2),
+        learnt: Some("uid".to_owned()),
+        status: Some("success".to_owned()),
+    };
+    let terminate = Progress {
+        step: step("terminate", false),
+        attempts: 1,
+        is_running: true,
+        tried: Duration::ZERO,
+        learnt: None,
+        status: None,
+    };
+    assert_eq!(again.progress, [label, terminate]);
+    let three = next(&store).await;
+    assert_eq!((&*three.event.rule, three.progress.len(), three.crashes), ("three", 0, 0));
+    put(&store, "four").await.unwrap();
+    assert!(next(&store).await.id > three.id);
+}
+
+#[tokio::test]
+async fn what_ends_the_process_twice_is_a_dead_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    put(&store, "poison").await.unwrap();
+    put(&store, "fine").await.unwrap();
+    crash(store);
+    for crashes in 0..2 {
+        let (store, found) = open(folder.path());
+        assert_eq!((found.waiting, found.poisoned.len()), (2, 0));
+        let poison = next(&store).await;
+        assert_eq!(poison.crashes, crashes);
+        store.begin_synced(poison.id, 0, &step("explode", true), 1).await.unwrap();
+        drop(poison);
+        crash(store);
+    }
+    let (store, found) = open(folder.path());
+    assert_eq!((found.waiting, found.poisoned.len(), store.counts().dead), (1, 1, 0));
+    assert_eq!(next(&store).await.event.rule, "fine");
+}
+
+#[tokio::test]
+async fn what_ended_is_kept_without_secrets_and_what_is_dead_as_it_is() {
+    let store = in_memory(LIMITS);
+    for outcome in [Outcome::Done, Outcome::Dead] {
+        put(&store, "one").await.unwrap();
+        store.finish(&*next(&store).await, outcome, "no luck");
+    }
+    let bodies = column(&store, "SELECT CAST(body AS TEXT) FROM entry ORDER BY id").await;
+    assert!(!bodies[0].contains("secret") && bodies[0].contains("redacted:"), "{}", bodies[0]);
+    assert!(bodies[1].contains("sh -c secret"), "{}", bodies[1]);
+    let reasons = column(&store, "SELECT reason FROM entry WHERE state = 2").await;
+    assert_eq!(reasons, ["no luck"]);
+}
+
+#[tokio::test]
+async fn what_ended_is_forgotten_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = History { keep: Duration::from_secs(3600), bytes_max: 20_000, redact: Vec::new() };
+    let settings = Settings { history, ..Settings::of(LIMITS) };
+    let (store, _) = Store::open(folder.path(), settings, logger()).unwrap();
+    for _ in 0..1_200 {
+        put(&store, "one").await.unwrap();
+        store.finish(&*next(&store).await, Outcome::Done, "");
+    }
+    written(&store).await;
+    let kept: usize = column(&store, "SELECT CAST(count(*) AS TEXT) FROM entry").await[0].parse().unwrap();
+    assert!(kept < 600, "{kept}");
+}
+
+#[tokio::test]
+async fn closing_stops_what_lasts_and_drains_what_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in [in_memory(LIMITS), open(folder.path()).0] {
+        put(&store, "one").await.unwrap();
+        store.close();
+        assert_eq!(put(&store, "two").await, Err(Refused::Closed));
+        let left = store.next().await;
+        assert_eq!(left.is_none(), store.is_lasting());
+        assert!(store.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_has_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_store, _) = open(folder.path());
+    let error = Store::open(folder.path(), settings(), logger()).unwrap_err();
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_that_others_may_look_into_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    crash(open(folder.path()).0);
+    let store = folder.path().join("store");
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o750)).unwrap();
+    let error = Store::open(folder.path(), settings(), logger()).unwrap_err();
+    assert!(matches!(error, OpenError::Open(path) if path == store));
+}
+
+#[tokio::test]
+async fn a_newer_format_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    crash(open(folder.path()).0);
+    let connection = Connection::open(folder.path().join("store/store.db")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let error = Store::open(folder.path(), settings(), logger()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_set_aside_and_read_as_far_as_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store/store.db");
+    for damage in [0, 1] {
+        let (store, _) = open(folder.path());
+        for number in 0..200 {
+            put(&store, &format!("rule {number}")).await.unwrap();
+        }
+        crash(store);
+        let mut bytes = std::fs::read(&file).unwrap();
+        let length = bytes.len();
+        match damage {
+            // No database at all, and one of which a part is lost.
+            0 => bytes[..100].fill(b'x'),
+            _ => bytes[length / 2..length / 2 + 20_000].fill(0xff),
+        }
+        std::fs::write(&file, bytes).unwrap();
+        let (store, found) = open(folder.path());
+        let damage_found = found.damage.unwrap();
+        assert!(damage_found.aside.exists());
+        assert_eq!(damage_found.read > 0, damage == 1, "{damage_found:?}");
+        put(&store, "new").await.unwrap();
+        crash(store);
+        std::fs::remove_dir_all(folder.path().join("store")).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// However entries come and go, what is counted is what is there.
+    #[test]
+    fn counts_are_true(moves in proptest::collection::vec(0_u8..3, 0..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = in_memory(Limits { entries_max: 20, ..LIMITS });
+            let (mut waiting, mut taken) = (0_usize, Vec::new());
+            for step in moves {
+                match step {
+                    0 => waiting += usize::from(put(&store, "one").await.is_ok()),
+                    1 if waiting > 0 => {
+                        taken.push(next(&store).await);
+                        waiting -= 1;
+                    }
+                    _ => if let Some(entry) = taken.pop() {
+                        store.finish(&entry, Outcome::Done, "");
+                        written(&store).await;
+                    }
+                }
+                let counts = store.counts();
+                assert_eq!((counts.waiting, counts.in_flight), (waiting, taken.len()));
+            }
+        });
+    }
+}

@@ -1,0 +1,273 @@
+//! The one thread that writes, in groups.
+//!
+//! What arrives while a group is written is the next one, so that under load many changes share the cost of one. A
+//! group is with the operating system when it is answered, which survives the process; or synced, where one of its
+//! changes asks for that, which survives the machine. Where a group can't be written, arrivals are refused, and
+//! changes of what was accepted before are kept and written later.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::change::Change;
+use super::clock::Clock;
+use super::entry::{Acceptance, Arrival, Entry, EntryId, Fingerprint, Outcome};
+use super::error::Refused;
+use super::front::Front;
+use super::history::Keep;
+use super::recent::Recent;
+use super::rows;
+use super::trouble::Trouble;
+use super::usage::Usage;
+
+/// Changes of one group: so many at most, that the first need not wait for all.
+const GROUP_MAX: usize = 512;
+
+/// Entries that are loaded at once.
+const LOADED_AT_ONCE: usize = 256;
+
+/// Until what could not be written is tried again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How often it is looked for what is too old.
+const PRUNE_EVERY: Duration = Duration::from_secs(10);
+
+/// What the thread is asked for.
+pub(super) enum Command {
+    Accept(Box<Arrival>, oneshot::Sender<Result<Acceptance, Refused>>),
+    Change(Change, Option<Written>),
+    /// Load entries behind this one.
+    Load(EntryId),
+    Forget(Fingerprint),
+    /// Something that is not on the way of an event.
+    Ask(Box<dyn FnOnce(&mut Connection) + Send>),
+    /// Write what is left, and end.
+    Stop,
+}
+
+/// Who waits until a change is written.
+pub(super) struct Written {
+    pub(super) is_synced: bool,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) clock: Clock,
+    pub(super) usage: Usage,
+    pub(super) recent: Recent,
+    pub(super) front: Arc<Front>,
+    pub(super) trouble: Arc<Trouble>,
+    pub(super) keep: Keep,
+    pub(super) next_id: i64,
+    /// What could not be written yet, in its order.
+    pub(super) pending: VecDeque<(Change, Option<Written>)>,
+    /// How the last group was written.
+    pub(super) is_synced: bool,
+}
+
+/// One that is let in, until the group is written.
+struct Admitted {
+    arrival: Arrival,
+    id: EntryId,
+    uid: u128,
+    answer: oneshot::Sender<Result<Acceptance, Refused>>,
+}
+
+/// What a group holds.
+#[derive(Default)]
+struct Group {
+    admitted: Vec<Admitted>,
+    /// Repeats of what is in this very group, and of what is stored.
+    repeats: Vec<oneshot::Sender<Result<Acceptance, Refused>>>,
+    loads: Vec<EntryId>,
+    asks: Vec<Box<dyn FnOnce(&mut Connection) + Send>>,
+    is_last: bool,
+}
+
+impl Writer {
+    /// Write what comes until told to stop, or until nobody is left who could ask.
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        let mut pruned = Instant::now();
+        loop {
+            let pause = if self.pending.is_empty() { PRUNE_EVERY } else { PAUSE };
+            let first = match commands.recv_timeout(pause) {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Command::Stop),
+            };
+            let mut group = Group::default();
+            for command in first.into_iter().chain(commands.try_iter().take(GROUP_MAX)) {
+                self.sort(command, &mut group);
+            }
+            let is_last = group.is_last;
+            self.write(group);
+            if pruned.elapsed() >= PRUNE_EVERY || self.keep.is_due() {
+                self.prune();
+                pruned = Instant::now();
+            }
+            self.front.note(self.usage.bytes(), self.keep.dead());
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    fn sort(&mut self, command: Command, group: &mut Group) {
+        match command {
+            Command::Accept(arrival, answer) => self.admit(*arrival, answer, group),
+            Command::Change(change, written) => {
+                // It is written sooner or later, and its place is free for what comes behind it.
+                if let Change::Close { id, outcome, .. } = change {
+                    self.keep.ended(outcome, self.usage.remove(id));
+                }
+                self.pending.push_back((change, written));
+            }
+            Command::Load(after) => group.loads.push(after),
+            Command::Forget(fingerprint) => self.recent.forget(&fingerprint),
+            Command::Ask(ask) => group.asks.push(ask),
+            Command::Stop => group.is_last = true,
+        }
+    }
+
+    fn admit(&mut self, arrival: Arrival, answer: oneshot::Sender<Result<Acceptance, Refused>>, group: &mut Group) {
+        // Whoever does not wait any more has gone, and hears nothing.
+        let refuse = |answer: oneshot::Sender<_>, refused| drop(answer.send(Err(refused)));
+        if self.front.is_closed() {
+            return refuse(answer, Refused::Closed);
+        }
+        let place = self.usage.place_of(&arrival.event, rows::bytes_of(&arrival.body));
+        if let Some(fingerprint) = arrival.fingerprint
+            && self.recent.is_repeat(fingerprint, self.clock.now_ms())
+        {
+            return group.repeats.push(answer);
+        }
+        if let Err(refused) = self.usage.admit(&place) {
+            self.forget(&arrival);
+            return refuse(answer, refused);
+        }
+        let id = EntryId(self.next_id);
+        self.next_id += 1;
+        self.usage.add(id, place);
+        group.admitted.push(Admitted { arrival, id, uid: rand::random(), answer });
+    }
+
+    /// One that is not stored is not the first of its kind.
+    fn forget(&mut self, arrival: &Arrival) {
+        if let Some(fingerprint) = &arrival.fingerprint {
+            self.recent.forget(fingerprint);
+        }
+    }
+
+    fn write(&mut self, group: Group) {
+        let Group { admitted, repeats, loads, asks, is_last: _ } = group;
+        let now_ms = self.clock.now_ms();
+        if !admitted.is_empty() || !self.pending.is_empty() {
+            match self.commit(&admitted, now_ms) {
+                Ok(()) => {
+                    self.trouble.is_over();
+                    self.settle();
+                    self.accept(admitted);
+                }
+                Err(error) => self.refuse(admitted, &error, now_ms),
+            }
+        }
+        for answer in repeats {
+            // What it repeats was stored, or refused in this group: then its sender is refused as well.
+            let refused = self.trouble.reason().map(Refused::Unwritable);
+            let _ = answer.send(refused.map_or(Ok(Acceptance::Duplicate), Err));
+        }
+        for after in loads {
+            self.load(after);
+        }
+        for ask in asks {
+            ask(&mut self.connection);
+        }
+    }
+
+    /// Everything in one transaction.
+    fn commit(&mut self, admitted: &[Admitted], now_ms: i64) -> rusqlite::Result<()> {
+        let is_synced = self.pending.iter().any(|(_, written)| written.as_ref().is_some_and(|it| it.is_synced));
+        if is_synced != self.is_synced {
+            self.connection.pragma_update(None, "synchronous", if is_synced { "FULL" } else { "NORMAL" })?;
+            self.is_synced = is_synced;
+        }
+        let transaction = self.connection.transaction()?;
+        for (change, _) in &self.pending {
+            change.apply(&transaction, now_ms)?;
+        }
+        for Admitted { arrival, id, uid, .. } in admitted {
+            rows::insert(&transaction, *id, *uid, arrival, now_ms)?;
+        }
+        transaction.commit()
+    }
+
+    /// What waited to be written is.
+    fn settle(&mut self) {
+        for (_, written) in self.pending.drain(..) {
+            if let Some(Written { done, .. }) = written {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn accept(&mut self, admitted: Vec<Admitted>) {
+        let received = tokio::time::Instant::now();
+        for Admitted { arrival, id, uid, answer, .. } in admitted {
+            let Arrival { event, trace_id, fingerprint, rules, .. } = arrival;
+            let (progress, crashes) = (Vec::new(), 0);
+            self.front.arrived(Entry { id, uid, event, trace_id, received, fingerprint, rules, progress, crashes });
+            let _ = answer.send(Ok(Acceptance::Stored));
+        }
+    }
+
+    /// Arrivals can be refused, and the rest may fit without them.
+    fn refuse(&mut self, admitted: Vec<Admitted>, error: &rusqlite::Error, now_ms: i64) {
+        self.trouble.is(&error.to_string());
+        let had_arrivals = !admitted.is_empty();
+        for Admitted { arrival, id, answer, .. } in admitted {
+            self.usage.remove(id);
+            self.forget(&arrival);
+            let _ = answer.send(Err(Refused::Unwritable(error.to_string())));
+        }
+        if had_arrivals && !self.pending.is_empty() && self.commit(&[], now_ms).is_ok() {
+            self.settle();
+        }
+    }
+
+    fn load(&mut self, after: EntryId) {
+        let read = match rows::open_after(&self.connection, &self.clock, after, LOADED_AT_ONCE) {
+            Ok(read) => read,
+            Err(error) => {
+                self.trouble.is(&error.to_string());
+                std::thread::sleep(PAUSE);
+                return self.front.loaded(Vec::new(), 0);
+            }
+        };
+        let (mut entries, mut gone) = (Vec::new(), 0);
+        for entry in read {
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err((id, error)) => {
+                    gone += 1;
+                    self.trouble.lost(&format!("the event {id} can't be read, and is a dead letter: {error}"));
+                    let reason = format!("unreadable: {error}");
+                    let outcome = Outcome::Dead;
+                    self.keep.ended(outcome, self.usage.remove(id));
+                    self.pending.push_back((Change::Close { id, outcome, reason, redacted: None }, None));
+                }
+            }
+        }
+        self.front.loaded(entries, gone);
+    }
+
+    fn prune(&mut self) {
+        if let Err(error) = self.keep.prune(&self.connection, self.clock.now_ms()) {
+            self.trouble.is(&error.to_string());
+        }
+    }
+}
