@@ -4,19 +4,21 @@
 //! The caller owns the listener, the way to the cluster, and the signal to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use outputs::Room;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::generation::{Generation, Loader, Watch};
+use crate::health::Check;
 use crate::pipeline::{Dedup, Pipeline};
 use crate::queue::Queue;
 use crate::server::{self, Intake};
+use crate::startup::startup;
 use crate::store::Store;
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::Audit;
@@ -64,9 +66,11 @@ impl RunError {
 ///
 /// Where it does not start; once it has, it ends well.
 pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
+    let began = Instant::now();
     let Resources { config, cluster, listener, logger, compiler } = resources;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
-    let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
+    let reporting = Reporting::new(logger.clone(), metrics.clone(), audit(&config, &logger)?);
+    let health = reporting.health.clone();
     let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
     let engine = engine.sharing(config.concurrency_memory_bytes_max, config.concurrency_requests_max);
     if let Some(refusal) = engine.refusal() {
@@ -83,12 +87,15 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         // Nothing was accepted yet.
         () = &mut shutdown => return Ok(()),
     };
+    health.ok(Check::Rules);
+    let starting = tokio::spawn(startup(generation.clients.kubernetes.clone(), began, reporting.clone()));
     let generation = Arc::new(ArcSwap::from_pointee(generation));
     if watch.is_some() {
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }
 
     let store = Store::memory(config.queue_events_max, config.queue_bytes_max);
+    health.ok(Check::Store);
     let queue = Queue::Store(store.clone());
     let seen = &config.deduplication;
     let pipeline = Pipeline {
@@ -112,11 +119,12 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         store: store.clone(),
         metrics,
         logger: logger.clone(),
-        ready: Arc::new(AtomicBool::new(true)),
+        health,
         print_all_events: config.print_all_events,
         limits: config.server,
     };
     server::serve(listener, intake, shutdown, config.shutdown_deadline).await;
+    starting.abort();
     store.close().await.map_err(machine)?;
     if let Some(watching) = watching {
         watching.abort();

@@ -4,7 +4,6 @@
 //! a sender whose address ends in `/events` would not notice a 404, and lose each of its alerts.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::extract::Request;
 use bytes::Bytes;
@@ -13,8 +12,9 @@ use rules::Event;
 
 use super::refusal::Refusal;
 use crate::config::ServerLimits;
+use crate::health::{Check, Health};
 use crate::pipeline::report_event;
-use crate::store::Store;
+use crate::store::{Refused, Store};
 use crate::telemetry::TraceId;
 use crate::telemetry::logs::Logger;
 use crate::telemetry::metrics::Metrics;
@@ -28,8 +28,8 @@ pub struct Intake {
     pub metrics: Metrics,
     /// Where lines go.
     pub logger: Logger,
-    /// Whether `/readyz` says so.
-    pub ready: Arc<AtomicBool>,
+    /// What is well with the host, and what is not.
+    pub health: Health,
     /// Whether each event is logged when it is received.
     pub print_all_events: bool,
     /// The limits of requests and connections.
@@ -56,7 +56,19 @@ pub(super) async fn queue(intake: Arc<Intake>, request: http::Request<Bytes>) ->
     if intake.print_all_events {
         report_event(&intake.logger, &event, &trace_id.to_string());
     }
-    intake.store.accept(event, trace_id).await.map_err(Refusal::Store)
+    let accepted = intake.store.accept(event, trace_id).await;
+    report(&intake.health, accepted);
+    accepted.map_err(Refusal::Store)
+}
+
+/// Whether events can be stored, seen by what became of one.
+fn report(health: &Health, accepted: Result<(), Refused>) {
+    match accepted {
+        Ok(()) => health.ok(Check::Store),
+        // It could be stored if there were room, which there soon is, or if the host were not about to end, which is a
+        // check of its own. Where a store says that it can't be written, that is [`Check::Store`], and wrong.
+        Err(Refused::Full | Refused::Closed) => {}
+    }
 }
 
 /// The caller's trace, where it names one; never anything in the body.

@@ -2,8 +2,6 @@
 //! what the host is compared with.
 
 use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +11,7 @@ use axum::serve::ListenerExt;
 use bytes::Bytes;
 use host::testing::Metrics;
 use host::testing::Store;
+use host::testing::{Check, Health};
 use host::testing::{Config, ServerLimits};
 use host::testing::{Format, Logger};
 use host::testing::{Intake, serve as serve_host};
@@ -43,12 +42,13 @@ pub(crate) fn serve(what: &str, api: Option<&str>) -> Result<()> {
 
 /// The HTTP edge of the host, whose events are acknowledged as soon as they are queued.
 async fn host_intake(listener: TcpListener) -> Result<()> {
-    let store = Store::memory(10_000, 1 << 30);
+    let (store, health) = (Store::memory(10_000, 1 << 30), Health::default());
+    health.ok(Check::Store);
     let intake = Intake {
         store: store.clone(),
         metrics: Metrics::new("bench", 2_000)?,
         logger: Logger::new(Format::Json, std::io::sink()),
-        ready: Arc::new(AtomicBool::new(true)),
+        health,
         print_all_events: false,
         limits: limits()?,
     };
