@@ -50,10 +50,40 @@ async fn rules_that_are_refused_show_and_refuse_no_event() {
     let (folder, simulation) = (tempfile::tempdir().unwrap(), Simulation::from_yaml(CLUSTER).unwrap());
     let host = start(folder.path(), RULES, simulation.client()).await;
     until(&host, "/startupz", 200, "ok").await;
-    check(&host, expect![]).await;
+    check(
+        &host,
+        expect![[r#"
+        200
+        [+]store ok
+        [+]shutdown ok
+        [+]rules ok
+        [+]cluster ok
+        readyz check passed
+        {check="cluster"} 1
+        {check="rules"} 1
+        {check="shutdown"} 1
+        {check="store"} 1
+    "#]],
+    )
+    .await;
     fs::write(folder.path().join("rules.yaml"), RULES.replace("kubernetes:label", "kubernetes:lable")).unwrap();
     until(&host, "/readyz?verbose", 200, "[-]rules").await;
-    check(&host, expect![]).await;
+    check(
+        &host,
+        expect![[r#"
+        200
+        [+]store ok
+        [+]shutdown ok
+        [-]rules excluded: failed: they are invalid, and those loaded before stay in force; the log says what is wrong
+        [+]cluster ok
+        readyz check passed
+        {check="cluster"} 1
+        {check="rules"} 0
+        {check="shutdown"} 1
+        {check="store"} 1
+    "#]],
+    )
+    .await;
     assert_eq!(host.request("GET", "/readyz", b"").await, (200, r#"{"status": "ok"}"#.to_owned()));
     host.post(event("good", "web-0")).await;
     fs::write(folder.path().join("rules.yaml"), format!("{RULES}\n")).unwrap();
@@ -68,11 +98,41 @@ async fn a_start_waits_for_the_api_server_and_events_do_not() {
     let host = start(folder.path(), RULES, client).await;
     gate.holds(1).await;
     assert_eq!(host.request("GET", "/startupz", b"").await, (503, r#"{"status": "not started"}"#.to_owned()));
-    check(&host, expect![]).await;
+    check(
+        &host,
+        expect![[r#"
+        200
+        [+]store ok
+        [+]shutdown ok
+        [+]rules ok
+        [-]cluster excluded: failed: the API server has not answered yet
+        readyz check passed
+        {check="cluster"} 0
+        {check="rules"} 1
+        {check="shutdown"} 1
+        {check="store"} 1
+    "#]],
+    )
+    .await;
     host.post(event("good", "web-0")).await;
     gate.open();
     until(&host, "/startupz", 200, "ok").await;
-    check(&host, expect![]).await;
+    check(
+        &host,
+        expect![[r#"
+        200
+        [+]store ok
+        [+]shutdown ok
+        [+]rules ok
+        [+]cluster ok
+        readyz check passed
+        {check="cluster"} 1
+        {check="rules"} 1
+        {check="shutdown"} 1
+        {check="store"} 1
+    "#]],
+    )
+    .await;
     host.stop().await;
 }
 
@@ -94,6 +154,19 @@ async fn no_api_server_is_waited_for_where_no_rule_needs_one() {
     let (_gate, client) = Gate::before(&simulation, "/");
     let host = start(folder.path(), "[]", client).await;
     until(&host, "/startupz", 200, "ok").await;
-    check(&host, expect![]).await;
+    check(
+        &host,
+        expect![[r#"
+        200
+        [+]store ok
+        [+]shutdown ok
+        [+]rules ok
+        readyz check passed
+        {check="rules"} 1
+        {check="shutdown"} 1
+        {check="store"} 1
+    "#]],
+    )
+    .await;
     host.stop().await;
 }
