@@ -24,8 +24,8 @@ pub enum Check {
     Rules,
     /// The API server answers, whatever it allows. Not reported where no rule needs it.
     ///
-    /// Reported at the start, when it has answered for the first time, and from then on by the circuit of its client:
-    /// wrong as it opens, ok as it closes.
+    /// Reported by `startup` until it has answered for the first time. What finds out later that it is away reports it
+    /// here, too: a circuit of its client as it opens and as it closes.
     Cluster,
     /// What is stored outlives the process.
     Disk,

@@ -21,6 +21,7 @@ mod watched;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 
 use connections::Server;
@@ -39,10 +40,7 @@ pub async fn serve(
 ) -> usize {
     let (limits, logger, metrics) = (intake.limits, intake.logger.clone(), intake.metrics.clone());
     let health = intake.health.clone();
-    let shutdown = async move {
-        shutdown.await;
-        health.wrong(Check::Shutdown, "the host takes no more events");
-    };
+    let shutdown = shutdown.inspect(|_| health.wrong(Check::Shutdown, "the host takes no more events"));
     let server = Server { listener, edge: layers::edge(intake), limits, logger, metrics };
     server.run(shutdown, drain_max).await
 }

@@ -66,7 +66,7 @@ fn report(health: &Health, accepted: Result<(), Refused>) {
     match accepted {
         Ok(()) => health.ok(Check::Store),
         // It could be stored if there were room, which there soon is, or if the host were not about to end, which is a
-        // check of its own. Where a store says that it can't be written, that is [`Check::Store`], and wrong.
+        // check of its own. Where a store says that it can't be written, that is what is wrong with `Check::Store`.
         Err(Refused::Full | Refused::Closed) => {}
     }
 }
