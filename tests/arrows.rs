@@ -42,19 +42,36 @@ fn crates_know_only_whom_they_may() {
 }
 
 /// The folders of the host, each with those that it knows. Below a folder stands nobody that knows it.
-const FOLDERS: [(&str, &[&str]); 14] = [
+const FOLDERS: [(&str, &[&str]); 16] = [
     ("cli", &["actionner", "clients", "config", "generation", "run", "telemetry"]),
-    ("run", &["actionner", "clients", "config", "generation", "pipeline", "queue", "server", "store", "telemetry"]),
-    ("server", &["body", "config", "pipeline", "store", "telemetry"]),
+    (
+        "run",
+        &[
+            "actionner",
+            "clients",
+            "config",
+            "generation",
+            "health",
+            "pipeline",
+            "queue",
+            "server",
+            "startup",
+            "store",
+            "telemetry",
+        ],
+    ),
+    ("startup", &["clients", "health", "telemetry"]),
+    ("server", &["body", "config", "health", "pipeline", "store", "telemetry"]),
     ("pipeline", &["actionner", "capability", "config", "generation", "queue", "store", "telemetry"]),
-    ("generation", &["actionner", "capability", "clients", "config", "telemetry"]),
+    ("generation", &["actionner", "capability", "clients", "config", "health", "telemetry"]),
     ("actionner", &["capability", "clients", "fair", "telemetry"]),
     ("capability", &["clients", "fair", "telemetry"]),
     ("clients", &["body", "config", "fair"]),
     ("queue", &["store"]),
-    ("store", &["config", "telemetry"]),
+    ("store", &["config", "health", "telemetry"]),
     ("config", &["telemetry"]),
-    ("telemetry", &[]),
+    ("telemetry", &["health"]),
+    ("health", &[]),
     ("body", &[]),
     ("fair", &[]),
 ];

@@ -17,14 +17,14 @@ use crate::hostile::{CLUSTER, event, folder, guest};
 use crate::running::{Host, config, text, told};
 
 /// Requests that wait until they are let through.
-struct Gate {
+pub(crate) struct Gate {
     is_open: watch::Sender<bool>,
     waiting: Arc<watch::Sender<usize>>,
 }
 
 impl Gate {
     /// A closed gate before the paths of a simulation that contain `held`, and the client that is behind it.
-    fn before(simulation: &Simulation, held: &'static str) -> (Gate, kube::Client) {
+    pub(crate) fn before(simulation: &Simulation, held: &'static str) -> (Gate, kube::Client) {
         let (is_open, waiting) = (watch::Sender::new(false), Arc::new(watch::Sender::new(0)));
         let (client, opens, arrivals) = (simulation.client(), is_open.subscribe(), Arc::clone(&waiting));
         let service = tower::service_fn(move |request: http::Request<Body>| {
@@ -41,11 +41,11 @@ impl Gate {
     }
 
     /// Wait until so many requests have come.
-    async fn holds(&self, count: usize) {
+    pub(crate) async fn holds(&self, count: usize) {
         self.waiting.subscribe().wait_for(|waiting| *waiting >= count).await.unwrap();
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         self.is_open.send_replace(true);
     }
 }

@@ -136,7 +136,7 @@ pub(crate) fn loader(folder: &Path) -> Loader {
     let config = config(folder);
     let logger = Logger::new(Format::Json, std::io::sink());
     let metrics = Metrics::new("0", 1).unwrap();
-    let reporting = Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) };
+    let reporting = Reporting::new(logger.clone(), metrics, Audit::to_log(logger));
     let cache = config.cache_dir.as_deref().map(|directory| Cache::open(directory).unwrap());
     Loader::new(&config, Cluster::None, Engine::new(1, compiler()).unwrap(), cache, reporting)
 }

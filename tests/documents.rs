@@ -102,6 +102,7 @@ fn metrics() -> String {
     metrics.coalesced("a");
     metrics.rejected("r");
     metrics.reloaded(true);
+    metrics.check("c", true);
     let text = metrics.render();
     let mut rows = "| metric | type | labels | what it is |\n|---|---|---|---|\n".to_owned();
     let label = Regex::new(r#"([a-z_]+)=""#).unwrap();

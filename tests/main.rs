@@ -20,6 +20,7 @@ mod objects;
 mod audit;
 mod ends;
 mod exec;
+mod health;
 mod hostile;
 mod languages;
 mod loading;

@@ -157,6 +157,10 @@ impl Requests {
             _ if path.ends_with("/exec") => exec(&head.uri),
             _ => format!("{} {}", head.method, head.uri),
         };
+        // Whether the server is there is asked beside whatever else happens.
+        if path == "/version" {
+            return Ok(http::Request::from_parts(head, Body::from(bytes.to_vec())));
+        }
         let is_look = head.method == Method::GET && !path.ends_with("/exec") && !path.ends_with("/log");
         let is_repeated = is_look || path.ends_with("/eviction");
         self.0.lock().unwrap().push(Request { line, is_repeated });

@@ -11,6 +11,8 @@
 //! happens is said through [`telemetry`], and when the last action has ended, the entry in the
 //! store is finished.
 //!
+//! What is well with the host and what is not is collected in [`health`], which probes read.
+//!
 //! [`config`] says how all of this is set up, [`run`] puts it together, and [`cli`] is what people
 //! type. This crate alone knows tokio, axum, wasmtime and the clients. The modules below are in
 //! the order of the journey.
@@ -33,9 +35,13 @@ mod clients;
 
 mod telemetry;
 
+// What all of these report to, where something is wrong.
+mod health;
+
 mod config;
 
 mod run;
+mod startup;
 
 mod cli;
 
@@ -57,6 +63,7 @@ pub mod testing {
     pub use crate::clients::{Clients, Cluster};
     pub use crate::config::{Config, Deduplication, ServerLimits, clouds};
     pub use crate::generation::{Loader, Problem};
+    pub use crate::health::{Check, Health};
     pub use crate::pipeline::{Admission, Answering};
     pub use crate::run::{Resources, RunError, run};
     pub use crate::server::{Intake, serve};

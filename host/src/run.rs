@@ -4,19 +4,21 @@
 //! The caller owns the listener, the way to the cluster, and the signal to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use outputs::Room;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::generation::{Generation, Loader, Watch};
+use crate::health::Check;
 use crate::pipeline::{Admission, Answering, Pipeline, answering, is_protected};
 use crate::queue::Queue;
 use crate::server::{self, Intake};
+use crate::startup::startup;
 use crate::store::{Found, Limits, Settings, Store, Window};
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::Audit;
@@ -64,9 +66,11 @@ impl RunError {
 ///
 /// Where it does not start; once it has, it ends well.
 pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
+    let began = Instant::now();
     let Resources { config, cluster, listener, logger, compiler } = resources;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
-    let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
+    let reporting = Reporting::new(logger.clone(), metrics.clone(), audit(&config, &logger)?);
+    let health = reporting.health.clone();
     let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
     let engine = engine.sharing(config.concurrency_memory_bytes_max, config.concurrency_requests_max);
     if let Some(refusal) = engine.refusal() {
@@ -83,12 +87,14 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         // Nothing was accepted yet.
         () = &mut shutdown => return Ok(()),
     };
+    health.ok(Check::Rules);
+    let starting = tokio::spawn(startup(generation.clients.kubernetes.clone(), began, reporting.clone()));
     let generation = Arc::new(ArcSwap::from_pointee(generation));
     if watch.is_some() {
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }
 
-    let store = store(&config, &logger)?;
+    let store = store(&config, &reporting)?;
     let queue = Queue::Store(store.clone());
     let admission = admission(&config, &store, &metrics, &generation);
     let pipeline = Pipeline {
@@ -112,11 +118,12 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         admission,
         metrics,
         logger: logger.clone(),
-        ready: Arc::new(AtomicBool::new(true)),
+        health,
         print_all_events: config.print_all_events,
         limits: config.server,
     };
     server::serve(listener, intake, shutdown, config.shutdown_deadline).await;
+    starting.abort();
     store.close();
     if let Some(watching) = watching {
         watching.abort();
@@ -132,7 +139,8 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
 const IN_FLIGHT_MAX: usize = 4_096;
 
 /// The store that the configuration names, and what was found in it.
-fn store(config: &Config, logger: &Logger) -> Result<Store, RunError> {
+fn store(config: &Config, reporting: &Reporting) -> Result<Store, RunError> {
+    let Reporting { logger, health, .. } = reporting;
     let stored_bytes_max = match config.data_dir {
         Some(_) => config.queue_disk_bytes_max,
         None => config.queue_bytes_max as u64,
@@ -149,9 +157,11 @@ fn store(config: &Config, logger: &Logger) -> Result<Store, RunError> {
     let Some(data_dir) = &config.data_dir else {
         let result = "'data_dir' is not set: events that wait are in memory, and lost with the process";
         logger.line(Level::Info, "store").field("result", result).write();
-        return Store::in_memory(settings, logger.clone()).map_err(machine);
+        health.wrong(Check::Disk, result);
+        return Store::in_memory(settings, reporting).map_err(machine);
     };
-    let (store, found) = Store::open(data_dir, settings, logger.clone()).map_err(machine)?;
+    let (store, found) = Store::open(data_dir, settings, reporting).map_err(machine)?;
+    health.ok(Check::Disk);
     report_found(logger, &found);
     Ok(store)
 }

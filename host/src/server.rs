@@ -21,10 +21,13 @@ mod watched;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 
 use connections::Server;
 pub use intake::Intake;
+
+use crate::health::Check;
 
 /// Serves until `shutdown` is ready, then lets requests in flight finish for `drain_max` at most.
 ///
@@ -36,6 +39,8 @@ pub async fn serve(
     drain_max: Duration,
 ) -> usize {
     let (limits, logger, metrics) = (intake.limits, intake.logger.clone(), intake.metrics.clone());
+    let health = intake.health.clone();
+    let shutdown = shutdown.inspect(|_| health.wrong(Check::Shutdown, "the host takes no more events"));
     let server = Server { listener, edge: layers::edge(intake), limits, logger, metrics };
     server.run(shutdown, drain_max).await
 }

@@ -57,7 +57,7 @@ use usage::Usage;
 use writer::{Command, Writer, Written};
 
 use crate::config::History;
-use crate::telemetry::logs::Logger;
+use crate::telemetry::Reporting;
 use crate::telemetry::metrics::Queued;
 
 /// What a store is to hold, and for how long.
@@ -85,7 +85,6 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     front: Arc<Front>,
-    trouble: Arc<Trouble>,
     commands: Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Whether what waits is still there after the process.
@@ -114,10 +113,10 @@ impl Store {
     /// # Errors
     ///
     /// Where there is no memory for it.
-    pub fn in_memory(settings: Settings, logger: Logger) -> Result<Store, OpenError> {
+    pub fn in_memory(settings: Settings, reporting: &Reporting) -> Result<Store, OpenError> {
         let mut connection = Connection::open_in_memory()?;
         folder::prepare(&mut connection)?;
-        let (store, _) = Self::over(connection, None, settings, logger)?;
+        let (store, _) = Self::over(connection, None, settings, reporting)?;
         Ok(store)
     }
 
@@ -127,10 +126,10 @@ impl Store {
     ///
     /// Where the folder can't be used, another process has it, or a newer version has written it. A file that is
     /// damaged is set aside instead.
-    pub fn open(data_dir: &Path, settings: Settings, logger: Logger) -> Result<(Store, Found), OpenError> {
+    pub fn open(data_dir: &Path, settings: Settings, reporting: &Reporting) -> Result<(Store, Found), OpenError> {
         let folder = Folder::take(data_dir)?;
         let (connection, damage) = folder.open()?;
-        let (store, found) = Self::over(connection, Some(folder), settings, logger)?;
+        let (store, found) = Self::over(connection, Some(folder), settings, reporting)?;
         Ok((store, Found { damage, ..found }))
     }
 
@@ -138,17 +137,17 @@ impl Store {
         mut connection: Connection,
         folder: Option<Folder>,
         settings: Settings,
-        logger: Logger,
+        reporting: &Reporting,
     ) -> Result<(Store, Found), OpenError> {
         let Settings { limits, window, history } = settings;
-        let (front, trouble) = (Arc::new(Front::new(limits)), Arc::new(Trouble::new(logger)));
+        let (front, trouble) = (Arc::new(Front::new(limits)), Trouble::new(reporting));
         let (clock, key, redact) = (Clock::new(), key(&connection)?, history.redact.clone());
         let poisoned = recovery::poisoned(&mut connection, clock.now_ms())?;
         let mut writer = Writer {
             usage: Usage::new(limits),
             recent: Recent::new(window),
             front: Arc::clone(&front),
-            trouble: Arc::clone(&trouble),
+            trouble,
             keep: Keep::new(history, &connection)?,
             next_id: recovery::next_id(&connection)?,
             pending: std::collections::VecDeque::new(),
@@ -163,7 +162,6 @@ impl Store {
         let thread = thread.map_err(|error| OpenError::Folder { path: "store".into(), error })?;
         let inner = Inner {
             front,
-            trouble,
             commands,
             thread: Mutex::new(Some(thread)),
             is_lasting: folder.is_some(),
@@ -182,11 +180,6 @@ impl Store {
     /// A key for fingerprints, which lasts as long as the store.
     pub fn key(&self) -> &hmac::Key {
         &self.0.key
-    }
-
-    /// Why events can't be stored now, if they can't.
-    pub fn trouble(&self) -> Option<String> {
-        self.0.trouble.reason()
     }
 
     /// Accept an event, unless it is a repeat: from here on it is the host's to finish.

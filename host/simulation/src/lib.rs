@@ -143,10 +143,10 @@ impl Simulation {
         state.store.all().filter(|(key, object)| given(key, object)).map(|(_, object)| normalise(object)).collect()
     }
 
-    /// The requests so far, in the order in which they came.
+    /// The requests so far, in the order in which they came, without those that only ask whether the server is there.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.state().requests.clone()
+        self.state().requests.iter().filter(|request| request.path != "/version").cloned().collect()
     }
 
     /// Let requests fail: the first that matches meets the first failure, the next the second, and so on; then all is

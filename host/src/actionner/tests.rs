@@ -37,7 +37,7 @@ const COMPILES: &str = "FALCO_TALON_TEST_COMPILES";
 pub(crate) fn silent() -> Reporting {
     let logger = Logger::new(Format::Json, std::io::sink());
     let metrics = Metrics::new("", 1).unwrap();
-    Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) }
+    Reporting::new(logger.clone(), metrics, Audit::to_log(logger))
 }
 
 /// This test binary in the place of the program, which runs itself to compile components.

@@ -60,7 +60,7 @@ impl Context {
     /// The exit code, after the log has said what is wrong.
     pub(super) fn loader(&self) -> Result<Loader, ExitCode> {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), 1).map_err(|error| self.fail("init", &error))?;
-        let reporting = Reporting { logger: self.logger.clone(), metrics, audit: Audit::to_log(self.logger.clone()) };
+        let reporting = Reporting::new(self.logger.clone(), metrics, Audit::to_log(self.logger.clone()));
         let engine = Engine::new(1, Compiler::own()).map_err(|error| self.fail("init", &error))?;
         // Without a cache each command compiles anew, which takes a moment and nothing else.
         let cache = self.config.cache_dir.as_deref().and_then(|directory| Cache::open(directory).ok());

@@ -18,6 +18,7 @@ use super::load::Loader;
 use super::loaded::Generation;
 use super::problem::Problem;
 use super::ways::{Contents, Ways};
+use crate::health::Check;
 use crate::telemetry::logs::{Level, Logger};
 
 /// Changes come in bursts; the files are read once it has been quiet for so long,
@@ -28,6 +29,9 @@ const LATEST: Duration = Duration::from_millis(600);
 
 /// How often the files are compared where no event comes.
 const UNASKED: Duration = Duration::from_secs(30);
+
+/// What is wrong where new rules were refused.
+const REFUSED: &str = "they are invalid, and those loaded before stay in force; the log says what is wrong";
 
 /// Watches for changes until it is dropped.
 pub(crate) struct Watch {
@@ -222,12 +226,14 @@ async fn reload(loader: &Loader, generation: &ArcSwap<Generation>, changed: &[Pa
             generation.store(Arc::new(loaded.generation));
             logger.line(Level::Info, "rules").field("result", &result).write();
             loader.reporting.metrics.reloaded(true);
+            loader.reporting.health.ok(Check::Rules);
             Vec::new()
         }
         Err(problems) => {
             report(logger, Level::Error, &problems);
             logger.line(Level::Error, "rules").error(&"invalid rules").write();
             loader.reporting.metrics.reloaded(false);
+            loader.reporting.health.wrong(Check::Rules, REFUSED);
             let script = |problem: Problem| match problem {
                 Problem::Script { path, .. } => Some(path),
                 _ => None,

@@ -115,7 +115,7 @@ pub(super) struct Listeners(Vec<Listener>);
 
 impl Listeners {
     pub(super) fn new(reporting: &Reporting) -> Self {
-        let Reporting { logger, metrics, audit: _ } = reporting;
+        let Reporting { logger, metrics, audit: _, health: _ } = reporting;
         Self(vec![Listener::Log(logger.clone()), Listener::Metrics(metrics.clone())])
     }
 

@@ -4,7 +4,6 @@
 //! a sender whose address ends in `/events` would not notice a 404, and lose each of its alerts.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::extract::Request;
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use rules::Event;
 
 use super::refusal::Refusal;
 use crate::config::ServerLimits;
+use crate::health::Health;
 use crate::pipeline::{Admission, report_event};
 use crate::telemetry::TraceId;
 use crate::telemetry::logs::Logger;
@@ -27,8 +27,8 @@ pub struct Intake {
     pub metrics: Metrics,
     /// Where lines go.
     pub logger: Logger,
-    /// Whether `/readyz` says so.
-    pub ready: Arc<AtomicBool>,
+    /// What is well with the host, and what is not.
+    pub health: Health,
     /// Whether each event is logged when it is received.
     pub print_all_events: bool,
     /// The limits of requests and connections.

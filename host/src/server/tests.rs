@@ -5,7 +5,6 @@ mod time;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,8 +16,11 @@ use tokio::task::JoinHandle;
 
 use super::{Intake, serve};
 use crate::config::{Deduplication, ServerLimits};
+use crate::health::{Check, Health};
 use crate::pipeline::{Admission, Answering};
 use crate::store::{Entry, Limits, Outcome, Settings, Store};
+use crate::telemetry::Reporting;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::logs::{Format, Logger};
 use crate::telemetry::metrics::Metrics;
 
@@ -52,7 +54,8 @@ impl io::Write for Written {
 fn admission(entries_max: usize) -> Admission {
     let limits = Limits { entries_max, stored_bytes_max: 1 << 20, loaded_bytes_max: 1 << 20, in_flight_max: 10 };
     let (logger, metrics) = (Logger::new(Format::Text, io::sink()), Metrics::new("devel", 100).unwrap());
-    let store = Store::in_memory(Settings::of(limits), logger).unwrap();
+    let reporting = Reporting::new(logger.clone(), metrics.clone(), Audit::to_log(logger));
+    let store = Store::in_memory(Settings::of(limits), &reporting).unwrap();
     let repeats = Deduplication { window: Duration::ZERO, fields: Vec::new(), events_max: 1 };
     let answered_by = |_: &Event| Answering { is_any: true, live: Vec::new() };
     Admission::new(store, metrics, &repeats, Arc::new(answered_by))
@@ -78,7 +81,7 @@ impl Host {
             admission: admission(capacity),
             metrics: Metrics::new("devel", 100).unwrap(),
             logger: Logger::new(Format::Text, log.clone()),
-            ready: Arc::new(AtomicBool::new(false)),
+            health: Health::default(),
             print_all_events,
             limits,
         };
@@ -244,7 +247,7 @@ async fn tells_wrong_methods_and_paths() {
     let answer = host.ask(&get("/")).await;
     assert_eq!((answer.status(), answer.header("allow")), (405, Some("POST")));
     assert_eq!(answer.body, "Please send with POST http method\n");
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in ["/healthz", "/readyz", "/startupz", "/metrics"] {
         let answer = host.ask(&post(path, EVENT)).await;
         assert_eq!((answer.status(), answer.header("allow")), (405, Some("GET, HEAD")), "{path}");
     }
@@ -259,9 +262,45 @@ async fn tells_its_health() {
     let answer = host.ask(&get("/healthz")).await;
     assert_eq!((answer.status(), answer.body.as_str()), (200, r#"{"status": "ok"}"#));
     assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(host.ask(&get("/readyz")).await.status(), 503);
-    host.intake.ready.store(true, Ordering::Relaxed);
+    let answer = host.ask(&get("/startupz")).await;
+    assert_eq!((answer.status(), answer.body.as_str()), (503, r#"{"status": "not started"}"#));
+    host.intake.health.started();
+    let answer = host.ask(&get("/startupz")).await;
+    assert_eq!((answer.status(), answer.body.as_str()), (200, r#"{"status": "ok"}"#));
+}
+
+#[tokio::test]
+async fn tells_whether_it_takes_events() {
+    let host = Host::start().await;
+    let answer = host.ask(&get("/readyz")).await;
+    assert_eq!((answer.status(), answer.body.as_str()), (503, r#"{"status": "not ready"}"#));
+    let health = host.intake.health.clone();
+    health.ok(Check::Store);
+    health.wrong(Check::Rules, "they are invalid");
+    let answer = host.ask(&get("/readyz")).await;
+    assert_eq!((answer.status(), answer.body.as_str()), (200, r#"{"status": "ok"}"#));
+    let answer = host.ask(&get("/readyz?verbose")).await;
+    assert_eq!((answer.status(), answer.header("content-type")), (200, Some("text/plain; charset=utf-8")));
+    assert!(answer.body.starts_with("[+]store ok\n"), "{}", answer.body);
+    assert!(answer.body.ends_with("\nreadyz check passed\n"), "{}", answer.body);
+    health.wrong(Check::Store, "the disk is full");
+    let answer = host.ask(&get("/readyz?verbose=1")).await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.body.starts_with("[-]store failed: the disk is full\n"), "{}", answer.body);
+    // What can be stored after all says so.
+    host.post(EVENT).await;
     assert_eq!(host.ask(&get("/readyz")).await.status(), 200);
+    host.stop().await;
+    assert!(!health.states().is_ready());
+}
+
+#[tokio::test]
+async fn a_full_queue_is_ready() {
+    let host = Host::with(LIMITS, 1, false).await;
+    for expected in [200, 429] {
+        assert_eq!(host.post(EVENT).await.status(), expected);
+        assert_eq!(host.ask(&get("/readyz")).await.status(), 200);
+    }
 }
 
 #[tokio::test]
@@ -272,6 +311,7 @@ async fn shows_metrics() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert!(answer.body.contains("\nfalcosecurity_falco_talon_queue_depth 1\n"));
+    assert!(answer.body.contains("\nfalcosecurity_falco_talon_check{check=\"store\"} 1\n"));
     assert!(answer.body.contains(r#"falcosecurity_falco_talon_event_total{event="Terminal shell in container","#));
 }
 

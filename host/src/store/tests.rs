@@ -9,7 +9,9 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::telemetry::TraceId;
-use crate::telemetry::logs::Format;
+use crate::telemetry::audit::Audit;
+use crate::telemetry::logs::{Format, Logger};
+use crate::telemetry::metrics::Metrics;
 
 const LIMITS: Limits =
     Limits { entries_max: 1_000, stored_bytes_max: 1 << 30, loaded_bytes_max: 1 << 30, in_flight_max: 1_000 };
@@ -25,16 +27,17 @@ fn lasting(limits: Limits) -> Settings {
     Settings { history, ..Settings::of(limits) }
 }
 
-fn logger() -> Logger {
-    Logger::new(Format::Json, std::io::sink())
+fn silent() -> Reporting {
+    let logger = Logger::new(Format::Json, std::io::sink());
+    Reporting::new(logger.clone(), Metrics::new("", 1).unwrap(), Audit::to_log(logger))
 }
 
 fn in_memory(limits: Limits) -> Store {
-    Store::in_memory(lasting(limits), logger()).unwrap()
+    Store::in_memory(lasting(limits), &silent()).unwrap()
 }
 
 fn open(folder: &Path) -> (Store, Found) {
-    Store::open(folder, settings(), logger()).unwrap()
+    Store::open(folder, settings(), &silent()).unwrap()
 }
 
 /// End the process without a word, but for what is with the operating system by now.
@@ -247,7 +250,7 @@ async fn what_ended_is_forgotten_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let history = History { keep: Duration::from_secs(3600), bytes_max: 20_000, redact: Vec::new() };
     let settings = Settings { history, ..Settings::of(LIMITS) };
-    let (store, _) = Store::open(folder.path(), settings, logger()).unwrap();
+    let (store, _) = Store::open(folder.path(), settings, &silent()).unwrap();
     for _ in 0..1_200 {
         put(&store, "one").await.unwrap();
         store.finish(&*next(&store).await, Outcome::Done, "");
@@ -274,7 +277,7 @@ async fn closing_stops_what_lasts_and_drains_what_does_not() {
 async fn a_folder_has_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let (_store, _) = open(folder.path());
-    let error = Store::open(folder.path(), settings(), logger()).unwrap_err();
+    let error = Store::open(folder.path(), settings(), &silent()).unwrap_err();
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
 }
 
@@ -285,7 +288,7 @@ async fn a_folder_that_others_may_look_into_is_refused() {
     crash(open(folder.path()).0);
     let store = folder.path().join("store");
     std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o750)).unwrap();
-    let error = Store::open(folder.path(), settings(), logger()).unwrap_err();
+    let error = Store::open(folder.path(), settings(), &silent()).unwrap_err();
     assert!(matches!(error, OpenError::Open(path) if path == store));
 }
 
@@ -296,7 +299,7 @@ async fn a_newer_format_is_left_alone() {
     let connection = Connection::open(folder.path().join("store/store.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    let error = Store::open(folder.path(), settings(), logger()).unwrap_err();
+    let error = Store::open(folder.path(), settings(), &silent()).unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
 }
 

@@ -61,7 +61,7 @@ pub(super) struct Writer {
     pub(super) usage: Usage,
     pub(super) recent: Recent,
     pub(super) front: Arc<Front>,
-    pub(super) trouble: Arc<Trouble>,
+    pub(super) trouble: Trouble,
     pub(super) keep: Keep,
     pub(super) next_id: i64,
     /// What could not be written yet, in its order.
@@ -94,7 +94,7 @@ impl Writer {
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         let mut pruned = Instant::now();
         loop {
-            let pause = if self.pending.is_empty() { PRUNE_EVERY } else { PAUSE };
+            let pause = if self.trouble.reason().is_some() { PAUSE } else { PRUNE_EVERY };
             let first = match commands.recv_timeout(pause) {
                 Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -166,7 +166,8 @@ impl Writer {
     fn write(&mut self, group: Group) {
         let Group { admitted, repeats, loads, asks, is_last: _ } = group;
         let now_ms = self.clock.now_ms();
-        if !admitted.is_empty() || !self.pending.is_empty() {
+        // A host that can't store events gets none, and would not notice that it can again.
+        if !admitted.is_empty() || !self.pending.is_empty() || self.trouble.reason().is_some() {
             match self.commit(&admitted, now_ms) {
                 Ok(()) => {
                     self.trouble.is_over();
@@ -199,6 +200,10 @@ impl Writer {
         let transaction = self.connection.transaction()?;
         for (change, _) in &self.pending {
             change.apply(&transaction, now_ms)?;
+        }
+        if self.trouble.reason().is_some() {
+            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('tried', ?1)";
+            transaction.prepare_cached(sql)?.execute([now_ms])?;
         }
         for Admitted { arrival, id, uid, .. } in admitted {
             rows::insert(&transaction, *id, *uid, arrival, now_ms)?;

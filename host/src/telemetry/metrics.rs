@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use super::text::clean;
@@ -54,6 +55,7 @@ struct Inner {
     rejected_requests: IntCounterVec,
     displaced_connections: IntCounterVec,
     reloads: IntCounterVec,
+    checks: IntGaugeVec,
 }
 
 /// What the queue holds.
@@ -171,6 +173,7 @@ impl Metrics {
                 &["limit"],
             )?,
             reloads: build.counters("reload_total", "number of reloads of rules and policy", &["result"])?,
+            checks: build.gauges("check", "whether a check of /readyz is ok (1) or failed (0)", "check")?,
             registry: registry.clone(),
         };
         Ok(Metrics(Arc::new(inner)))
@@ -276,6 +279,11 @@ impl Metrics {
         self.0.reloads.with_label_values(&[result]).inc();
     }
 
+    /// The state of a check, by its name, which is one of ours. Set when asked for.
+    pub fn check(&self, name: &'static str, is_ok: bool) {
+        self.0.checks.with_label_values(&[name]).set(i64::from(is_ok));
+    }
+
     /// Everything as Prometheus' text format.
     pub fn render(&self) -> String {
         let mut families = self.0.registry.gather();
@@ -332,6 +340,12 @@ impl Builder<'_> {
         let gauge = IntGauge::new(format!("{PREFIX}{name}"), help)?;
         self.registry.register(Box::new(gauge.clone()))?;
         Ok(gauge)
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
+        let gauges = IntGaugeVec::new(Opts::new(format!("{PREFIX}{name}"), help), &[label])?;
+        self.registry.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
     }
 
     fn histogram(&self, name: &str, help: &str) -> prometheus::Result<Histogram> {

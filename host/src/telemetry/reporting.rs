@@ -3,6 +3,7 @@
 use super::audit::Audit;
 use super::logs::Logger;
 use super::metrics::Metrics;
+use crate::health::Health;
 
 /// Where a call, and what the host does besides, reports to.
 #[derive(Clone)]
@@ -13,4 +14,13 @@ pub struct Reporting {
     pub metrics: Metrics,
     /// The record of each host call.
     pub audit: Audit,
+    /// What is well with the host, and what is not.
+    pub health: Health,
+}
+
+impl Reporting {
+    /// Of a host that has just begun.
+    pub fn new(logger: Logger, metrics: Metrics, audit: Audit) -> Self {
+        Self { logger, metrics, audit, health: Health::default() }
+    }
 }

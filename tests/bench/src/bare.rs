@@ -3,7 +3,6 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,8 +10,8 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::serve::ListenerExt;
 use bytes::Bytes;
-use host::testing::Metrics;
 use host::testing::{Admission, Answering};
+use host::testing::{Audit, Metrics, Reporting};
 use host::testing::{Config, Deduplication, ServerLimits};
 use host::testing::{Format, Logger};
 use host::testing::{Intake, serve as serve_host};
@@ -47,14 +46,15 @@ async fn host_intake(listener: TcpListener) -> Result<()> {
     let (logger, metrics) = (Logger::new(Format::Json, std::io::sink()), Metrics::new("bench", 2_000)?);
     let limits_of_store =
         Limits { entries_max: 100_000, stored_bytes_max: 1 << 30, loaded_bytes_max: 1 << 27, in_flight_max: 4_096 };
-    let store = Store::in_memory(StoreSettings::of(limits_of_store), logger.clone())?;
+    let reporting = Reporting::new(logger.clone(), metrics.clone(), Audit::to_log(logger.clone()));
+    let store = Store::in_memory(StoreSettings::of(limits_of_store), &reporting)?;
     let repeats = Deduplication { window: Duration::ZERO, fields: Vec::new(), events_max: 1 };
     let answered_by = |_: &rules::Event| Answering { is_any: true, live: Vec::new() };
     let intake = Intake {
         admission: Admission::new(store.clone(), metrics.clone(), &repeats, Arc::new(answered_by)),
         metrics,
         logger,
-        ready: Arc::new(AtomicBool::new(true)),
+        health: reporting.health,
         print_all_events: false,
         limits: limits()?,
     };

@@ -89,7 +89,7 @@ async fn prepare() -> Result<Prepared> {
     let (config, _) = Config::load(None, &[files.rules()], |_| None, read)?;
     let logger = Logger::new(Format::Json, std::io::sink());
     let metrics = Metrics::new("bench", config.metrics_series_max)?;
-    let reporting = Reporting { logger: logger.clone(), metrics, audit: Audit::to_log(logger) };
+    let reporting = Reporting::new(logger.clone(), metrics, Audit::to_log(logger));
     let engine = Engine::new(config.concurrency_events_max, Compiler::own())?;
     let loader = Loader::new(&config, Cluster::Client(client.clone()), engine, None, reporting.clone());
     let loaded = loader
