@@ -53,17 +53,19 @@ async fn rules_that_are_refused_show_and_refuse_no_event() {
     check(
         &host,
         expect![[r#"
-        200
-        [+]store ok
-        [+]shutdown ok
-        [+]rules ok
-        [+]cluster ok
-        readyz check passed
-        {check="cluster"} 1
-        {check="rules"} 1
-        {check="shutdown"} 1
-        {check="store"} 1
-    "#]],
+            200
+            [+]store ok
+            [+]shutdown ok
+            [+]rules ok
+            [+]cluster ok
+            [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            readyz check passed
+            {check="cluster"} 1
+            {check="disk"} 0
+            {check="rules"} 1
+            {check="shutdown"} 1
+            {check="store"} 1
+        "#]],
     )
     .await;
     fs::write(folder.path().join("rules.yaml"), RULES.replace("kubernetes:label", "kubernetes:lable")).unwrap();
@@ -71,17 +73,19 @@ async fn rules_that_are_refused_show_and_refuse_no_event() {
     check(
         &host,
         expect![[r#"
-        200
-        [+]store ok
-        [+]shutdown ok
-        [-]rules excluded: failed: they are invalid, and those loaded before stay in force; the log says what is wrong
-        [+]cluster ok
-        readyz check passed
-        {check="cluster"} 1
-        {check="rules"} 0
-        {check="shutdown"} 1
-        {check="store"} 1
-    "#]],
+            200
+            [+]store ok
+            [+]shutdown ok
+            [-]rules excluded: failed: they are invalid, and those loaded before stay in force; the log says what is wrong
+            [+]cluster ok
+            [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            readyz check passed
+            {check="cluster"} 1
+            {check="disk"} 0
+            {check="rules"} 0
+            {check="shutdown"} 1
+            {check="store"} 1
+        "#]],
     )
     .await;
     assert_eq!(host.request("GET", "/readyz", b"").await, (200, r#"{"status": "ok"}"#.to_owned()));
@@ -101,17 +105,19 @@ async fn a_start_waits_for_the_api_server_and_events_do_not() {
     check(
         &host,
         expect![[r#"
-        200
-        [+]store ok
-        [+]shutdown ok
-        [+]rules ok
-        [-]cluster excluded: failed: the API server has not answered yet
-        readyz check passed
-        {check="cluster"} 0
-        {check="rules"} 1
-        {check="shutdown"} 1
-        {check="store"} 1
-    "#]],
+            200
+            [+]store ok
+            [+]shutdown ok
+            [+]rules ok
+            [-]cluster excluded: failed: the API server has not answered yet
+            [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            readyz check passed
+            {check="cluster"} 0
+            {check="disk"} 0
+            {check="rules"} 1
+            {check="shutdown"} 1
+            {check="store"} 1
+        "#]],
     )
     .await;
     host.post(event("good", "web-0")).await;
@@ -120,17 +126,19 @@ async fn a_start_waits_for_the_api_server_and_events_do_not() {
     check(
         &host,
         expect![[r#"
-        200
-        [+]store ok
-        [+]shutdown ok
-        [+]rules ok
-        [+]cluster ok
-        readyz check passed
-        {check="cluster"} 1
-        {check="rules"} 1
-        {check="shutdown"} 1
-        {check="store"} 1
-    "#]],
+            200
+            [+]store ok
+            [+]shutdown ok
+            [+]rules ok
+            [+]cluster ok
+            [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            readyz check passed
+            {check="cluster"} 1
+            {check="disk"} 0
+            {check="rules"} 1
+            {check="shutdown"} 1
+            {check="store"} 1
+        "#]],
     )
     .await;
     host.stop().await;
@@ -157,15 +165,17 @@ async fn no_api_server_is_waited_for_where_no_rule_needs_one() {
     check(
         &host,
         expect![[r#"
-        200
-        [+]store ok
-        [+]shutdown ok
-        [+]rules ok
-        readyz check passed
-        {check="rules"} 1
-        {check="shutdown"} 1
-        {check="store"} 1
-    "#]],
+            200
+            [+]store ok
+            [+]shutdown ok
+            [+]rules ok
+            [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            readyz check passed
+            {check="disk"} 0
+            {check="rules"} 1
+            {check="shutdown"} 1
+            {check="store"} 1
+        "#]],
     )
     .await;
     host.stop().await;

@@ -72,13 +72,15 @@ async fn check_passed_over(component: &[u8], policy: Option<&str>, expected: &Ex
 async fn what_is_no_component_is_named_and_passed_over() {
     check_passed_over(b"\0asm but not for long", None, &expect![[r#"
         warn actionners: the file is WebAssembly of a version of the binary format that this host does not read: build it with a newer toolchain file="actionners/guest.wasm"
+        info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
     "#]]).await;
     check_passed_over(
         b"",
         Some("actionners: {}\n"),
         &expect![[r#"
-        warn actionners: the file is empty: build or copy the component anew file="actionners/guest.wasm"
-    "#]],
+            warn actionners: the file is empty: build or copy the component anew file="actionners/guest.wasm"
+            info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
+        "#]],
     )
     .await;
 }
@@ -95,12 +97,15 @@ async fn what_is_no_component_is_an_error_where_a_rule_needs_it() {
 async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
     check_passed_over(guest!("trap"), Some("actionners: {}\n"), &expect![[r#"
         warn actionners: no entry of the policy names this component's digest, DIGEST, so it is not looked into; `falco-talon actionners inspect actionners/guest.wasm` prints what it asks for, and an entry file="actionners/guest.wasm"
+        info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
     "#]]).await;
 }
 
 #[tokio::test]
 async fn a_component_that_no_rule_needs_is_held_against_its_entry() {
-    check_passed_over(guest!("trap"), None, &expect![""]).await;
+    check_passed_over(guest!("trap"), None, &expect![[r#"
+        info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
+    "#]]).await;
     check_passed_over(guest!("names"), None, &expect![[r#"
         warn actionners: 'hostile:any' imports more than the policy grants it:
           `hostile:any` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
@@ -108,6 +113,7 @@ async fn a_component_that_no_rule_needs_is_held_against_its_entry() {
           `hostile:any` imports `kubernetes-write.delete`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):
           kubernetes: [{verbs: [delete], resources: [pods], scope: event-target}]
           Where the toolchain imports whole interfaces: build it against a copy of `wit/` that has only the functions that it calls; or write `ungranted: deny` into its entry, and it is loaded with these always denied file="actionners/guest.wasm"
+        info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
     "#]]).await;
 }
 
@@ -117,9 +123,11 @@ async fn what_is_costly_to_compile_costs_nothing_unless_it_is_wanted() {
     let bomb = component(&bomb(1_000_000));
     check_passed_over(&bomb, Some("actionners: {}\n"), &expect![[r#"
         warn actionners: no entry of the policy names this component's digest, DIGEST, so it is not looked into; `falco-talon actionners inspect actionners/guest.wasm` prints what it asks for, and an entry file="actionners/guest.wasm"
+        info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
     "#]]).await;
     check_passed_over(&bomb, None, &expect![[r#"
         warn actionners: the component does not fit this host: it does not export `falco-talon:actionner/action@1.0.0`: build it for the world `actionner` of the contract file="actionners/guest.wasm"
+        info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
     "#]]).await;
 }
 
@@ -211,6 +219,7 @@ async fn a_name_can_be_taken_once() {
     let host = start(config(folder.path())).await.unwrap_or_else(|lines| panic!("{}", told(&lines)));
     expect![[r#"
         warn actionners: there is another actionner 'hostile:trap' already; each name can be taken once file="actionners/second.wasm"
+        info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
     "#]].assert_eq(&said(&host.stop().await, folder.path()));
 }
 
