@@ -44,7 +44,21 @@ fn crates_know_only_whom_they_may() {
 /// The folders of the host, each with those that it knows. Below a folder stands nobody that knows it.
 const FOLDERS: [(&str, &[&str]); 14] = [
     ("cli", &["actionner", "clients", "config", "generation", "run", "telemetry"]),
-    ("run", &["actionner", "clients", "config", "generation", "pipeline", "queue", "server", "store", "telemetry"]),
+    (
+        "run",
+        &[
+            "actionner",
+            "capability",
+            "clients",
+            "config",
+            "generation",
+            "pipeline",
+            "queue",
+            "server",
+            "store",
+            "telemetry",
+        ],
+    ),
     ("server", &["body", "config", "pipeline", "store", "telemetry"]),
     ("pipeline", &["actionner", "capability", "config", "generation", "queue", "store", "telemetry"]),
     ("generation", &["actionner", "capability", "clients", "config", "telemetry"]),

@@ -11,6 +11,7 @@ use outputs::Room;
 use tokio::net::TcpListener;
 
 use crate::actionner::{Cache, Compiler, Engine};
+use crate::capability::Flights;
 use crate::clients::Cluster;
 use crate::config::Config;
 use crate::generation::{Generation, Loader, Watch};
@@ -96,6 +97,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         dedup: Dedup::new(seen.window, seen.fields.clone(), seen.events_max),
         store: store.clone(),
         reporting,
+        flights: Flights::default(),
         retry: config.retry,
         target_events_max: config.queue_target_events_max,
         room: Room::new(config.artifacts_bytes_max),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use backon::{ExponentialBuilder, Retryable};
 use outputs::{Artifact, Room};
-use policy::Facts;
+use policy::{Facts, Uids};
 use rules::{Action, AuditTarget, Event, ObjectName, OutputUseSite, Rule};
 use tokio::time::{Instant, sleep};
 
@@ -26,8 +26,8 @@ use super::deliver::{Delivered, deliver};
 use super::details::details;
 use super::lanes::{Lanes, Work};
 use super::report::{Ended, Listeners, Stage, Status, report_details, report_event, report_match, report_store};
-use crate::actionner::{Actionner, CallOutput, Failure, FailureKind, Invocation, Outcome};
-use crate::capability::Call;
+use crate::actionner::{Actionner, CallError, CallOutput, Failure, FailureKind, Invocation, Outcome};
+use crate::capability::{Call, Flights};
 use crate::config::Retry;
 use crate::generation::Generation;
 use crate::queue::Queue;
@@ -48,6 +48,8 @@ pub(crate) struct Pipeline {
     pub store: Store,
     /// Where it reports to.
     pub reporting: Reporting,
+    /// Which objects are being changed.
+    pub flights: Flights,
     /// How what was unavailable is tried again.
     pub retry: Retry,
     /// How many events wait behind one another for their target.
@@ -66,6 +68,7 @@ struct Response {
     store: Store,
     reporting: Reporting,
     listeners: Arc<Listeners>,
+    flights: Flights,
     retry: Retry,
     room: Room,
     /// Finished in the store when the response is over.
@@ -123,6 +126,7 @@ impl Pipeline {
             store: self.store.clone(),
             reporting: self.reporting.clone(),
             listeners: listeners.clone(),
+            flights: self.flights.clone(),
             retry: self.retry,
             room: self.room.clone(),
             entry,
@@ -290,7 +294,8 @@ impl Response {
             context: context(rule, action, self.entry.uid, actionner.grants().own_namespace.as_deref()).to_string(),
             trace_id: self.trace_id.clone(),
         };
-        let attempt = || self.attempt(actionner, &invocation, rule.dry_run);
+        let learnt = ArcSwap::default();
+        let attempt = || self.attempt(actionner, &invocation, rule.dry_run, &learnt);
         let had_unknown_end = AtomicBool::new(false);
         let backoff = ExponentialBuilder::default()
             .with_min_delay(self.retry.backoff_min)
@@ -315,17 +320,30 @@ impl Response {
         actionner: &Actionner,
         invocation: &Invocation,
         dry_run: bool,
+        learnt: &ArcSwap<Uids>,
     ) -> Result<(Outcome, Vec<Artifact>), AttemptError> {
-        let call = Call::new(
-            actionner.grants().clone(),
-            Facts::of(self.event()),
-            dry_run,
-            self.trace_id.clone(),
-            self.generation.clients.clone(),
-            self.room.clone(),
-            self.reporting.clone(),
-        );
-        let CallOutput { result, has_unknown_end, artifacts, replaced } = actionner.call(invocation, call).await?;
+        let mut flight = self.flights.begin();
+        // What must wait for another action has changed nothing, and is run anew as the same attempt.
+        let output = loop {
+            let call = Call::new(
+                actionner.grants().clone(),
+                Facts::of(self.event()).expecting(&learnt.load()),
+                dry_run,
+                self.trace_id.clone(),
+                self.generation.clients.clone(),
+                self.room.clone(),
+                self.reporting.clone(),
+            );
+            match actionner.call(invocation, call.on(flight)).await {
+                Err(CallError::Busy { busy, learnt: so_far }) => {
+                    learnt.store(Arc::new(so_far));
+                    flight = busy.free().await;
+                }
+                ended => break ended?,
+            }
+        };
+        let CallOutput { result, has_unknown_end, artifacts, replaced, learnt: so_far } = output;
+        learnt.store(Arc::new(so_far));
         match (result, replaced) {
             (Ok(outcome), _) => Ok((outcome, artifacts)),
             // Where nobody knows what a write did, that is what has to be said.

@@ -20,8 +20,8 @@ impl Facts {
 
     /// The same, where an attempt before has found these objects: another of the same name is none of the event's.
     #[must_use]
-    pub fn expecting(mut self, uids: Uids) -> Self {
-        self.targets.expect(uids);
+    pub fn expecting(mut self, uids: &Uids) -> Self {
+        self.targets.expect(uids.clone());
         self
     }
 }

@@ -160,6 +160,11 @@ impl Targets {
         known.uid.as_deref().or_else(|| self.expected.get(object))
     }
 
+    /// Whether the object with this uid has the name of one that an attempt before has found, and is another.
+    pub fn is_another(&self, object: &ObjectId, uid: &str) -> bool {
+        self.expected.get(object).is_some_and(|expected| expected != uid)
+    }
+
     /// Which objects were found, in this attempt and in those before.
     pub fn uids(&self) -> Uids {
         let mut uids = Uids::default();

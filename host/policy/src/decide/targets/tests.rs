@@ -289,6 +289,8 @@ fn what_an_attempt_has_found_is_what_the_next_one_has_to_find() {
     let id = |resource: &str, name: &str| ObjectId::new("", resource, Some("shop"), name);
     let mut second = after(&first);
     assert_eq!([second.uid(&id("pods", "web-0")), second.uid(&id("pods", "web-1"))], [Some("pod"), None]);
+    let is_another = |uid: &str| second.is_another(&id("pods", "web-0"), uid);
+    assert_eq!(["pod", "successor"].map(is_another), [false, true]);
     // It has read nothing, and what it knows is not lost.
     let mut third = after(&second);
     for next in [&mut second, &mut third] {
