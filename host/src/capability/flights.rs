@@ -104,7 +104,7 @@ impl Flight {
                 continue;
             }
             let now = Instant::now();
-            let until = *self.patience.get_or_insert(now + patience);
+            let until = self.patience.unwrap_or(now + patience);
             if !self.has_begun.load(Ordering::Relaxed) && now < until {
                 self.held.clear();
                 return Err(Busy { flights: self.flights.clone(), object, patience: until });
@@ -243,6 +243,7 @@ mod tests {
         let mut third = holding(&flights, &["b"]);
         third.begin();
         take(&mut third, &["a"]).unwrap();
+        assert_eq!((second.has_waited(), third.has_waited()), (true, false));
         take(&mut second, &["a"]).unwrap();
         second.begin();
         take(&mut second, &["b"]).unwrap();
