@@ -23,14 +23,14 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A closed gate before the paths of a simulation that contain `held`, and the client that is behind it.
+    /// A closed gate before the requests to a simulation whose method and path contain `held`, and the client that is behind it.
     pub(crate) fn before(simulation: &Simulation, held: &'static str) -> (Gate, kube::Client) {
         let (is_open, waiting) = (watch::Sender::new(false), Arc::new(watch::Sender::new(0)));
         let (client, opens, arrivals) = (simulation.client(), is_open.subscribe(), Arc::clone(&waiting));
         let service = tower::service_fn(move |request: http::Request<Body>| {
             let (client, mut opens, arrivals) = (client.clone(), opens.clone(), Arc::clone(&arrivals));
             async move {
-                if request.uri().path().contains(held) {
+                if format!("{} {}", request.method(), request.uri().path()).contains(held) {
                     arrivals.send_modify(|count| *count += 1);
                     opens.wait_for(|is_open| *is_open).await.unwrap();
                 }
@@ -64,14 +64,14 @@ fn shell(pod: &str, fields: Value) -> String {
     event.to_string()
 }
 
-fn with_rules(rules: &str) -> (TempDir, Config) {
+pub(crate) fn with_rules(rules: &str) -> (TempDir, Config) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yaml"), rules).unwrap();
     let config = config(folder.path());
     (folder, config)
 }
 
-async fn start(config: Config, client: kube::Client) -> Host {
+pub(crate) async fn start(config: Config, client: kube::Client) -> Host {
     Host::start(config, client).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())))
 }
 

@@ -103,9 +103,14 @@ async fn a_component_that_no_rule_needs_and_no_policy_knows_is_passed_over() {
 
 #[tokio::test]
 async fn a_component_that_no_rule_needs_is_held_against_its_entry() {
-    check_passed_over(guest!("trap"), None, &expect![[r#"
+    check_passed_over(
+        guest!("trap"),
+        None,
+        &expect![[r#"
         info store:  result="'data_dir' is not set: events that wait are in memory, and lost with the process"
-    "#]]).await;
+    "#]],
+    )
+    .await;
     check_passed_over(guest!("names"), None, &expect![[r#"
         warn actionners: 'hostile:any' imports more than the policy grants it:
           `hostile:any` imports `kubernetes-read.get`, and nothing that it is granted could allow it; to allow it, add to its entry in the policy (with what it really needs):

@@ -13,6 +13,7 @@ mod rbac;
 mod conflicts;
 mod crowds;
 mod demo;
+mod flights;
 mod functions;
 mod http;
 mod objects;

@@ -123,16 +123,50 @@ async fn a_write_finds_what_was_read_or_nothing() {
             while !simulation.requests().iter().any(|it| it.method == method && it.path.contains("/pods/")) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let pods = api(&simulation, "", "Pod");
-            let mut pod = pods.get("web-0").await.unwrap();
-            pods.delete("web-0", &DeleteParams::default().grace_period(0)).await.unwrap();
-            pod.metadata.uid = None;
-            pod.metadata.resource_version = None;
-            pods.create(&PostParams::default(), &pod).await.unwrap();
+            replace(&simulation).await;
         };
         let (end, _) = respond(&simulation, action, &json!({}), replace).await;
         assert_eq!(end, REPLACED, "{action}");
         let pod = simulation.get("v1", "Pod", Some("shop"), "web-0").unwrap();
         assert_eq!(pod["metadata"]["labels"], json!({"app": "web"}));
     }
+}
+
+/// The first attempt has read the pod, and can't write; when the second one reads the pod, it is another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_tried_again_is_not_done_to_a_successor() {
+    let pod = "/api/v1/namespaces/shop/pods/web-0";
+    for (action, method, path) in
+        [(ACTIONS[0], "DELETE", pod), (ACTIONS[2], "PATCH", pod), (ACTIONS[7], "PATCH", "/api/v1/nodes/node-1")]
+    {
+        let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+        simulation.fail(Matcher::any().method(method).path(path), [Failure::Status { code: 503, retry_after_s: None }]);
+        let slow = Failure::Delay(Duration::from_secs(2));
+        simulation.fail(Matcher::any().method("GET").path(pod), [Failure::None, slow]);
+        let reads = || simulation.requests().iter().filter(|it| it.method == "GET" && it.path == pod).count();
+        let replace = async {
+            while reads() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            replace(&simulation).await;
+        };
+        let (end, _) = respond(&simulation, action, &json!({}), replace).await;
+        assert_eq!(end, REPLACED, "{action}");
+        let writes = simulation.requests().iter().filter(|it| it.method == method && it.path.starts_with(path)).count();
+        // What replaces the pod deletes it.
+        assert_eq!(writes, if method == "DELETE" { 2 } else { 1 }, "{action}");
+        let pod = simulation.get("v1", "Pod", Some("shop"), "web-0").unwrap();
+        assert_eq!(pod["metadata"]["labels"], json!({"app": "web"}), "{action}");
+        assert_eq!(pod["metadata"]["deletionTimestamp"], Value::Null, "{action}");
+    }
+}
+
+/// Put another pod in the place of the one that is there.
+async fn replace(simulation: &Simulation) {
+    let pods = api(simulation, "", "Pod");
+    let mut pod = pods.get("web-0").await.unwrap();
+    pods.delete("web-0", &DeleteParams::default().grace_period(0)).await.unwrap();
+    pod.metadata.uid = None;
+    pod.metadata.resource_version = None;
+    pods.create(&PostParams::default(), &pod).await.unwrap();
 }

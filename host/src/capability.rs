@@ -6,12 +6,15 @@
 
 mod catalogue;
 mod error;
+mod flights;
 mod guest_log;
 mod host_time;
 mod media_type;
 mod spool;
 
 mod call;
+
+mod alone;
 
 mod bindings;
 
@@ -36,6 +39,7 @@ pub(crate) use crate::clients::Exhausted;
 pub(crate) use bindings::ActionnerPre as ExportsPre;
 pub(crate) use bindings::exports::falco_talon::actionner::action;
 pub use call::Call;
+pub(crate) use flights::{Busy, Flights};
 pub(crate) use guest_log::GuestLog;
 pub(crate) use host_time::HostTime;
 pub(crate) use interfaces::link;

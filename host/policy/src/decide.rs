@@ -10,6 +10,8 @@ mod field;
 mod given_up;
 mod touched;
 
+mod uids;
+
 mod targets;
 
 mod facts;
@@ -50,3 +52,4 @@ pub use objects::ObjectRequest;
 pub use proposal::to_delete_targets;
 pub use targets::{Learnt, Replaced, Target, Targets};
 pub use touched::{PatchKind, touched_fields};
+pub use uids::{Uids, UidsError};

@@ -20,8 +20,8 @@ pub use address::{Address, AddressError, ObjectId, Place, ResourceName, WebAddre
 pub use decide::{
     Answer, BodyError, Decision, Denial, DenialReason, Facts, FieldsNote, FunctionRequest, HttpRequest,
     KubernetesRequest, Learnt, Lesson, MethodError, NameError, ObjectRequest, PatchKind, Replaced, Request, Target,
-    Targets, TouchedField, Written, answer, check_identity, decide, explain, given_up_fields, name_in_body,
-    replaced_maps, to_delete_targets, touched_fields,
+    Targets, TouchedField, Uids, UidsError, Written, answer, check_identity, decide, explain, given_up_fields,
+    name_in_body, replaced_maps, to_delete_targets, touched_fields,
 };
 pub use grants::{
     Entry, FieldGrant, FieldPath, FunctionGrant, FunctionPattern, Granted, Grants, HeaderSource, HttpGrant, Import,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use policy::{Limits, ObjectId};
+use policy::{Limits, ObjectId, Uids};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
@@ -21,7 +21,7 @@ use super::engine::EPOCH;
 use super::shares::{NoMemoryLeft, Place, Turn, Turns};
 use super::state::{State, TooMuchMemory};
 use super::waitless::Waitless;
-use crate::capability::{Call, Exhausted, ExportsPre, HostTime, action};
+use crate::capability::{Busy, Call, Exhausted, ExportsPre, HostTime, action};
 
 /// What a guest can make the host copy in one host call: strings and lists of all arguments.
 const HOST_CALL_BYTES_MAX: usize = 1 << 20;
@@ -77,6 +77,15 @@ pub enum CallError {
     /// It trapped: a mistake in the component.
     #[error("the actionner trapped: {0}")]
     Trap(String),
+    /// It was ended before it changed anything, since another changes the same object: no failure, and to be called
+    /// anew once that is free.
+    #[error("{busy}")]
+    Busy {
+        /// What to wait for.
+        busy: Box<Busy>,
+        /// Which objects it had found, for the call that is the same once more.
+        learnt: Uids,
+    },
 }
 
 /// What came of a call that ended by itself.
@@ -89,6 +98,8 @@ pub struct CallOutput {
     pub artifacts: Vec<outputs::Artifact>,
     /// What the event is about, where another object was found to have its name.
     pub replaced: Option<ObjectId>,
+    /// Which objects were found, in this attempt and in those before it: what the next one has to find.
+    pub learnt: Uids,
 }
 
 /// Holds a call to its deadline and its CPU budget.
@@ -131,11 +142,22 @@ pub(super) async fn run(
         let exports = pre.instantiate_async(&mut store).await?;
         exports.falco_talon_actionner_action().call_run(&mut store, invocation).await
     };
-    let result = bounds.hold(run).await?;
-    let call = store.into_data().call;
+    let result = bounds.hold(run).await;
+    let mut call = store.into_data().call;
+    let learnt = call.learnt();
+    if let Some(busy) = call.take_busy() {
+        return Err(CallError::Busy { busy: Box::new(busy), learnt });
+    }
     let has_unknown_end = call.has_unknown_end();
+    let result = match result? {
+        // Another action was faster, and what it has left is no failure of this one.
+        Err(Failure { message, objects, details, .. }) if call.was_outrun() && !has_unknown_end => {
+            Ok(Outcome::Ignored(Report { message, objects, details }))
+        }
+        result => result,
+    };
     let (artifacts, replaced) = call.into_output();
-    Ok(CallOutput { result, has_unknown_end, artifacts, replaced })
+    Ok(CallOutput { result, has_unknown_end, artifacts, replaced, learnt })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.

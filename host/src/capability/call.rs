@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use outputs::{Artifact, Room};
-use policy::{Decision, Facts, Grants, ObjectId, Request, decide};
+use policy::{Decision, Facts, Grants, ObjectId, Request, Uids, decide};
 use tokio::time::Instant;
 
 use super::catalogue::{Capability, Effect};
-use super::error::CapabilityError;
+use super::error::{CapabilityError, Stop};
+use super::flights::{Busy, Flight};
 use super::guest_log::GuestLog;
 use super::host_time::HostTime;
 use super::seen::Seen;
@@ -52,6 +53,9 @@ pub struct Call {
     pub(super) seen: Seen,
     /// What the event is about, where another object has its name by now.
     pub(super) replaced: Option<ObjectId>,
+    /// The objects that it changes, and what it has to wait for.
+    pub(super) flight: Flight,
+    pub(super) busy: Option<Busy>,
     /// What the host does for it.
     meter: Meter,
     /// Whether nobody knows what became of one of its writes.
@@ -66,7 +70,7 @@ pub struct Closed(Ending);
 #[derive(Debug)]
 enum Ending {
     Answered(CapabilityError),
-    Exhausted(Exhausted),
+    Stopped(Stop),
 }
 
 impl Closed {
@@ -75,17 +79,23 @@ impl Closed {
     /// # Errors
     ///
     /// Where the guest gets no answer, since the whole call must end.
-    pub(super) fn into_error(self) -> Result<CapabilityError, Exhausted> {
+    pub(super) fn into_error(self) -> Result<CapabilityError, Stop> {
         match self.0 {
             Ending::Answered(error) => Ok(error),
-            Ending::Exhausted(exhausted) => Err(exhausted),
+            Ending::Stopped(stop) => Err(stop),
         }
+    }
+}
+
+impl From<Stop> for Closed {
+    fn from(stop: Stop) -> Self {
+        Self(Ending::Stopped(stop))
     }
 }
 
 impl From<Exhausted> for Closed {
     fn from(exhausted: Exhausted) -> Self {
-        Self(Ending::Exhausted(exhausted))
+        Stop::from(exhausted).into()
     }
 }
 
@@ -117,6 +127,8 @@ impl Call {
             reporting,
             seen: Seen::default(),
             replaced: None,
+            flight: Flight::default(),
+            busy: None,
             meter,
             has_unknown_end: AtomicBool::new(false),
         }
@@ -165,6 +177,11 @@ impl Call {
         self.has_unknown_end.load(Ordering::Relaxed)
     }
 
+    /// Which objects were found, in this attempt and in those before it.
+    pub(crate) fn learnt(&self) -> Uids {
+        self.facts.targets.uids()
+    }
+
     /// What the guest has made, in its order, and what the event is about, where that was found to be gone.
     pub fn into_output(self) -> (Vec<Artifact>, Option<ObjectId>) {
         (self.spool.into_files(), self.replaced)
@@ -195,7 +212,7 @@ impl Call {
             }
         }
         if denials.is_empty() {
-            return Ok(entry);
+            return self.have_for_itself(entry, capability, requests);
         }
         self.close(entry, Err(CapabilityError::Denied(denials)))
     }
@@ -213,6 +230,9 @@ impl Call {
 
     /// Leave for a client to send what the gate has let in.
     pub(super) fn permit(&self, entry: &Entry) -> Permit {
+        if entry.is_write() && !self.dry_run {
+            self.flight.begin();
+        }
         self.meter.permit(self.deadline, self.dry_run, entry.is_sent())
     }
 
@@ -287,7 +307,7 @@ impl Call {
             Err(error) => {
                 entry.close(status, Some(&error.to_string()));
                 Err(Closed(match error {
-                    CapabilityError::Request(RequestError::Exhausted(exhausted)) => Ending::Exhausted(exhausted),
+                    CapabilityError::Request(RequestError::Exhausted(exhausted)) => Ending::Stopped(exhausted.into()),
                     error => Ending::Answered(error),
                 }))
             }

@@ -53,6 +53,11 @@ impl Capability {
         self.entry().1
     }
 
+    /// Whether it changes an object of the cluster itself, and not what runs in it.
+    pub(super) const fn changes_object(self) -> bool {
+        matches!(self, Self::Apply | Self::Create | Self::Delete | Self::Evict | Self::Patch)
+    }
+
     const fn entry(self) -> (&'static str, Effect) {
         match self {
             Self::ArtifactCreate => ("artifacts.create", Effect::Own),
@@ -144,6 +149,7 @@ mod tests {
                 _ => Effect::Write,
             };
             assert_eq!(capability.effect(), expected, "{}", capability.name());
+            assert_eq!(capability.changes_object(), capability.name().starts_with("kubernetes-write."));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use policy::Denial;
 
-use crate::clients::RequestError;
+use crate::clients::{Exhausted, RequestError};
 
 /// Why a capability did not do what it was asked; the closed WIT variant is made of it.
 #[derive(Debug, thiserror::Error)]
@@ -13,4 +13,15 @@ pub(crate) enum CapabilityError {
     /// It was tried, and did not succeed.
     #[error(transparent)]
     Request(#[from] RequestError),
+}
+
+/// The call as a whole must end, and the guest gets no answer.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(crate) enum Stop {
+    /// It has used up what the policy allows.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// It is run anew, after another that changes the same object. The call knows which.
+    #[error("another action changes the same object")]
+    Busy,
 }

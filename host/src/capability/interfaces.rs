@@ -5,8 +5,8 @@ use wasmtime::component::{HasData, Linker};
 
 use super::bindings::falco_talon::actionner as wit;
 use super::call::{Call, Closed};
-use super::error::CapabilityError;
-use crate::clients::{Exhausted, RequestError};
+use super::error::{CapabilityError, Stop};
+use crate::clients::RequestError;
 
 /// Link one interface.
 ///
@@ -38,7 +38,10 @@ impl HasData for Call {
 
 impl wit::types::Host for Call {
     fn convert_error(&mut self, error: Closed) -> wasmtime::Result<wit::types::Error> {
-        error.into_error().map(answer).map_err(wasmtime::Error::new)
+        error.into_error().map(answer).map_err(|stop| match stop {
+            Stop::Exhausted(exhausted) => wasmtime::Error::new(exhausted),
+            Stop::Busy => wasmtime::Error::new(stop),
+        })
     }
 }
 
@@ -47,7 +50,7 @@ impl wit::types::Host for Call {
 /// # Errors
 ///
 /// Where the guest gets no answer at all.
-pub(super) fn answered<T>(result: Result<T, Closed>) -> Result<Result<T, wit::types::Error>, Exhausted> {
+pub(super) fn answered<T>(result: Result<T, Closed>) -> Result<Result<T, wit::types::Error>, Stop> {
     result.map(Ok).or_else(|closed| closed.into_error().map(answer).map(Err))
 }
 

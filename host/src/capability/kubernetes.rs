@@ -42,6 +42,7 @@ impl Call {
         uid: Option<&str>,
         request: &ApiRequest,
     ) -> Result<Written, Closed> {
+        let entry = self.check_successor(entry, address, uid)?;
         let permit = self.permit(&entry);
         let end = match self.kubernetes() {
             Ok(kubernetes) => kubernetes.write(request, &permit).await,
@@ -51,7 +52,12 @@ impl Call {
             self.note_replaced(address);
             return self.close_end(&|_| RequestError::Conflict(REPLACED.to_owned()), end, entry);
         }
-        self.close_write_about(entry, address, end)
+        let written = self.close_write_about(entry, address, end)?;
+        // What was made in a rehearsal is not there.
+        if !(written.created && self.dry_run) {
+            self.facts.targets.note_written(address, &written.identity.uid);
+        }
+        Ok(written)
     }
 
     /// The end of a read of the object at `address`, in which a refusal says what the actionner may hear.
@@ -115,7 +121,7 @@ impl Call {
     ///
     /// Where it is not the object that the event is about, but another of its name.
     pub(super) fn learn(&mut self, address: &Address<'_>, read: Result<Answer, Refusal>) -> Result<Answer, Refusal> {
-        let answer = read?;
+        let answer = read.inspect_err(|refusal| self.note_outrun(address, &refusal.error))?;
         let learnt = self.work_on(|call| call.facts.targets.learn(address, &answer.object));
         if let Err(Replaced { object, learnt }) = learnt.map_err(RequestError::from)? {
             if learnt == Learnt::Named {
@@ -129,11 +135,32 @@ impl Call {
         Ok(answer)
     }
 
-    /// What a write must find at `address`: what the actionner asks for, and the object that was seen there.
+    /// What a write must find at `address`: what the actionner asks for, and the object that was seen there, in this
+    /// attempt or in one before.
     pub(super) fn still(&self, address: &Address<'_>, preconditions: &Preconditions) -> Preconditions {
         let Preconditions { uid, resource_version } = preconditions.clone();
-        let seen = || self.seen.uid(address).filter(|_| compares_uid(address)).map(str::to_owned);
-        Preconditions { uid: uid.or_else(seen), resource_version }
+        let known = || self.target_uid(address).or_else(|| self.seen.uid(address));
+        let known = || known().filter(|_| compares_uid(address)).map(str::to_owned);
+        Preconditions { uid: uid.or_else(known), resource_version }
+    }
+
+    /// Refuse a write that the actionner means for the successor of what an attempt before has found.
+    pub(super) fn check_successor(
+        &mut self,
+        entry: Entry,
+        address: &Address<'_>,
+        uid: Option<&str>,
+    ) -> Result<Entry, Closed> {
+        let object = ObjectId::at(address).zip(uid);
+        if !object.is_some_and(|(object, uid)| self.facts.targets.is_another(&object, uid)) {
+            return Ok(entry);
+        }
+        self.note_replaced(address);
+        self.close(entry, Err(RequestError::Conflict(REPLACED.to_owned())))
+    }
+
+    fn target_uid(&self, address: &Address<'_>) -> Option<&str> {
+        self.facts.targets.uid(&ObjectId::at(address)?)
     }
 
     /// Whether the object with `uid` is no longer at `address`. Where that can't be known, it is taken to be there still.

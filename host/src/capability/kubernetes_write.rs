@@ -221,6 +221,7 @@ impl Call {
         let entry = self.gate(Capability::Evict, &asked)?;
         let preconditions = self.still(&address.whole(), preconditions);
         let uid = preconditions.uid.clone();
+        let entry = self.check_successor(entry, &address, uid.as_deref())?;
         let options = DeleteOptions { grace_period_s, propagation: None, preconditions };
         let body = json!({
             "apiVersion": "policy/v1",

@@ -3,53 +3,99 @@
 use std::sync::Arc;
 
 use outputs::Artifact;
-use policy::Facts;
+use policy::{Facts, Uids};
 use rules::{Action, Rule};
 
 use super::answer::{AttemptError, no_longer_there};
 use super::context::{context, missing_fields, refused_target};
 use super::shared::Shared;
-use crate::actionner::{CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
+use crate::actionner::{Actionner, CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::Call;
 use crate::generation::Generation;
 use crate::store::Entry;
 
-/// Have an action done for an event, in the instance of a component that lives for this attempt.
-pub(super) async fn attempt(
-    shared: &Shared,
-    entry: &Entry,
-    trace_id: &str,
-    generation: &Arc<Generation>,
-    rule: &Rule,
-    action: &Action,
-) -> Result<(Outcome, Vec<Artifact>), AttemptError> {
-    let event = &entry.event;
-    let Some(actionner) = generation.actionners.get(&action.actionner) else {
-        return Err(AttemptError::failed(format!("unknown actionner '{}'", action.actionner)));
-    };
-    let required = &actionner.description.required_fields;
-    if let Some(message) = refused_target(event, required) {
-        return Ok((Outcome::Ignored(Report { message, objects: Vec::new(), details: None }), Vec::new()));
+/// What is tried, for which event, and under which rules.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) trace_id: &'a str,
+    pub(super) generation: &'a Arc<Generation>,
+    pub(super) rule: &'a Rule,
+    pub(super) action: &'a Action,
+    /// The objects that the attempts before have found.
+    pub(super) learnt: &'a Uids,
+}
+
+/// What came of an attempt.
+pub(super) struct Tried {
+    /// None where nothing was done, and the rules have changed meanwhile.
+    pub(super) result: Option<Result<(Outcome, Vec<Artifact>), AttemptError>>,
+    /// The objects that were found by now.
+    pub(super) learnt: Uids,
+}
+
+impl Attempt<'_> {
+    /// Have an action done for an event, in the instance of a component that lives for this attempt.
+    pub(super) async fn run(self, shared: &Shared) -> Tried {
+        let Self { entry, generation, action, learnt, .. } = self;
+        let without_call = |result| Tried { result: Some(result), learnt: learnt.clone() };
+        let Some(actionner) = generation.actionners.get(&action.actionner) else {
+            let message = format!("unknown actionner '{}'", action.actionner);
+            return without_call(Err(AttemptError::failed(message)));
+        };
+        let required = &actionner.description.required_fields;
+        if let Some(message) = refused_target(&entry.event, required) {
+            let report = Report { message, objects: Vec::new(), details: None };
+            return without_call(Ok((Outcome::Ignored(report), Vec::new())));
+        }
+        if let Some(missing) = missing_fields(&entry.event, required) {
+            return without_call(Err(AttemptError::failed(missing)));
+        }
+        self.call(shared, actionner).await
     }
-    if let Some(missing) = missing_fields(event, required) {
-        return Err(AttemptError::failed(missing));
+
+    /// Call the actionner, anew where another changes the same object: then nothing was done yet.
+    async fn call(self, shared: &Shared, actionner: &Actionner) -> Tried {
+        let Self { entry, trace_id, generation, rule, action, learnt } = self;
+        let invocation = Invocation {
+            event: entry.event.to_json(),
+            parameters: action.parameters.to_string(),
+            context: context(rule, action, entry.uid, actionner.grants().own_namespace.as_deref()).to_string(),
+            trace_id: trace_id.to_owned(),
+        };
+        let mut learnt = learnt.clone();
+        let mut flight = shared.flights.begin();
+        loop {
+            let call = Call::new(
+                actionner.grants().clone(),
+                Facts::of(&entry.event).expecting(&learnt),
+                rule.dry_run,
+                trace_id.to_owned(),
+                generation.clients.clone(),
+                shared.room.clone(),
+                shared.reporting.clone(),
+            );
+            match actionner.call(&invocation, call.on(flight)).await {
+                Err(CallError::Busy { busy, learnt: so_far }) => {
+                    learnt = so_far;
+                    flight = busy.free().await;
+                    // An action begins under the rules of that moment.
+                    if !Arc::ptr_eq(generation, &shared.generation.load()) {
+                        return Tried { result: None, learnt };
+                    }
+                }
+                Ok(output) => {
+                    let learnt = output.learnt.clone();
+                    return Tried { result: Some(result_of(output)), learnt };
+                }
+                Err(error) => return Tried { result: Some(Err(error.into())), learnt },
+            }
+        }
     }
-    let invocation = Invocation {
-        event: event.to_json(),
-        parameters: action.parameters.to_string(),
-        context: context(rule, action, entry.uid, actionner.grants().own_namespace.as_deref()).to_string(),
-        trace_id: trace_id.to_owned(),
-    };
-    let call = Call::new(
-        actionner.grants().clone(),
-        Facts::of(event),
-        rule.dry_run,
-        trace_id.to_owned(),
-        generation.clients.clone(),
-        shared.room.clone(),
-        shared.reporting.clone(),
-    );
-    let CallOutput { result, has_unknown_end, artifacts, replaced } = actionner.call(&invocation, call).await?;
+}
+
+fn result_of(output: CallOutput) -> Result<(Outcome, Vec<Artifact>), AttemptError> {
+    let CallOutput { result, has_unknown_end, artifacts, replaced, learnt: _ } = output;
     match (result, replaced) {
         (Ok(outcome), _) => Ok((outcome, artifacts)),
         // Where nobody knows what a write did, that is what has to be said.

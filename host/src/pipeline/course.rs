@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::Uids;
 use rules::{Action, Rule};
 
 use super::plan::{Next, hash, next_of};
@@ -44,7 +45,7 @@ pub(super) struct Current {
     /// For how long it was tried, without the time in which the other side was away.
     pub(super) tried: Duration,
     /// What its attempts have learnt of its target.
-    pub(super) learnt: Option<String>,
+    pub(super) learnt: Uids,
     /// Whether nobody knows what became of one of its attempts.
     pub(super) was_unknown: bool,
     /// Whether the process ended during the last one.
@@ -75,7 +76,7 @@ impl Course {
                     hash: step.hash,
                     attempts: *attempts,
                     tried: *tried,
-                    learnt: learnt.clone(),
+                    learnt: learnt.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default(),
                     was_unknown: *is_running,
                     is_interrupted: *is_running,
                     is_repeatable: step.is_repeatable,
@@ -139,7 +140,7 @@ impl Course {
             hash,
             attempts: 0,
             tried: Duration::ZERO,
-            learnt: None,
+            learnt: Uids::default(),
             was_unknown: false,
             is_interrupted: false,
             is_repeatable,

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use policy::Uids;
 use rules::{Action, Event, OutputUseSite, Rule};
 use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
-use super::attempt::attempt;
+use super::attempt::{Attempt, Tried};
 use super::coalesce::one_run_answers;
 use super::contain::contain;
-use super::course::{Course, Turn};
+use super::course::{Course, Current, Turn};
 use super::deliver::{Delivered, deliver};
 use super::details::details;
 use super::lanes::Work;
@@ -40,8 +41,8 @@ pub(super) struct Response {
     pub(super) others: Vec<Response>,
 }
 
-/// The action that is tried.
-struct Tried<'a> {
+/// What is to be done now.
+struct Task<'a> {
     generation: &'a Arc<Generation>,
     rule: &'a Rule,
     action: &'a Action,
@@ -113,8 +114,8 @@ impl Response {
             drop(in_force);
             match course.next(&generation, &rules) {
                 Turn::Act(rule, at, hash) => {
-                    let tried = Tried { generation: &generation, rule: &rule, action: &rule.actions[at], hash };
-                    self.turn(&mut course, &tried).await?;
+                    let task = Task { generation: &generation, rule: &rule, action: &rule.actions[at], hash };
+                    self.turn(&mut course, &task).await?;
                 }
                 Turn::Supersede(rule) => {
                     self.leave_out(
@@ -134,8 +135,8 @@ impl Response {
     }
 
     /// Begin what comes next, or say why not.
-    async fn turn(&self, course: &mut Course, tried: &Tried<'_>) -> Result<(), Stopped> {
-        let Tried { generation, rule, .. } = *tried;
+    async fn turn(&self, course: &mut Course, task: &Task<'_>) -> Result<(), Stopped> {
+        let Task { generation, rule, .. } = *task;
         if course.is_new(&rule.name) {
             for response in self.answered() {
                 report_match(&self.shared.reporting, response.event(), rule, &response.trace_id);
@@ -154,7 +155,7 @@ impl Response {
                 self.leave_out(course, &rule.name, status, &message);
                 Ok(())
             }
-            None => self.attempt(course, tried).await,
+            None => self.attempt(course, task).await,
         }
     }
 
@@ -185,15 +186,15 @@ impl Response {
     }
 
     /// One attempt, which may end the step.
-    async fn attempt(&self, course: &mut Course, tried: &Tried<'_>) -> Result<(), Stopped> {
-        let Tried { generation, rule, action, hash } = *tried;
+    async fn attempt(&self, course: &mut Course, task: &Task<'_>) -> Result<(), Stopped> {
+        let Task { generation, rule, action, hash } = *task;
         let number = course.number();
         let actionner = generation.actionners.get(&action.actionner);
         let is_repeatable = actionner.is_some_and(|actionner| actionner.description.repeatable);
         let current = course.begun(rule, action, hash, is_repeatable);
         if std::mem::take(&mut current.is_interrupted) && !current.is_repeatable {
             let message = "the process ended while the action ran; it may have been carried out".to_owned();
-            self.end(course, tried, Answer::without_report(Status::Unknown, message), Duration::ZERO).await;
+            self.end(course, task, Answer::without_report(Status::Unknown, message), Duration::ZERO).await;
             return Ok(());
         }
         // Before the store hears that it runs: one that waits is not what ends the process.
@@ -203,12 +204,21 @@ impl Response {
         };
         current.attempts += 1;
         let step = Step { rule: rule.name.clone(), action: action.name.clone(), hash, is_repeatable };
-        let attempts = current.attempts;
+        let (attempts, learnt) = (current.attempts, std::mem::take(&mut current.learnt));
         self.begin(number, &step, attempts).await?;
         let began = Instant::now();
-        let result = attempt(&self.shared, &self.entry, &self.trace_id, generation, rule, action).await;
+        let (entry, trace_id) = (&*self.entry, &*self.trace_id);
+        let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt };
+        let Tried { result, learnt } = attempt.run(&self.shared).await;
         let took = began.elapsed();
         let current = course.begun(rule, action, hash, is_repeatable);
+        current.learnt = learnt;
+        let Some(result) = result else {
+            // It did not begin at all.
+            current.attempts -= 1;
+            self.attempted(number, current, String::new());
+            return Ok(());
+        };
         current.tried += took;
         let pause = self.pause(&action.retry, attempts);
         if let Err(error) = &result
@@ -216,19 +226,26 @@ impl Response {
             && self.may_go_on(&action.retry, attempts, current.tried + pause)
         {
             current.was_unknown |= error.is_unknown();
-            let attempted = Attempted { tried: current.tried + pause, message: error.to_string(), learnt: None };
             current.tried += pause;
-            for response in self.answered() {
-                self.shared.store.attempted(response.entry.id, number, attempted.clone());
-            }
+            self.attempted(number, current, error.to_string());
             self.shared.reporting.metrics.retried(&action.actionner);
             return self.rest(pause).await;
         }
         let answer = Answer::of(result);
         // What nothing was left to be done of may be what the attempt before has done.
         let answer = if current.was_unknown { answer.after_unknown() } else { answer };
-        self.end(course, tried, answer, took).await;
+        self.end(course, task, answer, took).await;
         Ok(())
+    }
+
+    /// Say in the store how far a step came that may be tried again.
+    fn attempted(&self, number: u32, current: &Current, message: String) {
+        let Current { tried, learnt, .. } = current;
+        let learnt = (*learnt != Uids::default()).then(|| learnt.to_string());
+        let attempted = Attempted { tried: *tried, message, learnt };
+        for response in self.answered() {
+            self.shared.store.attempted(response.entry.id, number, attempted.clone());
+        }
     }
 
     /// Say in the store that an attempt begins, and wait until that is synced where it must not be made twice; or where
@@ -279,8 +296,8 @@ impl Response {
     }
 
     /// The step has ended: what it collected is delivered, and all who listen hear of it.
-    async fn end(&self, course: &mut Course, tried: &Tried<'_>, mut answer: Answer, took: Duration) {
-        let Tried { rule, action, hash, .. } = *tried;
+    async fn end(&self, course: &mut Course, task: &Task<'_>, mut answer: Answer, took: Duration) {
+        let Task { rule, action, hash, .. } = *task;
         let number = course.number();
         self.tell(rule, action, &answer, took);
         let mut succeeded = answer.status.is_success();

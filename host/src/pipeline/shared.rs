@@ -8,6 +8,7 @@ use outputs::Room;
 use tokio::sync::{Semaphore, watch};
 
 use super::report::Listeners;
+use crate::capability::Flights;
 use crate::config::Retry;
 use crate::generation::Generation;
 use crate::store::Store;
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     pub(super) retry: Retry,
     pub(super) max_age: Option<Duration>,
     pub(super) room: Room,
+    /// The objects that are being changed.
+    pub(super) flights: Flights,
     /// Whether nothing begins any more, and what is left stays stored.
     pub(super) stopping: watch::Receiver<bool>,
     /// For entries during which the process ended: one at a time, so that it is known which one ends it.

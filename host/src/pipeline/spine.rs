@@ -18,6 +18,7 @@ use super::plan::answering;
 use super::report::{Listeners, report_event};
 use super::response::Response;
 use super::shared::Shared;
+use crate::capability::Flights;
 use crate::config::Retry;
 use crate::generation::Generation;
 use crate::queue::Queue;
@@ -52,6 +53,7 @@ impl Pipeline {
         let (stop, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
             listeners: Listeners::new(&reporting),
+            flights: Flights::default(),
             suspects: Semaphore::new(1),
             generation,
             store,

@@ -3,6 +3,7 @@
 use rules::Event;
 
 use super::targets::Targets;
+use super::uids::Uids;
 
 /// What is known of the world when a request is decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,5 +16,12 @@ impl Facts {
     /// What is known of an event before anything was read for it.
     pub fn of(event: &Event) -> Self {
         Self { targets: Targets::of(event) }
+    }
+
+    /// The same, where an attempt before has found these objects: another of the same name is none of the event's.
+    #[must_use]
+    pub fn expecting(mut self, uids: &Uids) -> Self {
+        self.targets.expect(uids.clone());
+        self
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use super::facts::Facts;
 use super::field::TouchedField;
 use crate::address::{
-    Address, AddressError, SHOWN_CHARS_MAX, check_name, check_namespace, check_place, check_resource, shown,
+    Address, AddressError, ObjectId, SHOWN_CHARS_MAX, check_name, check_namespace, check_place, check_resource, shown,
     write_address,
 };
 use crate::grants::{Grants, KubernetesGrant, Pattern, Scope, Verb};
@@ -48,6 +48,11 @@ impl<'a> KubernetesRequest<'a> {
             fields,
             node: None,
         }
+    }
+
+    /// The object that it is about, be it a part of it; none of a collection.
+    pub fn object(&self) -> Option<ObjectId> {
+        Some(ObjectId::new(self.group, self.resource, self.namespace, self.name?))
     }
 }
 

@@ -18,6 +18,7 @@ use std::fmt;
 use rules::{AuditTarget, Event};
 use serde_json::{Map, Value};
 
+use super::uids::Uids;
 use crate::address::{
     Address, ObjectId, check_name, check_namespace, check_place, check_resource, known, known_by_plural,
 };
@@ -73,6 +74,8 @@ pub struct Targets {
     objects: Vec<Target>,
     /// Which pod of its name the event has seen.
     incarnation: Incarnation,
+    /// What attempts before have found.
+    expected: Uids,
     /// The controllers that targets say they have, and that were not read yet.
     claims: Vec<Claim>,
     /// Those of the objects that the event itself names.
@@ -114,7 +117,8 @@ impl Targets {
         let uid = object["metadata"]["uid"].as_str();
         let labels = if let Some(known) = self.objects.iter_mut().find(|known| known.object == id) {
             let is_pod = id.group.is_empty() && id.resource == "pods";
-            let is_other = known.uid.as_deref().is_some_and(|known| uid != Some(known));
+            let before = known.uid.as_deref().or_else(|| self.expected.get(&id));
+            let is_other = before.is_some_and(|before| uid != Some(before));
             if is_other || (is_pod && known.learnt == Learnt::Named && !self.incarnation.can_be(object)) {
                 return Err(Replaced { object: id, learnt: known.learnt });
             }
@@ -129,11 +133,54 @@ impl Targets {
         } else {
             let claim = self.claims.iter().position(|claim| claim.owner == id && claim.is_true_of(object));
             let Some(claim) = claim.map(|index| self.claims.swap_remove(index)) else { return Ok(()) };
+            if self.expected.get(&id).is_some_and(|before| uid != Some(before)) {
+                return Err(Replaced { object: id, learnt: Learnt::Controller });
+            }
             self.add(id.clone(), uid, Learnt::Controller);
             claim.into_labels()
         };
         self.claim(&id, object, labels);
         Ok(())
+    }
+
+    /// Take in the uid of the object at `address`, which was written: if it is a target, no other of its name is.
+    pub fn note_written(&mut self, address: &Address<'_>, uid: &str) {
+        let Some(id) = ObjectId::at(address).filter(|_| address.subresource().is_none()) else { return };
+        if let Some(known) = self.objects.iter_mut().find(|known| known.object == id)
+            && known.uid.is_none()
+            && !uid.is_empty()
+        {
+            known.uid = Some(uid.to_owned());
+        }
+    }
+
+    /// The uid that an object must have to be the target of this name, where that is known.
+    pub fn uid(&self, object: &ObjectId) -> Option<&str> {
+        let known = self.objects.iter().find(|known| known.object == *object)?;
+        known.uid.as_deref().or_else(|| self.expected.get(object))
+    }
+
+    /// Whether the object with this uid has the name of one that an attempt before has found, and is another.
+    pub fn is_another(&self, object: &ObjectId, uid: &str) -> bool {
+        self.expected.get(object).is_some_and(|expected| expected != uid)
+    }
+
+    /// Which objects were found, in this attempt and in those before.
+    pub fn uids(&self) -> Uids {
+        let mut uids = Uids::default();
+        for Target { object, uid, .. } in &self.objects {
+            if let Some(uid) = uid {
+                uids.add(object, uid);
+            }
+        }
+        for (object, uid) in self.expected.iter() {
+            uids.add(object, uid);
+        }
+        uids
+    }
+
+    pub(super) fn expect(&mut self, uids: Uids) {
+        self.expected = uids;
     }
 
     /// Take in a list of the pods that are on a node among the targets, and return how many there were no room for.

@@ -36,6 +36,19 @@ fn run(event: &Event) -> Result<Outcome, Failure> {
             let options = ExecOptions { stdin: vec![b'x'; n], ..ExecOptions::default() };
             done(format!("{:?}", exec::exec(&pod.container("web"), &["true".to_owned()], &options).map(drop)))
         }
+        // It has many objects for itself, and stays for as long as it may.
+        "hoard" => {
+            let eviction = |at| Eviction {
+                namespace: pod.namespace.to_owned(),
+                pod: format!("web-{at}"),
+                preconditions: Preconditions::default(),
+            };
+            let evictions: Vec<_> = (0..n).map(eviction).collect();
+            let evicted = kubernetes::evict(&evictions, None, 1);
+            let departure = Departure { object: pod.object(), uid: None };
+            let gone = kubernetes::wait_deleted(&[departure], u32::MAX);
+            done(format!("{:?}, {gone:?}", evicted.map(|evicted| evicted.len())))
+        }
         // What may have been carried out, it says was not.
         "lie" => {
             let ended = exec::exec(&pod.container("web"), &["true".to_owned()], &ExecOptions::default()).map(drop);

@@ -272,3 +272,77 @@ fn another_of_the_same_name_is_not_the_target() {
     assert!(learn(&mut targets, "pods", "web-0", &read("2")).is_err());
     assert!(learn(&mut targets, "pods", "web-0", &read("1")).is_ok());
 }
+
+/// What is left of an attempt before, as it is stored.
+fn after(targets: &Targets) -> Targets {
+    let mut next = about_web_0();
+    next.expect(targets.uids().to_string().parse().unwrap());
+    next
+}
+
+#[test]
+fn what_an_attempt_has_found_is_what_the_next_one_has_to_find() {
+    let of_set = pod(json!({"nodeName": "worker-1"}), json!([owner("apps/v1", "StatefulSet")]));
+    let mut first = about_web_0();
+    learn(&mut first, "pods", "web-0", &of_set).unwrap();
+    learn(&mut first, "apps/statefulsets", "owner", &workload("1", "web", json!([]))).unwrap();
+    let id = |resource: &str, name: &str| ObjectId::new("", resource, Some("shop"), name);
+    let mut second = after(&first);
+    assert_eq!([second.uid(&id("pods", "web-0")), second.uid(&id("pods", "web-1"))], [Some("pod"), None]);
+    let is_another = |uid: &str| second.is_another(&id("pods", "web-0"), uid);
+    assert_eq!(["pod", "successor"].map(is_another), [false, true]);
+    // It has read nothing, and what it knows is not lost.
+    let mut third = after(&second);
+    for next in [&mut second, &mut third] {
+        let mut successor = of_set.clone();
+        successor["metadata"]["uid"] = json!("successor");
+        let replaced = learn(next, "pods", "web-0", &successor).unwrap_err();
+        assert_eq!((replaced.object, replaced.learnt), (id("pods", "web-0"), Learnt::Named));
+        assert_eq!(shown(next), ["/pods shop/web-0"], "and it teaches nothing");
+        learn(next, "pods", "web-0", &of_set).unwrap();
+        learn(next, "apps/statefulsets", "owner", &workload("1", "web", json!([]))).unwrap();
+        assert_eq!(next.uids(), first.uids());
+    }
+}
+
+#[test]
+fn a_controller_and_a_node_can_be_others_too() {
+    let of_set = |uid: &str| {
+        let mut owner = owner("apps/v1", "StatefulSet");
+        owner["uid"] = json!(uid);
+        pod(json!({"nodeName": "worker-1"}), json!([owner]))
+    };
+    let node = |targets: &mut Targets, uid: &str| {
+        targets.learn(
+            &Address::new("", "v1", "nodes", None, Some("worker-1")).unwrap(),
+            &json!({"metadata": {"uid": uid}}),
+        )
+    };
+    let mut first = about_web_0();
+    learn(&mut first, "pods", "web-0", &of_set("1")).unwrap();
+    learn(&mut first, "apps/statefulsets", "owner", &workload("1", "web", json!([]))).unwrap();
+    node(&mut first, "1").unwrap();
+    let mut second = after(&first);
+    learn(&mut second, "pods", "web-0", &of_set("2")).unwrap();
+    let replaced = learn(&mut second, "apps/statefulsets", "owner", &workload("2", "web", json!([]))).unwrap_err();
+    assert_eq!(replaced.learnt, Learnt::Controller);
+    assert!(!second.contains("apps", "statefulsets", Some("shop"), "owner"));
+    assert_eq!(node(&mut second, "2").unwrap_err().learnt, Learnt::NodeOfPod);
+    node(&mut second, "1").unwrap();
+}
+
+#[test]
+fn what_was_written_is_found_too() {
+    let address = |resource, name| Address::new("", "v1", resource, Some("shop"), Some(name)).unwrap();
+    let mut targets = about_web_0();
+    targets.note_written(&address("pods", "web-1"), "1");
+    targets.note_written(&address("pods/status", "web-0"), "1");
+    targets.note_written(&address("pods", "web-0"), "");
+    assert_eq!(targets.uids(), Uids::default());
+    targets.note_written(&address("pods", "web-0"), "1");
+    targets.note_written(&address("pods", "web-0"), "2");
+    assert_eq!(targets.uid(&targets.objects[0].object), Some("1"));
+    let read = |uid: &str| json!({"metadata": {"uid": uid}});
+    assert!(learn(&mut after(&targets), "pods", "web-0", &read("2")).is_err());
+    assert!(learn(&mut after(&targets), "pods", "web-0", &read("1")).is_ok());
+}
