@@ -30,6 +30,7 @@ mod published;
 mod reload;
 mod replaced;
 mod requests;
+mod waiting;
 
 mod arrows;
 mod contract;

@@ -1,0 +1,138 @@
+//! What waits while rules, policy or time go on: an action begins under what is in force then, or not at all.
+//!
+//! The first event is held at the API server, and a second one waits behind it for the same pod.
+
+use std::fs;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use simulation::Simulation;
+use tempfile::TempDir;
+
+use crate::crowds::Gate;
+use crate::hostile::{CLUSTER, event};
+use crate::running::{Host, config, text, told};
+
+const RULES: &str = "
+- rule: Mark it
+  match: {rules: [shell]}
+  actions:
+    - {action: First, actionner: 'kubernetes:label', parameters: {labels: {first: 'old'}}}
+    - {action: Second, actionner: 'kubernetes:label', parameters: {labels: {second: 'old'}}}
+";
+
+/// A host whose first event is held and whose second one waits behind it.
+struct Waiting {
+    folder: TempDir,
+    simulation: Simulation,
+    gate: Gate,
+    host: Host,
+}
+
+impl Waiting {
+    async fn start(rules: &str) -> Waiting {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("rules.yaml"), rules).unwrap();
+        fs::write(folder.path().join("policy.yaml"), "{}").unwrap();
+        let mut config = config(folder.path());
+        config.watch_rules = true;
+        config.deduplication.window = Duration::ZERO;
+        let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+        let (gate, client) = Gate::before(&simulation, "web-0");
+        let host = Host::start(config, client).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
+        let waiting = Waiting { folder, simulation, gate, host };
+        waiting.post("one").await;
+        waiting.gate.holds(1).await;
+        waiting.post("two").await;
+        // Events are taken one after another, so that the one before this is in its lane.
+        waiting.host.post(event("shell", "web-1")).await;
+        waiting.host.log.line("action", |line| text(line, "pod") == "web-1").await;
+        waiting
+    }
+
+    async fn post(&self, output: &str) {
+        let mut event: Value = serde_json::from_str(&event("shell", "web-0")).unwrap();
+        event["output"] = json!(output);
+        self.host.post(event.to_string()).await;
+    }
+
+    /// Write another file, and wait until it is in force.
+    async fn change(&self, file: &str, text_of_it: &str) {
+        let loads = |lines: &[Value]| lines.iter().filter(|line| text(line, "result").ends_with("loaded")).count();
+        let before = loads(&self.host.log.lines());
+        fs::write(self.folder.path().join(file), text_of_it).unwrap();
+        while loads(&self.host.log.lines()) == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Let the first event go on. How the actions of both end, and the labels of the pod.
+    async fn check(self, expected: Expect) {
+        self.gate.open();
+        self.host.wait_until_idle().await;
+        let (_, metrics) = self.host.request("GET", "/metrics", b"").await;
+        let dead: String = metrics.lines().filter(|line| line.contains("dead_letters ")).map(str::to_owned).collect();
+        let lines = self.host.stop().await;
+        let event_of = |line: &Value| {
+            let of_event = |it: &&Value| it["message"] == "event" && it["trace_id"] == line["trace_id"];
+            lines.iter().find(of_event).map_or("", |line| text(line, "output")).to_owned()
+        };
+        let actions = lines.iter().filter(|line| line["message"] == "action" && text(line, "pod") != "web-1");
+        let said: Vec<String> = actions
+            .map(|line| {
+                let why = format!("{}{}", text(line, "error"), text(line, "output"));
+                format!("{}: {}: {}: {why}", event_of(line), text(line, "action"), text(line, "status"))
+            })
+            .filter(|line| !line.starts_with("a shell"))
+            .collect();
+        let pod = self.simulation.get("v1", "Pod", Some("shop"), "web-0").unwrap();
+        let dead = dead.trim_start_matches("falcosecurity_falco_talon_");
+        expected.assert_eq(&format!("{}\n{}\n{dead}\n", said.join("\n"), pod["metadata"]["labels"]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_is_removed_begins_nothing_more() {
+    let waiting = Waiting::start(RULES).await;
+    waiting.change("rules.yaml", &RULES.replace("Mark it", "Another").replace("[shell]", "[nothing]")).await;
+    waiting.check(expect![[""]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_is_to_rehearse_begins_nothing_more() {
+    let waiting = Waiting::start(RULES).await;
+    waiting.change("rules.yaml", &RULES.replace("  match:", "  dry_run: true\n  match:")).await;
+    waiting.check(expect![[""]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_is_protected_gets_nothing_more() {
+    let waiting = Waiting::start(RULES).await;
+    waiting.change("policy.yaml", "protected: {namespaces: [shop]}\n").await;
+    waiting.check(expect![[""]]).await;
+}
+
+/// What had begun is not what the rule says now; what had not begun is done as it says now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_done_as_the_rule_says_then() {
+    let waiting = Waiting::start(RULES).await;
+    waiting.change("rules.yaml", &RULES.replace("old", "new")).await;
+    waiting.check(expect![[""]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_stays_is_followed_to_its_end() {
+    let waiting = Waiting::start(RULES).await;
+    let other = "\n- rule: Other\n  match: {rules: [nothing]}\n  actions: [{action: Other, actionner: 'kubernetes:terminate'}]\n";
+    waiting.change("rules.yaml", &format!("{RULES}{other}")).await;
+    waiting.check(expect![[""]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_waited_for_too_long_begins_nothing_more() {
+    let waiting = Waiting::start(&RULES.replace("  match:", "  max_age: 1s\n  match:")).await;
+    // The one time that a test waits for: that an event is older than this.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    waiting.check(expect![[""]]).await;
+}
