@@ -66,6 +66,7 @@ impl RunError {
 pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
     let Resources { config, cluster, listener, logger, compiler } = resources;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
+    logger.count_dropped_in(metrics.dropped_log_lines());
     let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
     let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
     let engine = engine.sharing(config.concurrency_memory_bytes_max, config.concurrency_requests_max);

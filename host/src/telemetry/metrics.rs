@@ -51,6 +51,7 @@ struct Inner {
     rejected_requests: IntCounterVec,
     displaced_connections: IntCounterVec,
     reloads: IntCounterVec,
+    dropped_log_lines: IntCounter,
 }
 
 /// What one completed action is counted under.
@@ -148,6 +149,8 @@ impl Metrics {
                 &["limit"],
             )?,
             reloads: build.counters("reload_total", "number of reloads of rules and policy", &["result"])?,
+            dropped_log_lines: build
+                .counter("dropped_log_line_total", "number of lines of the log that nobody read in time")?,
             registry: registry.clone(),
         };
         Ok(Metrics(Arc::new(inner)))
@@ -243,6 +246,11 @@ impl Metrics {
     pub fn reloaded(&self, success: bool) {
         let result = if success { "success" } else { "failure" };
         self.0.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// Counts lines of the log that are left out.
+    pub(crate) fn dropped_log_lines(&self) -> IntCounter {
+        self.0.dropped_log_lines.clone()
     }
 
     /// Everything as Prometheus' text format.
