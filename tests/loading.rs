@@ -211,6 +211,8 @@ async fn a_name_can_be_taken_once() {
     let host = start(config(folder.path())).await.unwrap_or_else(|lines| panic!("{}", told(&lines)));
     expect![[r#"
         warn actionners: there is another actionner 'hostile:trap' already; each name can be taken once file="actionners/second.wasm"
+        info shutdown:  in_flight="0" result="asked to end: no more events are taken in, and what was accepted may finish" until="2026-11-26T10:43:27Z" waiting="0"
+        info shutdown:  result="everything that was accepted is done"
     "#]].assert_eq(&said(&host.stop().await, folder.path()));
 }
 
@@ -264,7 +266,7 @@ async fn stops_while_it_starts(folder: &Path, compiler: Compiler) {
     let mut config = config(folder);
     config.cache_dir = None;
     let (logger, cluster) = (log.logger(), Cluster::Client(simulation.client()));
-    let resources = Resources { config, cluster, listener, logger, compiler };
+    let resources = Resources { config, cluster, listener, logger, compiler, reload: Default::default() };
     // The runtime of the host goes on meanwhile, or the signal would never be seen.
     let ended = tokio::time::timeout(PATIENCE, run(resources, tokio::time::sleep(Duration::from_millis(300)))).await;
     ended.unwrap().unwrap();

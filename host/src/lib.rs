@@ -57,7 +57,7 @@ pub mod testing {
     pub use crate::clients::{Clients, Cluster};
     pub use crate::config::{Config, ServerLimits, clouds};
     pub use crate::generation::{Loader, Problem};
-    pub use crate::run::{Resources, RunError, run};
+    pub use crate::run::{Ended, Resources, RunError, run};
     pub use crate::server::{Intake, serve};
     pub use crate::store::Store;
     pub use crate::telemetry::audit::Audit;

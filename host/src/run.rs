@@ -3,17 +3,21 @@
 //! Everything is checked before the first event: configuration, rules, policy and components.
 //! The caller owns the listener, the way to the cluster, and the signal to stop.
 
+mod ending;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use outputs::Room;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
-use crate::generation::{Generation, Loader, Watch};
+use crate::generation::{Generation, Loader, Watch, keep_current};
 use crate::pipeline::{Dedup, Pipeline};
 use crate::queue::Queue;
 use crate::server::{self, Intake};
@@ -35,6 +39,15 @@ pub struct Resources {
     pub logger: Logger,
     /// What compiles components that are not the program's own.
     pub compiler: Compiler,
+    /// Whoever notifies it has rules, policy and actionners loaded anew, whether or not their files are watched.
+    pub reload: Arc<Notify>,
+}
+
+/// How the host ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How many events were accepted and are not done.
+    pub cut_off: usize,
 }
 
 /// The host did not start. Its log says what is wrong in detail.
@@ -58,13 +71,13 @@ impl RunError {
     }
 }
 
-/// Run the host until `shutdown`, then finish what was accepted.
+/// Run the host until `shutdown`, then finish what was accepted, until the deadline that begins with it.
 ///
 /// # Errors
 ///
-/// Where it does not start; once it has, it ends well.
-pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
-    let Resources { config, cluster, listener, logger, compiler } = resources;
+/// Where it does not start; once it has, [`Ended`] says how it ended.
+pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<Ended, RunError> {
+    let Resources { config, cluster, listener, logger, compiler, reload } = resources;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
     logger.count_dropped_in(metrics.dropped_log_lines());
     let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit: audit(&config, &logger)? };
@@ -82,7 +95,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let (watch, generation) = tokio::select! {
         begun = begin => begun?,
         // Nothing was accepted yet.
-        () = &mut shutdown => return Ok(()),
+        () = &mut shutdown => return Ok(Ended { cut_off: 0 }),
     };
     let generation = Arc::new(ArcSwap::from_pointee(generation));
     if watch.is_some() {
@@ -102,9 +115,13 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         room: Room::new(config.artifacts_bytes_max),
         print_all_events: config.print_all_events,
     };
-    let drain_max = config.shutdown_deadline;
-    let pipeline = tokio::spawn(async move { pipeline.run(&queue, drain_max).await });
-    let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::new(loader), generation)));
+    // One for the intake and the pipeline, which end at the same time.
+    let deadline = ending::deadline(shutdown, config.shutdown_deadline, store.clone(), logger.clone()).boxed().shared();
+    let pipeline = tokio::spawn({
+        let deadline = deadline.clone();
+        async move { pipeline.run(&queue, deadline).await }
+    });
+    let watching = tokio::spawn(keep_current(watch, reload, Arc::new(loader), generation));
 
     let address = listener.local_addr().map_err(machine)?;
     let up = format!("Falco Talon is up and listening on {address}");
@@ -117,19 +134,13 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         print_all_events: config.print_all_events,
         limits: config.server,
     };
-    server::serve(listener, intake, shutdown, config.shutdown_deadline).await;
+    let cut = server::serve(listener, intake, deadline).await;
     store.close().await.map_err(machine)?;
-    if let Some(watching) = watching {
-        watching.abort();
-    }
+    watching.abort();
     pipeline.await.map_err(machine)?;
-    for record in store.unfinished().await.map_err(machine)? {
-        let line = logger
-            .line(Level::Error, "http")
-            .error(&"the event was cut off by the shutdown; its actions may have been carried out");
-        line.field("trace_id", &record.trace_id.to_string()).write();
-    }
-    Ok(())
+    let unfinished = store.unfinished().await.map_err(machine)?;
+    ending::report(&logger, cut, &unfinished);
+    Ok(Ended { cut_off: unfinished.len() })
 }
 
 async fn load(loader: &Loader) -> Result<Generation, RunError> {

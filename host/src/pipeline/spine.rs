@@ -77,8 +77,8 @@ struct Response {
 
 impl Pipeline {
     /// Handle events until there will be no more, then wait for the lanes, but no longer than
-    /// `drain_max`. What is cut off then is unfinished in the store.
-    pub(crate) async fn run(mut self, queue: &Queue, drain_max: Duration) {
+    /// until `deadline`. What is cut off then is unfinished in the store.
+    pub(crate) async fn run(mut self, queue: &Queue, deadline: impl Future<Output = Instant>) {
         let listeners = Arc::new(Listeners::new(&self.reporting));
         let mut lanes = Lanes::new(self.target_events_max);
         loop {
@@ -91,7 +91,7 @@ impl Pipeline {
                 }
             }
         }
-        lanes.drain(Instant::now() + drain_max).await;
+        lanes.drain(deadline.await).await;
     }
 
     async fn handle(&mut self, entry: Arc<Entry>, listeners: &Arc<Listeners>, lanes: &mut Lanes<Response>) {

@@ -4,7 +4,6 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -58,7 +57,7 @@ async fn host_intake(listener: TcpListener) -> Result<()> {
             let _ = store.finish(entry.id).await;
         }
     });
-    serve_host(listener, intake, pending(), Duration::ZERO).await;
+    serve_host(listener, intake, pending()).await;
     Ok(())
 }
 
