@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::store::{Counts, Record, Store};
 use crate::telemetry::logs::{Level, Logger, show_time};
+
+/// How long the line that says what is to end may wait for the store, since the intake waits for it.
+const COUNT_WAIT: Duration = Duration::from_millis(200);
 
 /// Waits for `shutdown`, says what is to end, and until when: `most` from then on.
 pub(super) async fn deadline(
@@ -19,12 +22,15 @@ pub(super) async fn deadline(
     let deadline = Instant::now() + most;
     let until = Timestamp::now().saturating_add(SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX));
     let until = until.map(|until| show_time(&until.to_zoned(TimeZone::system()))).unwrap_or_default();
-    let Counts { waiting, in_flight, .. } = store.counts().await.unwrap_or_default();
+    let counts = timeout(COUNT_WAIT, store.counts()).await.ok().and_then(Result::ok);
+    let [waiting, in_flight] = counts.map_or_else(Default::default, |Counts { waiting, in_flight, .. }| {
+        [waiting, in_flight].map(|count| count.to_string())
+    });
     logger
         .line(Level::Info, "shutdown")
         .field("result", "asked to end: no more events are taken in, and what was accepted may finish")
-        .field("waiting", &waiting.to_string())
-        .field("in_flight", &in_flight.to_string())
+        .field("waiting", &waiting)
+        .field("in_flight", &in_flight)
         .field("until", &until)
         .write();
     deadline
