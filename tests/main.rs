@@ -26,6 +26,7 @@ mod hostile;
 mod languages;
 mod loading;
 mod memory;
+mod process;
 mod published;
 mod reload;
 mod replaced;

@@ -98,6 +98,17 @@ async fn a_file_is_written_in_place() {
     reloading.check_in_force("second").await;
 }
 
+/// What does not change is loaded too: who asks for it knows why.
+#[tokio::test]
+async fn it_is_asked_for() {
+    let reloading = Reloading::start(write_rules).await;
+    let asked = "asked to load them anew";
+    reloading.host.reload.notify_one();
+    reloading.host.log.line("rules", |line| text(line, "result") == asked).await;
+    reloading.host.log.line("rules", |line| text(line, "result").starts_with("1 rule has been")).await;
+    reloading.check_in_force("first").await;
+}
+
 #[tokio::test]
 async fn a_config_map_is_swapped_twice() {
     let reloading = Reloading::start(lay_out_config_map).await;

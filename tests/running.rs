@@ -14,12 +14,12 @@ use std::time::Duration;
 use host::testing::Cluster;
 use host::testing::Config;
 use host::testing::{Compiler, serve_one};
+use host::testing::{Ended, Resources, RunError, run};
 use host::testing::{Format, Logger};
-use host::testing::{Resources, RunError, run};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a busy machine.
@@ -32,8 +32,10 @@ const COMPILES: &str = "FALCO_TALON_TEST_COMPILES";
 pub(crate) struct Host {
     address: SocketAddr,
     pub(crate) log: Log,
+    /// Has it load everything anew.
+    pub(crate) reload: Arc<Notify>,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(), RunError>>,
+    task: JoinHandle<Result<Ended, RunError>>,
 }
 
 /// What the host has logged, as JSON objects. Clones share it.
@@ -67,7 +69,7 @@ pub(crate) fn config(folder: &Path) -> Config {
 }
 
 /// Shared by all hosts and kept for the next run: compiling is most of a start.
-fn cache_dir() -> PathBuf {
+pub(crate) fn cache_dir() -> PathBuf {
     static MADE: Mutex<bool> = Mutex::new(false);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let mut made = MADE.lock().unwrap();
@@ -105,13 +107,13 @@ impl Host {
         let log = Log::default();
         let logger = log.logger().from_level(config.log_level);
         let (stop, stopped) = oneshot::channel::<()>();
-        let (cluster, compiler) = (Cluster::Client(client), compiler());
-        let resources = Resources { config, cluster, listener, logger, compiler };
+        let (cluster, compiler, reload) = (Cluster::Client(client), compiler(), Arc::default());
+        let resources = Resources { config, cluster, listener, logger, compiler, reload: Arc::clone(&reload) };
         let shutdown = async move { drop(stopped.await) };
         let mut task = tokio::spawn(run(resources, shutdown));
         let up = log.line("http", |line| text(line, "result").starts_with("Falco Talon is up"));
         tokio::select! {
-            _ = up => Ok(Host { address, log: log.clone(), stop, task }),
+            _ = up => Ok(Host { address, log: log.clone(), reload, stop, task }),
             ended = &mut task => { ended.unwrap().unwrap_err(); Err(log.clone()) }
         }
     }

@@ -2,14 +2,16 @@
 //!
 //! Commands print what they were asked for on standard output, as the original does, in the
 //! format of its log where it is a finding. Their exit codes are 0 for yes, 1 for a mistake
-//! in files, and 2 for a mistake in the arguments.
+//! in files, 2 for a mistake in the arguments, and 3 where the server's end cut something off.
 
 mod files;
 mod print;
 
 mod context;
 
+mod descriptors;
 mod server;
+mod signals;
 
 mod rules;
 

@@ -25,4 +25,4 @@ mod watch;
 pub use load::Loader;
 pub(crate) use loaded::Generation;
 pub use problem::Problem;
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Watch, keep_current};

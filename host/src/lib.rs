@@ -65,7 +65,7 @@ pub mod testing {
     pub use crate::generation::{Loader, Problem};
     pub use crate::health::{Check, Health};
     pub use crate::pipeline::{Admission, Answering};
-    pub use crate::run::{Resources, RunError, run};
+    pub use crate::run::{Ended, Resources, RunError, run};
     pub use crate::server::{Intake, serve};
     pub use crate::store::{Limits, Outcome as StoreOutcome, Settings as StoreSettings, Store};
     pub use crate::telemetry::audit::Audit;

@@ -3,17 +3,22 @@
 //! Everything is checked before the first event: configuration, rules, policy and components.
 //! The caller owns the listener, the way to the cluster, and the signal to stop.
 
+mod ending;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use outputs::Room;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
-use crate::generation::{Generation, Loader, Watch};
+use crate::generation::{Generation, Loader, Watch, keep_current};
 use crate::health::Check;
 use crate::pipeline::{Admission, Answering, Pipeline, answering, is_protected};
 use crate::queue::Queue;
@@ -37,6 +42,15 @@ pub struct Resources {
     pub logger: Logger,
     /// What compiles components that are not the program's own.
     pub compiler: Compiler,
+    /// Whoever notifies it has rules, policy and actionners loaded anew, whether or not their files are watched.
+    pub reload: Arc<Notify>,
+}
+
+/// How the host ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How many events were accepted and are not done.
+    pub cut_off: usize,
 }
 
 /// The host did not start. Its log says what is wrong in detail.
@@ -60,15 +74,16 @@ impl RunError {
     }
 }
 
-/// Run the host until `shutdown`, then finish what was accepted.
+/// Run the host until `shutdown`, then finish what was accepted, until the deadline that begins with it.
 ///
 /// # Errors
 ///
-/// Where it does not start; once it has, it ends well.
-pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
+/// Where it does not start; once it has, [`Ended`] says how it ended.
+pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<Ended, RunError> {
     let began = Instant::now();
-    let Resources { config, cluster, listener, logger, compiler } = resources;
+    let Resources { config, cluster, listener, logger, compiler, reload } = resources;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
+    logger.count_dropped_in(metrics.dropped_log_lines());
     let reporting = Reporting::new(logger.clone(), metrics.clone(), audit(&config, &logger)?);
     let health = reporting.health.clone();
     let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
@@ -85,7 +100,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let (watch, generation) = tokio::select! {
         begun = begin => begun?,
         // Nothing was accepted yet.
-        () = &mut shutdown => return Ok(()),
+        () = &mut shutdown => return Ok(Ended { cut_off: 0 }),
     };
     health.ok(Check::Rules);
     let starting = tokio::spawn(startup(generation.clients.kubernetes.clone(), began, reporting.clone()));
@@ -107,9 +122,13 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         room: Room::new(config.artifacts_bytes_max),
         print_all_events: config.print_all_events,
     };
-    let drain_max = config.shutdown_deadline;
-    let pipeline = tokio::spawn(async move { pipeline.run(&queue, drain_max).await });
-    let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::new(loader), generation)));
+    // One for the intake and the pipeline, which end at the same time.
+    let deadline = ending::deadline(shutdown, config.shutdown_deadline, store.clone(), logger.clone()).boxed().shared();
+    let pipeline = tokio::spawn({
+        let deadline = deadline.clone();
+        async move { pipeline.run(&queue, deadline).await }
+    });
+    let watching = tokio::spawn(keep_current(watch, reload, Arc::new(loader), generation));
 
     let address = listener.local_addr().map_err(machine)?;
     let up = format!("Falco Talon is up and listening on {address}");
@@ -122,18 +141,23 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         print_all_events: config.print_all_events,
         limits: config.server,
     };
-    server::serve(listener, intake, shutdown, config.shutdown_deadline).await;
+    let connections = server::serve(listener, intake, deadline).await;
     starting.abort();
     store.close();
-    if let Some(watching) = watching {
-        watching.abort();
-    }
+    watching.abort();
     pipeline.await.map_err(machine)?;
-    let left = store.counts();
-    tokio::task::spawn_blocking(move || store.end_writing()).await.map_err(machine)?;
-    report_left(&logger, left.in_flight, left.waiting);
-    Ok(())
+    let cut_off = ending::report(&logger, connections, &store);
+    let ended = tokio::task::spawn_blocking(move || store.end_writing());
+    if timeout(WRITE_MAX, ended).await.is_err() {
+        let error =
+            "the store did not write what was left in time; what is missing in it is done once more, or unknown";
+        logger.line(Level::Error, "shutdown").error(&error).write();
+    }
+    Ok(Ended { cut_off })
 }
+
+/// How long the store may take to write what is left.
+const WRITE_MAX: Duration = Duration::from_secs(2);
 
 /// Entries that are handled at once: those of a crowd beyond wait in the store.
 const IN_FLIGHT_MAX: usize = 4_096;
@@ -197,19 +221,6 @@ fn admission(config: &Config, store: &Store, metrics: &Metrics, generation: &Arc
         Answering { is_any: !rules.is_empty(), live: live.map(|rule| rule.name.clone()).collect() }
     };
     Admission::new(store.clone(), metrics.clone(), &config.deduplication, Arc::new(answered_by))
-}
-
-/// What the shutdown leaves behind.
-fn report_left(logger: &Logger, cut_off: usize, waiting: usize) {
-    if cut_off > 0 {
-        let error =
-            format!("{cut_off} events were cut off by the shutdown; what they had begun may have been carried out");
-        logger.line(Level::Error, "http").error(&error).write();
-    }
-    if waiting > 0 {
-        let result = format!("{waiting} events stay stored, and go on at the next start");
-        logger.line(Level::Info, "store").field("result", &result).write();
-    }
 }
 
 async fn load(loader: &Loader) -> Result<Generation, RunError> {

@@ -19,30 +19,24 @@ mod places;
 mod progress;
 mod watched;
 
-use std::time::Duration;
-
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use connections::Server;
 pub use intake::Intake;
 
 use crate::health::Check;
 
-/// Serves until `shutdown` is ready, then lets requests in flight finish for `drain_max` at most.
+/// Serves until `shutdown` is ready, then lets requests in flight finish until the time that it names.
 ///
 /// Returns the number of connections that had to be cut.
-pub async fn serve(
-    listener: TcpListener,
-    intake: Intake,
-    shutdown: impl Future<Output = ()>,
-    drain_max: Duration,
-) -> usize {
+pub async fn serve(listener: TcpListener, intake: Intake, shutdown: impl Future<Output = Instant>) -> usize {
     let (limits, logger, metrics) = (intake.limits, intake.logger.clone(), intake.metrics.clone());
     let health = intake.health.clone();
     let shutdown = shutdown.inspect(|_| health.wrong(Check::Shutdown, "the host takes no more events"));
     let server = Server { listener, edge: layers::edge(intake), limits, logger, metrics };
-    server.run(shutdown, drain_max).await
+    server.run(shutdown).await
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub use usage::Limits;
 use change::Change;
 use clock::Clock;
 use folder::Folder;
-use front::{Close, Front, Next};
+pub use front::CutOff;
+use front::{Front, Next};
 use history::Keep;
 use recent::Recent;
 use trouble::Trouble;
@@ -216,6 +217,7 @@ impl Store {
     ///
     /// Where the store has ended: then it must not begin.
     pub async fn begin_synced(&self, id: EntryId, number: u32, step: &Step, attempts: u32) -> Result<(), Closed> {
+        self.0.front.begins(id);
         let (done, written) = oneshot::channel();
         let change = Change::Begin { id, number, step: Box::new(step.clone()), attempts };
         self.ask(Command::Change(change, Some(Written { is_synced: self.0.is_lasting, done })));
@@ -224,6 +226,7 @@ impl Store {
 
     /// The same for a step that is repeatable, and may begin before that is written.
     pub fn begin(&self, id: EntryId, number: u32, step: &Step, attempts: u32) {
+        self.0.front.begins(id);
         self.change(Change::Begin { id, number, step: Box::new(step.clone()), attempts });
     }
 
@@ -263,10 +266,21 @@ impl Store {
         self.0.front.counts()
     }
 
-    /// Accept no further events, and hand out none: what waits stays stored. In memory it is handed out, or it would
-    /// be lost.
+    /// Hand out no further events: what waits stays stored. In memory it goes on, or it would be lost.
+    pub fn stop(&self) {
+        if self.0.is_lasting {
+            self.0.front.stop();
+        }
+    }
+
+    /// Accept no further events.
     pub fn close(&self) {
-        self.0.front.close(if self.0.is_lasting { Close::Stop } else { Close::Drain });
+        self.0.front.close();
+    }
+
+    /// The entries that are handled now.
+    pub fn cut_off(&self) -> Vec<CutOff> {
+        self.0.front.cut_off()
     }
 
     /// Write what is left, and end. Blocks meanwhile.

@@ -30,6 +30,9 @@ const MEMORY_BYTES_MAX: u64 = 2 << 30;
 /// No component that is read becomes so much code.
 const CODE_BYTES_MAX: u64 = 1 << 30;
 
+/// It opens next to nothing, whatever the host itself may.
+const DESCRIPTORS_MAX: u64 = 64;
+
 /// More of them take more memory, each for the function that it compiles.
 const THREADS: &str = "4";
 
@@ -153,6 +156,7 @@ pub fn serve_one() -> io::Result<()> {
     limit(Resource::Cpu, CPU_MAX.as_secs())?;
     limit(Resource::Data, MEMORY_BYTES_MAX)?;
     limit(Resource::Core, 0)?;
+    limit(Resource::Nofile, DESCRIPTORS_MAX)?;
     // All of these are favours to others.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let _ = nice(10);

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::Value;
 use simulation::Simulation;
@@ -77,7 +78,7 @@ async fn show(keep: bool) -> Result<(), DemoError> {
     library::subscribe(&logger);
     let (stop, stopped) = oneshot::channel::<()>();
     let (cluster, compiler) = (Cluster::Client(simulation.client()), Compiler::own());
-    let resources = Resources { config, cluster, listener, logger, compiler };
+    let resources = Resources { config, cluster, listener, logger, compiler, reload: Arc::default() };
     let shutdown = async move {
         // A sender that is gone says the same as a message.
         let _ = stopped.await;

@@ -1,16 +1,22 @@
 //! `server`: receive events until told to stop.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
+use std::panic;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, oneshot};
 
 use super::context::Context;
+use super::descriptors;
 use super::files::Files;
+use super::signals::Signals;
 use crate::actionner::Compiler;
 use crate::clients::Cluster;
-use crate::run::{Resources, run as run_host};
+use crate::run::{Ended, Resources, run as run_host};
+use crate::telemetry::logs::{Level, Logger};
 
 /// Where the original looks for its configuration where no flag says otherwise.
 const CONFIG_FILE: &str = "/etc/falco-talon/config.yaml";
@@ -19,11 +25,19 @@ const CONFIG_FILE: &str = "/etc/falco-talon/config.yaml";
 /// later, and what watches the program waits no longer than that.
 const BACKLOG: u32 = 1024;
 
+/// The exit code where something that was accepted is not done.
+const CUT_OFF: u8 = 3;
+
 pub(super) async fn run(files: &Files) -> Result<(), ExitCode> {
     let mut files = files.clone();
     files.config.get_or_insert_with(|| CONFIG_FILE.into());
-    let context = Context::new(&files)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| context.fail("init", &error))?;
+    let mut context = Context::new(&files)?;
+    log_panics(&context.logger);
+    for warning in descriptors::share_out(descriptors::raise(), &mut context.config) {
+        context.logger.line(Level::Warn, "init").error(&warning).write();
+    }
+    let reload = Arc::new(Notify::new());
+    let mut signals = Signals::listen(Arc::clone(&reload)).map_err(|error| context.fail("init", &error))?;
     let address = (context.config.listen_address.clone(), context.config.listen_port);
     let unbound = |error| context.fail("http", &format!("listen tcp {}:{}: {error}", address.0, address.1));
     let listener = listen(&address).await.map_err(unbound)?;
@@ -32,14 +46,37 @@ pub(super) async fn run(files: &Files) -> Result<(), ExitCode> {
         None => Cluster::InCluster,
     };
     let (config, logger) = (context.config.clone(), context.logger.clone());
-    let resources = Resources { config, cluster, listener, logger, compiler: Compiler::own() };
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+    let resources = Resources { config, cluster, listener, logger, compiler: Compiler::own(), reload };
+    let (stop, stopped) = oneshot::channel();
+    let asked_twice = async move {
+        signals.end().await;
+        // Who is not listened to any more has ended.
+        let _ = stop.send(());
+        signals.end().await;
     };
-    run_host(resources, shutdown).await.map_err(|error| context.fail(error.tag(), &error))
+    let shutdown = async move { stopped.await.unwrap_or_default() };
+    tokio::select! {
+        ended = run_host(resources, shutdown) => match ended {
+            Ok(Ended { cut_off: 0 }) => Ok(()),
+            Ok(Ended { .. }) => Err(ExitCode::from(CUT_OFF)),
+            Err(error) => Err(context.fail(error.tag(), &error)),
+        },
+        () = asked_twice => {
+            let error = "asked twice to end: what runs is cut off, and may have been carried out";
+            context.logger.line(Level::Error, "shutdown").error(&error).write();
+            Err(ExitCode::from(CUT_OFF))
+        }
+    }
+}
+
+/// Has panics written to the log rather than to standard error, which somebody may have stopped to read.
+fn log_panics(logger: &Logger) {
+    let logger = logger.clone();
+    panic::set_hook(Box::new(move |panic| {
+        let backtrace = Backtrace::capture();
+        let shown = if backtrace.status() == BacktraceStatus::Captured { backtrace.to_string() } else { String::new() };
+        logger.line(Level::Error, "panic").error(panic).field("backtrace", &shown).write();
+    }));
 }
 
 /// Listens at the first address of these that can be had.

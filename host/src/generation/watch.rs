@@ -1,4 +1,5 @@
-//! Watches the files behind the rules in force, and loads them anew when they hold something else.
+//! Watches the files behind the rules in force, and loads them anew when they hold something else, or when it is asked
+//! for.
 //!
 //! Events say that it is time to look, and what the files hold says whether anything has changed. Where no event comes,
 //! be it that the system gives no watch or that a file system has none, it is looked all the same, every half minute.
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -32,6 +33,32 @@ const UNASKED: Duration = Duration::from_secs(30);
 
 /// What is wrong where new rules were refused.
 const REFUSED: &str = "they are invalid, and those loaded before stay in force; the log says what is wrong";
+
+/// Load the files anew each time that they change, where there is a `watch`, and each time that it is `asked` for; put
+/// in force what is right.
+///
+/// Never returns; to be dropped when the host stops.
+pub(crate) async fn keep_current(
+    mut watch: Option<Watch>,
+    asked: Arc<Notify>,
+    loader: Arc<Loader>,
+    generation: Arc<ArcSwap<Generation>>,
+) {
+    let mut refused = Vec::new();
+    loop {
+        let changed = match &mut watch {
+            Some(watch) => {
+                watch.follow(&generation.load(), &refused).await;
+                watch.changed(&asked, &loader.reporting.logger).await
+            }
+            None => {
+                asked.notified().await;
+                Vec::new()
+            }
+        };
+        refused = reload(&loader, &generation, &changed).await;
+    }
+}
 
 /// Watches for changes until it is dropped.
 pub(crate) struct Watch {
@@ -81,18 +108,6 @@ impl Watch {
         watch
     }
 
-    /// Load the files anew each time that they change, and put in force what is right.
-    ///
-    /// Never returns; to be dropped when the host stops.
-    pub(crate) async fn run(mut self, loader: Arc<Loader>, generation: Arc<ArcSwap<Generation>>) {
-        let mut refused = Vec::new();
-        loop {
-            self.follow(&generation.load(), &refused).await;
-            let changed = self.changed(&loader.reporting.logger).await;
-            refused = reload(&loader, &generation, &changed).await;
-        }
-    }
-
     /// Watch the files that the rules name which are in force now, and those for which others were refused.
     async fn follow(&mut self, generation: &Generation, refused: &[PathBuf]) {
         let scripts: BTreeSet<PathBuf> = generation.files.keys().chain(refused).cloned().collect();
@@ -114,17 +129,21 @@ impl Watch {
         self.configured.iter().chain(&self.scripts).cloned().collect()
     }
 
-    /// The files that hold something else than before, waited for.
-    async fn changed(&mut self, logger: &Logger) -> Vec<PathBuf> {
+    /// The files that hold something else than before, waited for; perhaps none where it is `asked` for.
+    async fn changed(&mut self, asked: &Notify, logger: &Logger) -> Vec<PathBuf> {
+        let mut is_asked = false;
         loop {
             // First to watch and then to read, so that no change falls in between.
             let now = self.look(logger).await;
             let changed = now.changed_since(&self.seen);
             self.seen = now;
-            if !changed.is_empty() {
+            if is_asked || !changed.is_empty() {
                 return changed;
             }
-            self.noticed().await;
+            tokio::select! {
+                () = asked.notified() => is_asked = true,
+                () = self.noticed() => {}
+            }
         }
     }
 
@@ -213,12 +232,14 @@ fn complaint(what: &str, error: &notify::Error) -> String {
     format!("{what} can't be watched ({reason}), so changes are noticed within {} seconds", UNASKED.as_secs())
 }
 
-/// The files of rules that were not loaded for them.
+/// Load the files, some of which have changed or which somebody asks for; the files of rules that were not loaded for
+/// them.
 async fn reload(loader: &Loader, generation: &ArcSwap<Generation>, changed: &[PathBuf]) -> Vec<PathBuf> {
     let logger = &loader.reporting.logger;
     let files: Vec<String> = changed.iter().map(|file| file.display().to_string()).collect();
     let files = files.join(", ");
-    logger.line(Level::Info, "rules").field("result", "changes detected").field("files", &files).write();
+    let result = if changed.is_empty() { "asked to load them anew" } else { "changes detected" };
+    logger.line(Level::Info, "rules").field("result", result).field("files", &files).write();
     match loader.load().await {
         Ok(loaded) => {
             report(logger, Level::Warn, &loaded.warnings);
@@ -275,9 +296,19 @@ mod tests {
         watch.noticed().await;
         assert_eq!(began.elapsed(), UNASKED);
         fs::write(&rules, "other").unwrap();
-        assert_eq!(watch.changed(&logger).await, [rules]);
+        let asked = Notify::new();
+        assert_eq!(watch.changed(&asked, &logger).await, [rules]);
         fs::write(&policy, "version: 1").unwrap();
-        assert_eq!(watch.changed(&logger).await, [policy]);
+        assert_eq!(watch.changed(&asked, &logger).await, [policy]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_waits_for_no_change() {
+        let mut watch = Watch::over(Vec::new(), open).await;
+        let (asked, began) = (Notify::new(), Instant::now());
+        asked.notify_one();
+        assert!(watch.changed(&asked, &silent().logger).await.is_empty());
+        assert!(began.elapsed() < UNASKED, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

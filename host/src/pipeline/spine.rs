@@ -46,9 +46,9 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Handle events until there will be no more, then wait for what runs, but no longer than `drain_max`. What is left
-    /// then is unfinished in the store.
-    pub(crate) async fn run(self, queue: &Queue, drain_max: Duration) {
+    /// Handle events until there will be no more, then wait for what runs, but no longer than until `deadline`. What is
+    /// left then is unfinished in the store.
+    pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) {
         let Pipeline { generation, store, reporting, retry, max_age, target_events_max, room, print_all_events } = self;
         let (stop, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
@@ -73,7 +73,7 @@ impl Pipeline {
         }
         // What waits in memory alone would be lost.
         stop.send_replace(shared.store.is_lasting());
-        lanes.drain(Instant::now() + drain_max).await;
+        lanes.drain(deadline.await).await;
     }
 }
 

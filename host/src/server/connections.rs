@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use tower::{Service, ServiceExt};
 
 use super::places::{Entered, Limit, Place, Places};
@@ -63,17 +63,18 @@ where
         + Sync
         + 'static,
 {
-    /// Serves until `shutdown`, then waits for open requests; returns how many connections were cut.
-    pub(super) async fn run(self, shutdown: impl Future<Output = ()>, drain_max: Duration) -> usize {
+    /// Serves until `shutdown`, then waits for open requests until the time that it names; returns how many connections
+    /// were cut.
+    pub(super) async fn run(self, shutdown: impl Future<Output = Instant>) -> usize {
         let Server { listener, edge, limits, logger, metrics } = self;
         let door = Door { listener, places: Places::new(limits), limits, logger, metrics, throttle: Throttle::new() };
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
-        loop {
+        let deadline = loop {
             let accepted = tokio::select! {
                 biased;
-                () = &mut shutdown => break,
+                deadline = &mut shutdown => break deadline,
                 accepted = door.accept() => accepted,
             };
             // Those that ended since leave their results behind until they are asked for.
@@ -82,12 +83,12 @@ where
                 continue;
             };
             connections.spawn(connection(client, edge.clone(), limits, stopping.clone()));
-        }
+        };
         drop(door);
         drop(stop);
         let finished = async { while connections.join_next().await.is_some() {} };
         // A deadline that passes shows in what is left.
-        let _ = timeout(drain_max, finished).await;
+        let _ = timeout_at(deadline, finished).await;
         let cut = connections.len();
         connections.shutdown().await;
         cut

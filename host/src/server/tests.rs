@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{Intake, serve};
 use crate::config::{Deduplication, ServerLimits};
@@ -88,8 +89,11 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let shutdown = async { stopped.await.unwrap_or_default() };
-        let served = tokio::spawn(serve(listener, intake.clone(), shutdown, Duration::from_secs(20)));
+        let shutdown = async {
+            stopped.await.unwrap_or_default();
+            Instant::now() + Duration::from_secs(20)
+        };
+        let served = tokio::spawn(serve(listener, intake.clone(), shutdown));
         Host { address, intake, log, stop, served }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::entry::{Entry, EntryId};
 use super::usage::Limits;
+use crate::telemetry::TraceId;
 use crate::telemetry::metrics::Queued;
 
 /// Entries that are loaded before they are taken.
@@ -26,8 +27,8 @@ pub(super) struct Front {
 #[derive(Debug, Default)]
 struct State {
     ready: VecDeque<Arc<Entry>>,
-    /// Taken and not given back, with what their events take.
-    taken: HashMap<EntryId, usize>,
+    /// Taken and not given back.
+    taken: HashMap<EntryId, Taken>,
     /// What the events of both take.
     bytes: usize,
     /// Entries that wait in the store alone.
@@ -35,18 +36,30 @@ struct State {
     /// The last one that was loaded or came straight.
     last: EntryId,
     is_loading: bool,
-    closed: Option<Close>,
+    /// Nothing more is accepted.
+    is_closed: bool,
+    /// Nothing more is handed out.
+    is_stopped: bool,
     stored_bytes: u64,
     dead: usize,
 }
 
-/// What becomes of what waits once nothing is accepted any more.
+/// An entry that is handled.
+#[derive(Debug)]
+struct Taken {
+    trace_id: TraceId,
+    /// What its event takes.
+    bytes: usize,
+    has_begun: bool,
+}
+
+/// An entry that was handled when the host ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Close {
-    /// It is handed out, since it would be lost.
-    Drain,
-    /// It stays stored.
-    Stop,
+pub struct CutOff {
+    /// Of its event.
+    pub trace_id: TraceId,
+    /// Whether an action of it was begun.
+    pub has_begun: bool,
 }
 
 /// What who asks for an entry gets.
@@ -76,10 +89,9 @@ impl Front {
 
     pub(super) fn next(&self) -> Next {
         let mut state = self.state();
-        match state.closed {
-            Some(Close::Stop) => return Next::End,
-            Some(Close::Drain) if state.ready.is_empty() && state.stored == 0 => return Next::End,
-            _ => {}
+        let is_over = state.is_closed && state.ready.is_empty() && state.stored == 0;
+        if state.is_stopped || is_over {
+            return Next::End;
         }
         let Limits { in_flight_max, loaded_bytes_max, .. } = self.limits;
         let is_full = state.taken.len() >= in_flight_max || state.bytes > loaded_bytes_max;
@@ -88,7 +100,9 @@ impl Front {
             return Next::Wait;
         }
         if let Some(entry) = state.ready.pop_front() {
-            state.taken.insert(entry.id, entry.event.bytes());
+            let has_begun = entry.progress.iter().any(|step| step.status.is_none());
+            let taken = Taken { trace_id: entry.trace_id, bytes: entry.event.bytes(), has_begun };
+            state.taken.insert(entry.id, taken);
             if !state.ready.is_empty() || state.stored > 0 {
                 // Two arrivals before anyone waits leave a single wake-up behind.
                 self.changed.notify_one();
@@ -136,8 +150,8 @@ impl Front {
     /// It is handled no more.
     pub(super) fn leave(&self, id: EntryId) {
         let mut state = self.state();
-        if let Some(bytes) = state.taken.remove(&id) {
-            state.bytes -= bytes;
+        if let Some(taken) = state.taken.remove(&id) {
+            state.bytes -= taken.bytes;
         }
         drop(state);
         self.changed.notify_one();
@@ -148,14 +162,36 @@ impl Front {
         (state.stored_bytes, state.dead) = (stored_bytes, dead);
     }
 
-    pub(super) fn close(&self, how: Close) {
-        self.state().closed = Some(how);
+    /// An action of it begins.
+    pub(super) fn begins(&self, id: EntryId) {
+        if let Some(taken) = self.state().taken.get_mut(&id) {
+            taken.has_begun = true;
+        }
+    }
+
+    pub(super) fn cut_off(&self) -> Vec<CutOff> {
+        let cut_off = |taken: &Taken| CutOff { trace_id: taken.trace_id, has_begun: taken.has_begun };
+        self.state().taken.values().map(cut_off).collect()
+    }
+
+    pub(super) fn close(&self) {
+        self.state().is_closed = true;
+        self.wake();
+    }
+
+    pub(super) fn stop(&self) {
+        self.state().is_stopped = true;
+        self.wake();
+    }
+
+    /// Who waits learns that there is nothing more, and who comes later, too.
+    fn wake(&self) {
         self.changed.notify_waiters();
         self.changed.notify_one();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.state().closed.is_some()
+        self.state().is_closed
     }
 
     pub(super) fn counts(&self) -> Queued {

@@ -265,6 +265,7 @@ async fn closing_stops_what_lasts_and_drains_what_does_not() {
     let folder = tempfile::tempdir().unwrap();
     for store in [in_memory(LIMITS), open(folder.path()).0] {
         put(&store, "one").await.unwrap();
+        store.stop();
         store.close();
         assert_eq!(put(&store, "two").await, Err(Refused::Closed));
         let left = store.next().await;

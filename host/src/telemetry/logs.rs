@@ -1,32 +1,32 @@
 //! The log: one line a record, in the formats that Falco Talon's users already parse.
 //!
 //! A [`Line`] only borrows what it shows, is formatted into a buffer that is used again, and is
-//! handed to a writer thread, so that a slow terminal is not on an event's path. Nothing is dropped:
-//! when the writer is thousands of lines behind, whoever logs waits for it.
+//! handed to a writer thread, so that nothing waits for a slow terminal or for a reader who has stalled.
 
 mod level;
 
 mod format;
+mod writer;
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use prometheus::IntCounter;
 
 #[cfg(test)]
 pub(super) use format::VALUE_BYTES_MAX;
 use format::{Field, Record};
 pub use level::{Format, Level};
+use writer::{Flush, Gap, Writer};
 
-/// How many lines may wait for the writer thread before those who log wait too.
-const WAITING_LINES_MAX: usize = 16_384;
-
-/// What is gathered before it is written to standard output in one go.
-const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+/// What waits for the writer thread at most; beyond it lines are left out, counted and reported.
+const WAITING_BYTES_MAX: usize = 8 << 20;
 
 /// A buffer that grew beyond this is given back rather than kept for the next line.
 const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -41,7 +41,7 @@ pub struct Logger {
 
 #[derive(Clone)]
 enum Sink {
-    Thread(NonBlocking),
+    Thread(Writer),
     Direct(Arc<Mutex<dyn Write + Send>>),
 }
 
@@ -51,22 +51,30 @@ impl Logger {
         Logger { format, level: Level::Info, sink: Sink::Direct(Arc::new(Mutex::new(writer))) }
     }
 
-    /// A logger that leaves writing to a thread, and the guard that writes what is left when dropped.
+    /// A logger that leaves writing to a thread, for which nobody waits, and the guard that writes what is left when
+    /// dropped.
     ///
     /// The guard waits about a second at most, so that a reader who has stalled can't hold up the
     /// end of the program.
-    pub fn threaded(format: Format, writer: impl Write + Send + 'static) -> (Logger, FlushGuard) {
-        let (writer, guard) = NonBlockingBuilder::default()
-            .lossy(false)
-            .buffered_lines_limit(WAITING_LINES_MAX)
-            .thread_name("log")
-            .finish(BufWriter::with_capacity(WRITE_BUFFER_BYTES, writer));
-        (Logger { format, level: Level::Info, sink: Sink::Thread(writer) }, FlushGuard(guard))
+    pub fn threaded(format: Format, out: impl Write + Send + 'static) -> (Logger, FlushGuard) {
+        let (writer, flush) = Writer::start(out, WAITING_BYTES_MAX, move |gap| line_about(format, gap));
+        (Logger { format, level: Level::Info, sink: Sink::Thread(writer) }, FlushGuard(flush))
     }
 
     /// [`Logger::threaded`] to standard output.
     pub fn stdout(format: Format) -> (Logger, FlushGuard) {
-        Logger::threaded(format, io::stdout())
+        // Past the standard library's lock, which the thread would hold while nobody reads.
+        match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(stdout) => Logger::threaded(format, File::from(stdout)),
+            Err(_) => Logger::threaded(format, io::stdout()),
+        }
+    }
+
+    /// Counts there the lines that are left out because nobody reads them in time.
+    pub(crate) fn count_dropped_in(&self, counter: IntCounter) {
+        if let Sink::Thread(writer) = &self.sink {
+            writer.count_in(counter);
+        }
     }
 
     /// The same logger, showing only lines of this level and above.
@@ -88,14 +96,14 @@ impl Logger {
     }
 
     fn send(&self, line: &[u8]) {
-        // A log that can't be written has no better place to complain than itself.
-        let _ = match &self.sink {
-            Sink::Thread(writer) => writer.clone().write_all(line),
+        match &self.sink {
+            Sink::Thread(writer) => writer.push(line),
             Sink::Direct(writer) => {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                writer.write_all(line).and_then(|()| writer.flush())
+                // A log that can't be written has no better place to complain than itself.
+                let _ = writer.write_all(line).and_then(|()| writer.flush());
             }
-        };
+        }
     }
 }
 
@@ -108,8 +116,19 @@ impl fmt::Debug for Logger {
 
 /// Writes the lines that still wait when it is dropped.
 #[must_use = "dropping the guard ends the writer thread"]
-#[derive(Debug)]
-pub struct FlushGuard(#[expect(dead_code, reason = "held for its Drop")] WorkerGuard);
+pub struct FlushGuard(#[expect(dead_code, reason = "held for its Drop")] Flush);
+
+/// Stands where lines are missing. It is written from any level on: nobody knows which levels theirs were.
+fn line_about(format: Format, Gap { lines, since }: Gap) -> String {
+    let since = show_time(&since.to_zoned(TimeZone::system()));
+    let error = format!(
+        "{lines} lines are missing here, the first of {since}: the log was not read in time, or its disk is full"
+    );
+    let mut line = String::new();
+    let mut record = Record { level: Level::Warn, tag: "log", fields: Vec::new(), error: Some(&error) };
+    format::render(&mut line, format, Clock::default().now(), &mut record);
+    line
+}
 
 /// One line under construction.
 #[must_use = "a line is only written by `write`"]
@@ -225,7 +244,7 @@ impl Clock {
 }
 
 /// RFC 3339 in seconds, with `Z` where the zone has no offset.
-fn show_time(time: &Zoned) -> String {
+pub(crate) fn show_time(time: &Zoned) -> String {
     let format = if time.offset().is_zero() { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
     time.strftime(format).to_string()
 }
@@ -315,6 +334,20 @@ mod tests {
         let text = written.text();
         assert_eq!(text.lines().count(), 1000);
         assert!(text.ends_with("result=999\n"));
+    }
+
+    #[test]
+    fn what_is_missing_is_a_line_like_others() {
+        let since = "2024-09-05T14:42:28.7Z".parse().unwrap();
+        let line = line_about(Format::Text, Gap { lines: 3, since });
+        let (time, rest) = line.split_once(' ').unwrap();
+        time.parse::<Timestamp>().expect("an RFC 3339 time");
+        let since = show_time(&since.to_zoned(TimeZone::system()));
+        let expected = format!(
+            "WRN log error=\"3 lines are missing here, the first of {since}: the log was not read in time, or its disk is \
+             full\"\n"
+        );
+        assert_eq!(rest, expected);
     }
 
     #[test]

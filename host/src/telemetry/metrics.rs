@@ -56,6 +56,7 @@ struct Inner {
     displaced_connections: IntCounterVec,
     reloads: IntCounterVec,
     checks: IntGaugeVec,
+    dropped_log_lines: IntCounter,
 }
 
 /// What the queue holds.
@@ -174,6 +175,8 @@ impl Metrics {
             )?,
             reloads: build.counters("reload_total", "number of reloads of rules and policy", &["result"])?,
             checks: build.gauges("check", "whether a check of /readyz is ok (1) or failed (0)", "check")?,
+            dropped_log_lines: build
+                .counter("dropped_log_line_total", "number of lines of the log that nobody read in time")?,
             registry: registry.clone(),
         };
         Ok(Metrics(Arc::new(inner)))
@@ -282,6 +285,11 @@ impl Metrics {
     /// The state of a check, by its name, which is one of ours. Set when asked for.
     pub fn check(&self, name: &'static str, is_ok: bool) {
         self.0.checks.with_label_values(&[name]).set(i64::from(is_ok));
+    }
+
+    /// Counts lines of the log that are left out.
+    pub(crate) fn dropped_log_lines(&self) -> IntCounter {
+        self.0.dropped_log_lines.clone()
     }
 
     /// Everything as Prometheus' text format.

@@ -63,7 +63,7 @@ async fn host_intake(listener: TcpListener) -> Result<()> {
             store.finish(&entry, StoreOutcome::Done, "");
         }
     });
-    serve_host(listener, intake, pending(), Duration::ZERO).await;
+    serve_host(listener, intake, pending()).await;
     Ok(())
 }
 

@@ -2,8 +2,6 @@
 //!
 //! The clock is paused: it jumps ahead whenever everybody waits.
 
-use tokio::time::Instant;
-
 use super::*;
 
 #[tokio::test(start_paused = true)]

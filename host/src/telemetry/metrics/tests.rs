@@ -122,6 +122,7 @@ fn everything_else_is_shown() {
         build_info{version="devel"} 1
         dead_letters 1
         denial_total{actionner="acme:page",capability="http"} 1
+        dropped_log_line_total 0
         dropped_total 0
         duplicate_total 1
         event_duration_seconds_sum 0.003

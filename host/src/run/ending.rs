@@ -1,0 +1,68 @@
+//! The end of the host: until when what runs may finish, and what was cut off.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use tokio::time::Instant;
+
+use crate::store::{CutOff, Store};
+use crate::telemetry::logs::{Level, Logger, show_time};
+use crate::telemetry::metrics::Queued;
+
+/// Waits for `shutdown`, says what is to end, and until when: `most` from then on. What waits in a store that lasts
+/// begins no more.
+pub(super) async fn deadline(
+    shutdown: impl Future<Output = ()>,
+    most: Duration,
+    store: Store,
+    logger: Logger,
+) -> Instant {
+    shutdown.await;
+    let deadline = Instant::now() + most;
+    store.stop();
+    let until = Timestamp::now().saturating_add(SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX));
+    let until = until.map(|until| show_time(&until.to_zoned(TimeZone::system()))).unwrap_or_default();
+    let Queued { waiting, in_flight, .. } = store.counts();
+    let result = if store.is_lasting() {
+        "asked to end: no more events are taken in, what runs may finish, and what waits stays stored"
+    } else {
+        "asked to end: no more events are taken in, and what was accepted may finish"
+    };
+    logger
+        .line(Level::Info, "shutdown")
+        .field("result", result)
+        .field("waiting", &waiting.to_string())
+        .field("in_flight", &in_flight.to_string())
+        .field("until", &until)
+        .write();
+    deadline
+}
+
+/// Says what could not finish: as many connections, and events of this store. How many events that are.
+pub(super) fn report(logger: &Logger, connections: usize, store: &Store) -> usize {
+    if connections > 0 {
+        let error = format!("{connections} connections were closed before their request was answered");
+        logger.line(Level::Warn, "shutdown").error(&error).write();
+    }
+    let cut_off = store.cut_off();
+    for CutOff { trace_id, has_begun } in &cut_off {
+        let error = match has_begun {
+            true => "the event was cut off by the shutdown; its actions may have been carried out",
+            false => "the event was cut off by the shutdown before its first action began",
+        };
+        logger.line(Level::Error, "shutdown").error(&error).field("trace_id", &trace_id.to_string()).write();
+    }
+    let waiting = store.counts().waiting;
+    let lost = if store.is_lasting() { 0 } else { waiting };
+    if lost > 0 {
+        let error = format!("{lost} events that waited are lost: there is no 'data_dir' that could keep them");
+        logger.line(Level::Error, "shutdown").error(&error).write();
+    }
+    let result = match waiting - lost {
+        0 if cut_off.is_empty() && lost == 0 => "everything that was accepted is done".to_owned(),
+        0 => return cut_off.len() + lost,
+        stored => format!("{stored} events stay stored, and go on at the next start"),
+    };
+    logger.line(Level::Info, "shutdown").field("result", &result).write();
+    cut_off.len() + lost
+}
