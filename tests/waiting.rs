@@ -72,7 +72,7 @@ impl Waiting {
         self.gate.open();
         self.host.wait_until_idle().await;
         let (_, metrics) = self.host.request("GET", "/metrics", b"").await;
-        let dead: String = metrics.lines().filter(|line| line.contains("dead_letters ")).map(str::to_owned).collect();
+        let dead = metrics.lines().find_map(|line| line.strip_prefix("falcosecurity_falco_talon_dead_letters "));
         let lines = self.host.stop().await;
         let event_of = |line: &Value| {
             let of_event = |it: &&Value| it["message"] == "event" && it["trace_id"] == line["trace_id"];
@@ -87,8 +87,8 @@ impl Waiting {
             .filter(|line| !line.starts_with("a shell"))
             .collect();
         let pod = self.simulation.get("v1", "Pod", Some("shop"), "web-0").unwrap();
-        let dead = dead.trim_start_matches("falcosecurity_falco_talon_");
-        expected.assert_eq(&format!("{}\n{}\n{dead}\n", said.join("\n"), pod["metadata"]["labels"]));
+        let (said, labels) = (said.join("\n"), &pod["metadata"]["labels"]);
+        expected.assert_eq(&format!("{said}\n{labels}\ndead letters: {}\n", dead.unwrap_or("none")));
     }
 }
 
@@ -96,21 +96,45 @@ impl Waiting {
 async fn a_rule_that_is_removed_begins_nothing_more() {
     let waiting = Waiting::start(RULES).await;
     waiting.change("rules.yaml", &RULES.replace("Mark it", "Another").replace("[shell]", "[nothing]")).await;
-    waiting.check(expect![[""]]).await;
+    waiting
+        .check(expect![[r#"
+        one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        one: : superseded: the rule does not answer the event any more
+        two: : superseded: the rule does not answer the event any more
+        {"first":"old"}
+        dead letters: 2
+    "#]])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_that_is_to_rehearse_begins_nothing_more() {
     let waiting = Waiting::start(RULES).await;
     waiting.change("rules.yaml", &RULES.replace("  match:", "  dry_run: true\n  match:")).await;
-    waiting.check(expect![[""]]).await;
+    waiting
+        .check(expect![[r#"
+        one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        one: : superseded: what was begun is not what the rule says now
+        two: : superseded: the rule only rehearses by now
+        {"first":"old"}
+        dead letters: 2
+    "#]])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_namespace_that_is_protected_gets_nothing_more() {
     let waiting = Waiting::start(RULES).await;
     waiting.change("policy.yaml", "protected: {namespaces: [shop]}\n").await;
-    waiting.check(expect![[""]]).await;
+    waiting
+        .check(expect![[r#"
+        one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        one: : superseded: the policy protects the namespace by now
+        two: : superseded: the policy protects the namespace by now
+        {"first":"old"}
+        dead letters: 2
+    "#]])
+        .await;
 }
 
 /// What had begun is not what the rule says now; what had not begun is done as it says now.
@@ -118,7 +142,16 @@ async fn a_namespace_that_is_protected_gets_nothing_more() {
 async fn what_waits_is_done_as_the_rule_says_then() {
     let waiting = Waiting::start(RULES).await;
     waiting.change("rules.yaml", &RULES.replace("old", "new")).await;
-    waiting.check(expect![[""]]).await;
+    waiting
+        .check(expect![[r#"
+        one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        one: : superseded: what was begun is not what the rule says now
+        two: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        two: Second: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        {"first":"new","second":"new"}
+        dead letters: 1
+    "#]])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,7 +159,16 @@ async fn a_rule_that_stays_is_followed_to_its_end() {
     let waiting = Waiting::start(RULES).await;
     let other = "\n- rule: Other\n  match: {rules: [nothing]}\n  actions: [{action: Other, actionner: 'kubernetes:terminate'}]\n";
     waiting.change("rules.yaml", &format!("{RULES}{other}")).await;
-    waiting.check(expect![[""]]).await;
+    waiting
+        .check(expect![[r#"
+        one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        one: Second: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        two: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        two: Second: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        {"first":"old","second":"old"}
+        dead letters: 0
+    "#]])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,5 +176,13 @@ async fn what_has_waited_for_too_long_begins_nothing_more() {
     let waiting = Waiting::start(&RULES.replace("  match:", "  max_age: 1s\n  match:")).await;
     // The one time that a test waits for: that an event is older than this.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    waiting.check(expect![[""]]).await;
+    waiting
+        .check(expect![[r#"
+        one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        one: : expired: the event came 1 s ago, and an action of the rule may begin within 1 s
+        two: : expired: the event came 1 s ago, and an action of the rule may begin within 1 s
+        {"first":"old"}
+        dead letters: 2
+    "#]])
+        .await;
 }

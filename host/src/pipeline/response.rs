@@ -161,7 +161,9 @@ impl Response {
 
     fn too_old(&self, rule: &Rule) -> Option<String> {
         let (age, most) = (self.entry.received.elapsed(), rule.max_age.or(self.shared.max_age)?);
-        (age > most).then(|| format!("the event is {} s old, and may be {} s", age.as_secs(), most.as_secs()))
+        let (age_s, most_s) = (age.as_secs(), most.as_secs());
+        (age > most)
+            .then(|| format!("the event came {age_s} s ago, and an action of the rule may begin within {most_s} s"))
     }
 
     /// Nothing more comes of a rule.

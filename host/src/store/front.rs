@@ -3,7 +3,7 @@
 //! What arrives goes straight to who takes it, as long as nothing older waits in the store and there is room. Beyond
 //! that entries wait in the store alone, and are loaded again in their order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -28,7 +28,7 @@ pub(super) struct Front {
 struct State {
     ready: VecDeque<Arc<Entry>>,
     /// Taken and not given back.
-    taken: HashMap<EntryId, Taken>,
+    taken: BTreeMap<EntryId, Taken>,
     /// What the events of both take.
     bytes: usize,
     /// Entries that wait in the store alone.
@@ -169,6 +169,7 @@ impl Front {
         }
     }
 
+    /// The entries that are handled, in the order of arrival.
     pub(super) fn cut_off(&self) -> Vec<CutOff> {
         let cut_off = |taken: &Taken| CutOff { trace_id: taken.trace_id, has_begun: taken.has_begun };
         self.state().taken.values().map(cut_off).collect()
