@@ -256,6 +256,16 @@ impl Store {
         self.0.front.leave(id);
     }
 
+    /// The entry is not handled now, and takes no memory until [`Store::resume`].
+    pub fn postpone(&self, id: EntryId) {
+        self.0.front.postpone(id);
+    }
+
+    /// Hand out what was postponed, in the order of arrival, before what came later.
+    pub fn resume(&self) {
+        self.0.front.resume();
+    }
+
     /// Take the next event of its kind for the first, since nothing came of this one.
     pub fn forget(&self, fingerprint: Fingerprint) {
         self.ask(Command::Forget(fingerprint));

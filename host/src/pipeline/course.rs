@@ -67,7 +67,7 @@ impl Course {
     /// What was done until the process last ended.
     pub(super) fn of(progress: &[Progress]) -> Self {
         let mut course = Self::default();
-        for Progress { step, attempts, is_running, tried, learnt, status } in progress {
+        for Progress { step, attempts, is_running, tried, learnt, was_unknown, status } in progress {
             course.matched.insert(step.rule.clone());
             let Some(status) = status else {
                 course.current = Some(Current {
@@ -77,7 +77,7 @@ impl Course {
                     attempts: *attempts,
                     tried: *tried,
                     learnt: learnt.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default(),
-                    was_unknown: *is_running,
+                    was_unknown: *was_unknown || *is_running,
                     is_interrupted: *is_running,
                     is_repeatable: step.is_repeatable,
                 });

@@ -242,9 +242,9 @@ impl Response {
 
     /// Say in the store how far a step came that may be tried again.
     fn attempted(&self, number: u32, current: &Current, message: String) {
-        let Current { tried, learnt, .. } = current;
+        let Current { tried, learnt, was_unknown, .. } = current;
         let learnt = (*learnt != Uids::default()).then(|| learnt.to_string());
-        let attempted = Attempted { tried: *tried, message, learnt };
+        let attempted = Attempted { tried: *tried, message, learnt, was_unknown: *was_unknown };
         for response in self.answered() {
             self.shared.store.attempted(response.entry.id, number, attempted.clone());
         }

@@ -81,7 +81,7 @@ fn respond(shared: &Arc<Shared>, entry: Arc<Entry>, print_all_events: bool) -> R
     let generation = shared.generation.load_full();
     let rules = answering(&generation, &entry.event);
     let trace_id = entry.trace_id.to_string();
-    if !print_all_events && entry.progress.is_empty() {
+    if !print_all_events && !entry.is_again {
         report_event(&shared.reporting.logger, &entry.event, &trace_id);
     }
     Response { shared: Arc::clone(shared), generation, rules, entry, trace_id, others: Vec::new() }

@@ -38,11 +38,18 @@ impl Change {
                     now_ms
                 ])?;
             }
-            Self::Attempted { id, number, attempted: Attempted { tried, message, learnt } } => {
-                let sql = "UPDATE step SET is_running = 0, tried = ?3, message = ?4, learnt = coalesce(?5, learnt)
-                    WHERE entry = ?1 AND number = ?2";
+            Self::Attempted { id, number, attempted: Attempted { tried, message, learnt, was_unknown } } => {
+                let sql = "UPDATE step SET is_running = 0, tried = ?3, message = ?4, learnt = coalesce(?5, learnt),
+                    was_unknown = ?6 WHERE entry = ?1 AND number = ?2";
                 let tried_ms = super::clock::milliseconds(*tried);
-                transaction.prepare_cached(sql)?.execute(params![id.0, number, tried_ms, message, learnt])?;
+                transaction.prepare_cached(sql)?.execute(params![
+                    id.0,
+                    number,
+                    tried_ms,
+                    message,
+                    learnt,
+                    was_unknown
+                ])?;
             }
             Self::End { id, number, end } => {
                 let sql = "UPDATE step SET is_running = 0, status = ?3, message = ?4, calls = ?5, ended = ?6

@@ -60,7 +60,9 @@ pub struct Entry {
     pub fingerprint: Option<Fingerprint>,
     /// The rules that answered it then, without those that only rehearsed.
     pub rules: Vec<String>,
-    /// What was done of it before the process last ended.
+    /// Whether it was handed out before, in this life of the process or in one before.
+    pub is_again: bool,
+    /// What was done of it until then.
     pub progress: Vec<Progress>,
     /// How often the process ended while it was handled.
     pub crashes: u32,
@@ -92,6 +94,8 @@ pub struct Progress {
     pub tried: Duration,
     /// What its attempts have learnt of its target, as they wrote it.
     pub learnt: Option<String>,
+    /// Whether nobody knows what became of one of its attempts.
+    pub was_unknown: bool,
     /// How it ended, in the words of the log; none while it has not.
     pub status: Option<String>,
 }
@@ -105,6 +109,8 @@ pub struct Attempted {
     pub message: String,
     /// What was learnt of its target.
     pub learnt: Option<String>,
+    /// Whether nobody knows what became of one of the attempts.
+    pub was_unknown: bool,
 }
 
 /// How a step ended.

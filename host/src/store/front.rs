@@ -3,7 +3,7 @@
 //! What arrives goes straight to who takes it, as long as nothing older waits in the store and there is room. Beyond
 //! that entries wait in the store alone, and are loaded again in their order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -31,8 +31,10 @@ struct State {
     taken: BTreeMap<EntryId, Taken>,
     /// What the events of both take.
     bytes: usize,
-    /// Entries that wait in the store alone.
+    /// Entries that wait in the store alone, and are loaded once their turn comes.
     stored: usize,
+    /// Entries that were taken and given back, and are not loaded before they are asked for again.
+    postponed: BTreeSet<EntryId>,
     /// The last one that was loaded or came straight.
     last: EntryId,
     is_loading: bool,
@@ -89,7 +91,7 @@ impl Front {
 
     pub(super) fn next(&self) -> Next {
         let mut state = self.state();
-        let is_over = state.is_closed && state.ready.is_empty() && state.stored == 0;
+        let is_over = state.is_closed && state.ready.is_empty() && state.stored == 0 && state.postponed.is_empty();
         if state.is_stopped || is_over {
             return Next::End;
         }
@@ -135,15 +137,48 @@ impl Front {
         self.changed.notify_one();
     }
 
-    /// The entries behind the last one were loaded. `gone` more of them are no longer to be handled.
-    pub(super) fn loaded(&self, entries: Vec<Entry>, gone: usize) {
+    /// The entries behind `after` were loaded, and `last` is the last one that was looked at. `gone` more of them are no
+    /// longer to be handled.
+    pub(super) fn loaded(&self, after: EntryId, last: EntryId, entries: Vec<Entry>, gone: usize) {
         let mut state = self.state();
         state.is_loading = false;
-        state.stored = state.stored.saturating_sub(entries.len() + gone);
-        for entry in entries {
-            state.push(entry);
+        // Else some that are asked for again lie before these: they come first.
+        if state.last == after {
+            state.last = last;
+            state.stored = state.stored.saturating_sub(gone);
+            for entry in entries {
+                // Of those that are looked at once more, some are handled or postponed now.
+                if !state.taken.contains_key(&entry.id) && !state.postponed.contains(&entry.id) {
+                    state.stored = state.stored.saturating_sub(1);
+                    state.push(entry);
+                }
+            }
         }
         drop(state);
+        self.changed.notify_one();
+    }
+
+    /// It is handled later, once what is postponed is asked for again, and takes no memory until then.
+    pub(super) fn postpone(&self, id: EntryId) {
+        let mut state = self.state();
+        if let Some(taken) = state.taken.remove(&id) {
+            state.bytes -= taken.bytes;
+            state.postponed.insert(id);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Hand out what was postponed, before what came after it.
+    pub(super) fn resume(&self) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let Some(first) = state.postponed.first() else { return };
+        state.last = EntryId(first.0 - 1);
+        state.stored += std::mem::take(&mut state.postponed).len() + state.ready.len();
+        for entry in std::mem::take(&mut state.ready) {
+            state.bytes -= entry.event.bytes();
+        }
         self.changed.notify_one();
     }
 
@@ -196,9 +231,9 @@ impl Front {
     }
 
     pub(super) fn counts(&self) -> Queued {
-        let State { ready, taken, bytes, stored, stored_bytes, dead, .. } = &*self.state();
+        let State { ready, taken, bytes, stored, postponed, stored_bytes, dead, .. } = &*self.state();
         Queued {
-            waiting: ready.len() + stored,
+            waiting: ready.len() + stored + postponed.len(),
             in_flight: taken.len(),
             bytes: *bytes,
             stored_bytes: *stored_bytes,

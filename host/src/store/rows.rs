@@ -89,12 +89,14 @@ fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
         rules,
         event,
         fingerprint: None,
+        is_again: true,
         progress: Vec::new(),
     })
 }
 
 fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progress>> {
-    let sql = "SELECT rule, action, hash, is_repeatable, attempts, is_running, tried, learnt, status FROM step
+    let sql =
+        "SELECT rule, action, hash, is_repeatable, attempts, is_running, tried, learnt, was_unknown, status FROM step
         WHERE entry = ?1 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let steps = statement.query_map([id.0], |row| {
@@ -105,7 +107,8 @@ fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progre
             is_running: row.get(5)?,
             tried: Duration::from_millis(row.get(6)?),
             learnt: row.get(7)?,
-            status: row.get(8)?,
+            was_unknown: row.get(8)?,
+            status: row.get(9)?,
         })
     })?;
     steps.collect()

@@ -43,6 +43,7 @@ const STEPS: [&str; 1] = [r"
         begun INTEGER NOT NULL,
         tried INTEGER NOT NULL DEFAULT 0,
         learnt TEXT,
+        was_unknown INTEGER NOT NULL DEFAULT 0,
         status TEXT,
         message TEXT,
         calls TEXT,

@@ -149,6 +149,29 @@ async fn no_more_are_handled_at_once_than_may_be() {
 }
 
 #[tokio::test]
+async fn what_is_postponed_comes_again_in_its_order() {
+    let store = in_memory(Limits { in_flight_max: 2, ..LIMITS });
+    for number in 0..900 {
+        put(&store, &format!("rule {number}")).await.unwrap();
+    }
+    let kept = next(&store).await;
+    for number in 1..=600 {
+        let entry = next(&store).await;
+        assert_eq!(entry.event.rule, format!("rule {number}"));
+        if number % 2 == 0 { store.postpone(entry.id) } else { store.finish(&entry, Outcome::Done, "") }
+    }
+    assert_eq!((store.counts().waiting, store.counts().in_flight), (599, 1));
+    store.resume();
+    for number in (2..=600).step_by(2).chain(601..900) {
+        let entry = next(&store).await;
+        assert_eq!(entry.event.rule, format!("rule {number}"));
+        store.finish(&entry, Outcome::Done, "");
+    }
+    store.finish(&kept, Outcome::Done, "");
+    assert_eq!((store.counts().waiting, store.counts().in_flight), (0, 0));
+}
+
+#[tokio::test]
 async fn repeats_are_dropped_also_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let like = |byte: u8| Arrival { fingerprint: Some([byte; 32]), ..arrival("one") };
@@ -174,7 +197,12 @@ async fn what_was_not_finished_goes_on_where_it_was() {
     }
     let (one, two) = (next(&store).await, next(&store).await);
     store.begin(one.id, 0, &step("label", true), 1);
-    let attempted = Attempted { tried: Duration::from_secs(2), message: "away".to_owned(), learnt: Some("uid".into()) };
+    let attempted = Attempted {
+        tried: Duration::from_secs(2),
+        message: "away".to_owned(),
+        learnt: Some("uid".into()),
+        was_unknown: true,
+    };
     store.attempted(one.id, 0, attempted);
     store.begin(one.id, 0, &step("label", true), 2);
     store.end(one.id, 0, ended("success"));
@@ -193,6 +221,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
         is_running: false,
         tried: Duration::from_secs(2),
         learnt: Some("uid".to_owned()),
+        was_unknown: true,
         status: Some("success".to_owned()),
     };
     let terminate = Progress {
@@ -201,6 +230,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
         is_running: true,
         tried: Duration::ZERO,
         learnt: None,
+        was_unknown: false,
         status: None,
     };
     assert_eq!(again.progress, [label, terminate]);

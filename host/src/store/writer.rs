@@ -224,8 +224,19 @@ impl Writer {
         let received = tokio::time::Instant::now();
         for Admitted { arrival, id, uid, answer, .. } in admitted {
             let Arrival { event, trace_id, fingerprint, rules, .. } = arrival;
-            let (progress, crashes) = (Vec::new(), 0);
-            self.front.arrived(Entry { id, uid, event, trace_id, received, fingerprint, rules, progress, crashes });
+            let (is_again, progress, crashes) = (false, Vec::new(), 0);
+            self.front.arrived(Entry {
+                id,
+                uid,
+                event,
+                trace_id,
+                received,
+                fingerprint,
+                rules,
+                is_again,
+                progress,
+                crashes,
+            });
             let _ = answer.send(Ok(Acceptance::Stored));
         }
     }
@@ -250,15 +261,18 @@ impl Writer {
             Err(error) => {
                 self.trouble.is(&error.to_string());
                 std::thread::sleep(PAUSE);
-                return self.front.loaded(Vec::new(), 0);
+                return self.front.loaded(after, after, Vec::new(), 0);
             }
         };
-        let (mut entries, mut gone) = (Vec::new(), 0);
+        let (mut entries, mut gone, mut last) = (Vec::new(), 0, after);
         for entry in read {
             match entry {
-                Ok(entry) => entries.push(entry),
+                Ok(entry) => {
+                    last = entry.id;
+                    entries.push(entry);
+                }
                 Err((id, error)) => {
-                    gone += 1;
+                    (gone, last) = (gone + 1, id);
                     self.trouble.lost(&format!("the event {id} can't be read, and is a dead letter: {error}"));
                     let reason = format!("unreadable: {error}");
                     let outcome = Outcome::Dead;
@@ -267,7 +281,7 @@ impl Writer {
                 }
             }
         }
-        self.front.loaded(entries, gone);
+        self.front.loaded(after, last, entries, gone);
     }
 
     fn prune(&mut self) {
