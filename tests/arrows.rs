@@ -50,7 +50,7 @@ const FOLDERS: [(&str, &[&str]); 14] = [
     ("generation", &["actionner", "capability", "clients", "config", "telemetry"]),
     ("actionner", &["capability", "clients", "fair", "telemetry"]),
     ("capability", &["clients", "fair", "telemetry"]),
-    ("clients", &["body", "config", "fair"]),
+    ("clients", &["body", "config", "fair", "telemetry"]),
     ("queue", &["store"]),
     ("store", &["telemetry"]),
     ("config", &["telemetry"]),

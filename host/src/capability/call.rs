@@ -21,7 +21,7 @@ use super::guest_log::GuestLog;
 use super::host_time::HostTime;
 use super::seen::Seen;
 use super::spool::Spool;
-use crate::clients::{self, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
+use crate::clients::{self, Circuit, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
 use crate::fair::Share;
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::{Entry, Subject};
@@ -163,6 +163,11 @@ impl Call {
     /// Whether nobody knows what became of one of its writes, whatever the guest says of that.
     pub(crate) fn has_unknown_end(&self) -> bool {
         self.has_unknown_end.load(Ordering::Relaxed)
+    }
+
+    /// The circuit of a server that it could not reach, of several the last one.
+    pub(crate) fn away(&self) -> Option<Circuit> {
+        self.meter.away()
     }
 
     /// What the guest has made, in its order, and what the event is about, where that was found to be gone.

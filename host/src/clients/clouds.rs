@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::aws::Aws;
+use super::circuit::Circuit;
 use super::error::{CREDENTIALS_WAIT_MAX, ClientError};
 use super::google::Google;
 use super::http::HttpClient;
@@ -52,6 +53,14 @@ impl Clients {
             ("minio", self.minio.is_some()),
         ];
         all.into_iter().filter(|(_, exists)| *exists).map(|(category, _)| category).collect()
+    }
+}
+
+impl Clients {
+    /// Whether each server can be reached that all its actionners share. Those of the web are each actionner's own, and
+    /// have none.
+    pub fn circuits(&self) -> Vec<Circuit> {
+        self.kubernetes.iter().map(Kubernetes::circuit).cloned().collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What all clients of the web have in common: TLS, no redirects, and a limit of bytes.
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::client::legacy;
 use policy::without_userinfo;
@@ -9,6 +11,28 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::error::ClientError;
 use crate::body::{self, BodyError};
+
+/// How long a connection may take to be made, TLS included.
+pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// How long an answer may take to begin. Functions may take as long as their callers let them.
+pub(super) const FIRST_BYTE_MAX: Duration = Duration::from_secs(15);
+
+/// An idle connection ends after this, and at most as much later again. Servers keep theirs for longer.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// A connection on which nothing comes is asked whether it still leads anywhere, first after this.
+pub(super) const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+
+/// Then so often.
+pub(super) const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+
+/// And so many times.
+pub(super) const KEEPALIVE_RETRIES: u32 = 3;
+
+/// A connection on which what was sent arrives nowhere ends after this.
+#[cfg(target_os = "linux")]
+pub(super) const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
 /// How every client begins: TLS of the one stack, trusting what the machine trusts, and no
 /// redirect, which would carry what was meant for one address to another.
@@ -22,7 +46,13 @@ pub(crate) fn client() -> Result<reqwest::ClientBuilder, ClientError> {
         .with_no_client_auth();
     let agent = concat!("falco-talon/", env!("CARGO_PKG_VERSION"));
     let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).user_agent(agent);
-    Ok(builder.redirect(reqwest::redirect::Policy::none()).referer(false))
+    let builder = builder.redirect(reqwest::redirect::Policy::none()).referer(false);
+    let builder = builder.connect_timeout(CONNECT_MAX).pool_idle_timeout(IDLE_MAX);
+    let builder = builder.tcp_keepalive(KEEPALIVE_AFTER).tcp_keepalive_interval(KEEPALIVE_EVERY);
+    let builder = builder.tcp_keepalive_retries(KEEPALIVE_RETRIES);
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
+    Ok(builder)
 }
 
 /// Make a client.
@@ -54,6 +84,16 @@ pub(crate) fn is_not_connected(error: &(dyn std::error::Error + 'static)) -> boo
         cause.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect)
     };
     causes(error).any(is_connect)
+}
+
+/// What TLS says of it, where it comes from there.
+pub(crate) fn of_tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    // What is inside of an error of input and output is not called its source.
+    fn inside<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+        let inner = || cause.downcast_ref::<io::Error>()?.get_ref();
+        cause.downcast_ref().or_else(|| inside(inner()?))
+    }
+    causes(error).find_map(inside)
 }
 
 /// An error, what led to it, and so on.

@@ -124,7 +124,7 @@ impl Loader {
                 Err(error) => warnings.push(Problem::Component { origin, error }),
             }
         }
-        let clients = match clients(&self.cluster, &self.clouds, &actionners).await {
+        let clients = match clients(&self.cluster, &self.clouds, &actionners, &self.reporting.logger).await {
             Ok(clients) => clients,
             Err(of_clients) => {
                 problems.extend(of_clients);

@@ -325,7 +325,7 @@ impl Response {
             self.room.clone(),
             self.reporting.clone(),
         );
-        let CallOutput { result, has_unknown_end, artifacts, replaced } = actionner.call(invocation, call).await?;
+        let CallOutput { result, has_unknown_end, artifacts, replaced, .. } = actionner.call(invocation, call).await?;
         match (result, replaced) {
             (Ok(outcome), _) => Ok((outcome, artifacts)),
             // Where nobody knows what a write did, that is what has to be said.
