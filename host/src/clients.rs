@@ -23,7 +23,7 @@ mod http;
 mod clouds;
 
 pub(crate) use aws::Aws;
-pub use circuit::Circuit;
+pub(crate) use circuit::Circuit;
 pub use clouds::Clients;
 pub(crate) use clouds::Clouds;
 pub(crate) use end::{End, Ending};

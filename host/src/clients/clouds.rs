@@ -18,6 +18,7 @@ use super::http::HttpClient;
 use super::kubernetes::Kubernetes;
 use super::storage::Storage;
 use crate::config::clouds as config;
+use crate::telemetry::logs::Logger;
 
 /// The clients of one generation: those that its actionners need.
 #[derive(Clone, Default)]
@@ -38,6 +39,7 @@ pub struct Clients {
 /// Makes the clients of clouds, each once.
 pub struct Clouds {
     config: config::Clouds,
+    logger: Logger,
     aws: OnceCell<Aws>,
     google: OnceCell<Google>,
     minio: OnceCell<Storage>,
@@ -60,14 +62,18 @@ impl Clients {
     /// Whether each server can be reached that all its actionners share. Those of the web are each actionner's own, and
     /// have none.
     pub fn circuits(&self) -> Vec<Circuit> {
-        self.kubernetes.iter().map(Kubernetes::circuit).cloned().collect()
+        let kubernetes = self.kubernetes.iter().map(Kubernetes::circuit);
+        let aws = self.aws.iter().flat_map(|aws| [aws.lambda_circuit(), aws.storage().circuit()]);
+        let google = self.google.iter().map(Google::circuit);
+        let minio = self.minio.iter().map(Storage::circuit);
+        kubernetes.chain(aws).chain(google).chain(minio).cloned().collect()
     }
 }
 
 impl Clouds {
-    /// Remember how clouds are reached, and reach none.
-    pub fn new(config: config::Clouds) -> Self {
-        Self { config, aws: OnceCell::new(), google: OnceCell::new(), minio: OnceCell::new() }
+    /// Remember how clouds are reached, and reach none. `logger` gets to know when one is away.
+    pub fn new(config: config::Clouds, logger: Logger) -> Self {
+        Self { config, logger, aws: OnceCell::new(), google: OnceCell::new(), minio: OnceCell::new() }
     }
 
     /// The client for AWS.
@@ -76,7 +82,7 @@ impl Clouds {
     ///
     /// Where there are no credentials; a later call tries again.
     pub async fn aws(&self) -> Result<Aws, ClientError> {
-        let make = || within(Aws::connect(&self.config.aws));
+        let make = || within(Aws::connect(&self.config.aws, &self.logger));
         self.aws.get_or_try_init(make).await.cloned()
     }
 
@@ -86,7 +92,7 @@ impl Clouds {
     ///
     /// Where there are no credentials; a later call tries again.
     pub async fn google(&self) -> Result<Google, ClientError> {
-        let make = || within(Google::connect(&self.config.google));
+        let make = || within(Google::connect(&self.config.google, &self.logger));
         self.google.get_or_try_init(make).await.cloned()
     }
 
@@ -96,7 +102,7 @@ impl Clouds {
     ///
     /// Where none is configured.
     pub async fn minio(&self) -> Result<Storage, ClientError> {
-        let make = || async { Storage::minio(&self.config.minio) };
+        let make = || async { Storage::minio(&self.config.minio, &self.logger) };
         self.minio.get_or_try_init(make).await.cloned()
     }
 }

@@ -9,6 +9,7 @@ mod session;
 
 mod exec;
 mod refusal;
+mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,6 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use kube::core::discovery::v2::APIGroupDiscoveryList;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::circuit::{Circuit, Reached};
@@ -33,16 +33,12 @@ use crate::fair::{Held, Share};
 use crate::telemetry::logs::Logger;
 use cluster::Way;
 use refusal::{LATE, Miss, convert_client_error};
+use request::{IDENTITY, answer, json};
 use session::{CATEGORY, Session};
 
 pub use cluster::Cluster;
 pub(crate) use exec::{Command, Exit};
-
-/// The content type of everything but patches.
-pub(crate) const JSON: &str = "application/json";
-
-/// What is asked of a write: who the object is, and not what is in it.
-const IDENTITY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+pub(crate) use request::{Answer, ApiRequest, FieldManager, Identity, JSON, Written};
 
 /// The answer to a write. No object that the API server stores is longer.
 const WRITTEN_BYTES_MAX: usize = 8 << 20;
@@ -69,72 +65,6 @@ pub struct Kubernetes {
     circuit: Circuit,
     /// Bounds the requests that wait for an answer.
     requests: Option<Share>,
-}
-
-/// One request, complete but for the client's credentials. One that writes is sent as a rehearsal in a dry run.
-pub(crate) struct ApiRequest {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Bytes,
-    /// What of the object is asked for.
-    accept: &'static str,
-}
-
-/// The answer to a read.
-pub(crate) struct Answer {
-    /// The object, or the list.
-    pub(crate) object: Value,
-}
-
-/// The answer to a write.
-pub(crate) struct Written {
-    /// The object that was written.
-    pub(crate) identity: Identity,
-    /// Whether it did not exist before.
-    pub(crate) created: bool,
-}
-
-/// Which object it is; the rest of its metadata is not even held.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Identity {
-    pub(crate) name: String,
-    pub(crate) uid: String,
-    pub(crate) resource_version: String,
-}
-
-/// An entry of `metadata.managedFields`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FieldManager {
-    #[serde(default)]
-    pub(crate) manager: String,
-    #[serde(default)]
-    pub(crate) operation: String,
-    #[serde(default)]
-    pub(crate) subresource: String,
-    #[serde(default, rename = "fieldsV1")]
-    pub(crate) fields: Value,
-}
-
-impl Identity {
-    /// Of an object.
-    pub(crate) fn of(object: &Value) -> Self {
-        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-        Self { name: text("name"), uid: text("uid"), resource_version: text("resourceVersion") }
-    }
-}
-
-impl ApiRequest {
-    fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), content_type: JSON, body: Bytes::new(), accept: JSON }
-    }
-
-    /// One that writes, and is answered with which object it was.
-    pub(crate) fn write(method: Method, path: String, content_type: &'static str, body: Bytes) -> Self {
-        Self { method, path, content_type, body, accept: IDENTITY }
-    }
 }
 
 impl Kubernetes {
@@ -372,36 +302,6 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
     let value = response.headers().get(RETRY_AFTER)?;
     let seconds: u64 = value.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
-}
-
-impl Answer {
-    /// What the guest gets.
-    pub(crate) fn into_text(self) -> String {
-        self.object.to_string()
-    }
-}
-
-fn json(body: &[u8]) -> Result<Value, RequestError> {
-    serde_json::from_slice(body).map_err(|_| RequestError::Other("the API server's answer is not JSON".to_owned()))
-}
-
-fn answer(body: &[u8]) -> Result<Answer, RequestError> {
-    let mut object = json(body)?;
-    strip_managed_fields(&mut object);
-    Ok(Answer { object })
-}
-
-/// Who holds which field is of no use to an actionner, and often the larger half of an object.
-fn strip_managed_fields(object: &mut Value) {
-    let items = match object.get_mut("items") {
-        Some(Value::Array(items)) => items.as_mut_slice(),
-        _ => std::slice::from_mut(object),
-    };
-    for item in items {
-        if let Some(metadata) = item.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("managedFields");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use hyper_util::client::legacy;
 use policy::without_userinfo;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
+use url::Url;
 
 use super::error::ClientError;
 use crate::body::{self, BodyError};
@@ -17,6 +18,9 @@ pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// How long an answer may take to begin. Functions may take as long as their callers let them.
 pub(super) const FIRST_BYTE_MAX: Duration = Duration::from_secs(15);
+
+/// A body is sent at least as fast as this.
+const BODY_BYTES_PER_S_MIN: u64 = 256 << 10;
 
 /// An idle connection ends after this, and at most as much later again. Servers keep theirs for longer.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -53,6 +57,17 @@ pub(crate) fn client() -> Result<reqwest::ClientBuilder, ClientError> {
     #[cfg(target_os = "linux")]
     let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
     Ok(builder)
+}
+
+/// How long the answer to a request with so long a body may take to begin: a slow way up is no silence.
+pub(super) fn first_byte_within(body_bytes: usize) -> Duration {
+    FIRST_BYTE_MAX + Duration::from_secs(body_bytes as u64 / BODY_BYTES_PER_S_MIN)
+}
+
+/// Host and port of an address, for the log, and nothing else of it.
+pub(super) fn server(url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or_default();
+    format!("{}:{port}", url.host_str().unwrap_or_default())
 }
 
 /// Make a client.

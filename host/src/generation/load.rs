@@ -55,7 +55,7 @@ impl Loader {
             own_namespace: config.own_namespace.clone(),
             default_notifiers: config.default_notifiers.clone(),
             cluster,
-            clouds: Clouds::new(config.clouds.clone()),
+            clouds: Clouds::new(config.clouds.clone(), reporting.logger.clone()),
             engine,
             cache,
             reporting,
