@@ -260,7 +260,9 @@ impl Kubernetes {
         let pause = retry_after(&response).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
         // What the status says is known, also where its words are lost.
         let body = self.read_body(response, permit, STATUS_BYTES_MAX).await.unwrap_or_default();
-        Err(Miss { pause, ..Miss::answer(status, &body, &way.connection.server) })
+        // Groups beside the core may be those of other servers.
+        let others = !request.path.starts_with("/api/");
+        Err(Miss { pause, ..Miss::answer(status, &body, &way.connection.server, others) })
     }
 
     /// One question that the client library has a function for.

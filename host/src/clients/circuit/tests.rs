@@ -70,6 +70,9 @@ async fn failures_far_apart_do_not_belong_together() {
 async fn one_probe_at_a_time_and_its_answer_closes_it() {
     let circuit = open();
     advance(MOMENT).await;
+    drop(circuit.enter().unwrap());
+    assert!(circuit.enter().is_none(), "one that is dropped has failed");
+    advance(MOMENT * 2).await;
     let probe = circuit.enter().unwrap();
     assert!(circuit.enter().is_none(), "there is one already");
     probe.settle(&Reached::Yes);
@@ -79,7 +82,7 @@ async fn one_probe_at_a_time_and_its_answer_closes_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pauses_grow_up_to_a_limit_where_probes_fail_or_are_dropped() {
+async fn pauses_grow_up_to_a_limit_where_probes_fail_or_say_nothing() {
     let circuit = open();
     let mut paused = Vec::new();
     for round in 0..10 {
@@ -87,11 +90,8 @@ async fn pauses_grow_up_to_a_limit_where_probes_fail_or_are_dropped() {
         circuit.ready().await;
         paused.push(began.elapsed());
         let probe = circuit.enter().unwrap();
-        if round % 2 == 0 {
-            drop(probe)
-        } else {
-            probe.settle(&Reached::No("refused".to_owned()))
-        };
+        let reached = if round % 2 == 0 { Reached::Unclear } else { Reached::No("refused".to_owned()) };
+        probe.settle(&reached);
     }
     for (round, pause) in paused.iter().enumerate() {
         let longest = (PAUSE_MIN * (1 << round)).min(PAUSE_MAX) + Duration::from_millis(1);

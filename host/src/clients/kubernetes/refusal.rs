@@ -50,14 +50,19 @@ impl Miss {
         Self { reached: Reached::No(words), ..failed.into() }
     }
 
-    /// The answer of `server`.
-    pub(super) fn answer(status: StatusCode, body: &[u8], server: &str) -> Self {
+    /// The answer of `server`, where the API server may have `others` behind it that it speaks for: a node, or the
+    /// server of an API of its own.
+    pub(super) fn answer(status: StatusCode, body: &[u8], server: &str, others: bool) -> Self {
         let words = |what: &str| Reached::No(format!("{server}: {what} (status {})", status.as_u16()));
         let is_own = || serde_json::from_slice(body).is_ok_and(|body: Value| body["kind"] == "Status");
         let reached = match status {
             StatusCode::UNAUTHORIZED => words("it does not know the host's credentials"),
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT if !is_own() => {
-                words("what is before the API server does not reach it")
+                if others {
+                    Reached::Unclear
+                } else {
+                    words("what is before the API server does not reach it")
+                }
             }
             _ => Reached::Yes,
         };
@@ -171,10 +176,10 @@ pub(super) fn convert_client_error(error: kube::Error, server: &str) -> Miss {
             let mut body = serde_json::to_value(&status).unwrap_or_default();
             // What came from whoever is before the API server, the library makes a `Status` of.
             body["kind"] = if status.reason == NO_STATUS { Value::Null } else { "Status".into() };
-            return Miss::answer(code, body.to_string().as_bytes(), server);
+            return Miss::answer(code, body.to_string().as_bytes(), server, true);
         }
         kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(StatusCode::UNAUTHORIZED)) => {
-            return Miss::answer(StatusCode::UNAUTHORIZED, b"", server);
+            return Miss::answer(StatusCode::UNAUTHORIZED, b"", server, true);
         }
         // Who says so is not known: the body is lost.
         kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
@@ -303,5 +308,27 @@ mod tests {
         let webhook = json!({"message": "Internal error occurred: failed calling webhook \"a.example\": refused"});
         let unreachable = r#"Unavailable("a webhook of the API server can't be reached")"#;
         check(500, &webhook, true, unreachable, false);
+    }
+
+    #[test]
+    fn only_what_the_api_server_has_not_said_means_that_it_is_away() {
+        fn check(status: u16, body: &str, others: bool, expected: &str) {
+            let miss = Miss::answer(StatusCode::from_u16(status).unwrap(), body.as_bytes(), "10.0.0.1:6443", others);
+            assert_eq!(format!("{:?}", miss.reached), expected, "{status} {body}");
+            assert_eq!(miss.are_credentials_refused, status == 401);
+        }
+        let own = r#"{"kind": "Status", "message": "no"}"#;
+        let before = "10.0.0.1:6443: what is before the API server does not reach it";
+        for status in [502, 503, 504] {
+            check(status, "<html>", false, &format!("No(\"{before} (status {status})\")"));
+            check(status, "service unavailable", true, "Unclear");
+            check(status, own, false, "Yes");
+        }
+        let unknown = "No(\"10.0.0.1:6443: it does not know the host's credentials (status 401)\")";
+        check(401, own, true, unknown);
+        for status in [403, 404, 409, 422, 429, 500] {
+            check(status, own, false, "Yes");
+            check(status, "", false, "Yes");
+        }
     }
 }

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::OwnedMutexGuard;
 use tokio::task::{spawn, spawn_blocking};
 use tokio::time::Instant;
 
@@ -23,7 +22,7 @@ pub(super) const CATEGORY: &str = "kubernetes";
 /// How often files are looked at. Those of a cluster change within minutes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// A plugin is not run more often than this, however many are refused.
+/// So long after a plugin has ended it is not run again, however many are refused.
 const PLUGIN_EVERY: Duration = Duration::from_secs(1);
 
 /// The connection that is in force.
@@ -41,6 +40,7 @@ pub(super) struct Session {
 #[derive(Default)]
 struct Looked {
     began: Option<Instant>,
+    ended: Option<Instant>,
     /// What could not be used, and has been reported.
     unusable: Option<Contents>,
 }
@@ -100,18 +100,27 @@ impl Session {
         if !Arc::ptr_eq(&self.current.load(), used) {
             return true;
         }
-        // What began after the refusal saw all that was there, and a plugin takes its time.
-        let earliest = if used.has_plugin { asked.checked_sub(PLUGIN_EVERY).unwrap_or(asked) } else { asked };
-        if looked.began.is_some_and(|began| began >= earliest) {
+        let is_new = match (used.has_plugin, looked.began, looked.ended) {
+            // What began after the refusal saw all that was there.
+            (false, Some(began), _) => began >= asked,
+            (true, _, Some(ended)) => asked.saturating_duration_since(ended) < PLUGIN_EVERY,
+            _ => false,
+        };
+        if is_new {
             return false;
         }
         looked.began = Some(Instant::now());
         let (session, used) = (Arc::clone(self), Arc::clone(used));
         // Whoever waits for it may give up: it goes on for the others.
-        spawn(async move { session.look(&used, is_refused, looked).await }).await.unwrap_or(false)
+        let look = async move {
+            let is_renewed = session.look(&used, is_refused, &mut looked).await;
+            looked.ended = Some(Instant::now());
+            is_renewed
+        };
+        spawn(look).await.unwrap_or(false)
     }
 
-    async fn look(&self, used: &Way, is_refused: bool, mut looked: OwnedMutexGuard<Looked>) -> bool {
+    async fn look(&self, used: &Way, is_refused: bool, looked: &mut Looked) -> bool {
         let files = used.files.clone();
         let Ok(found) = spawn_blocking(move || Contents::of(&files)).await else { return false };
         // What a plugin would say now, only the plugin knows.

@@ -184,7 +184,7 @@ async fn an_authority_that_is_replaced_costs_nothing() {
     let other = Authority::new();
     other.write(&world.path("ca"));
     world.server.change(|ways| ways.tls = other.serve(None));
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    world.server.is_left_alone().await;
     world.nothing_is_lost(&client).await;
 }
 
@@ -199,7 +199,7 @@ async fn a_client_certificate_that_is_replaced_costs_nothing() {
     let client = world.client("{client-certificate: cert, client-key: key}").await;
     write(&client, &meter()).await.into_result().map(drop).unwrap();
     renew(&Authority::new());
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    world.server.is_left_alone().await;
     world.nothing_is_lost(&client).await;
 }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -87,6 +88,7 @@ pub(super) struct Seen {
     pub(super) carried_out: usize,
     pub(super) refused: usize,
     pub(super) connections: usize,
+    pub(super) open: usize,
 }
 
 #[derive(Clone)]
@@ -118,21 +120,35 @@ impl Server {
         look(&self.seen.lock().unwrap())
     }
 
+    /// Wait until no connection is left, and the other side has had the time to see it.
+    pub(super) async fn is_left_alone(&self) {
+        while self.seen(|seen| seen.open) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Seen)) {
+        count(&mut self.seen.lock().unwrap());
+    }
+
     async fn run(self, listener: TcpListener) {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            self.seen.lock().unwrap().connections += 1;
+            self.count(|seen| (seen.connections, seen.open) = (seen.connections + 1, seen.open + 1));
             let server = self.clone();
             let tls = self.ways.borrow().tls.clone();
             let mut ways = self.ways.subscribe();
             tokio::spawn(async move {
-                let Ok(stream) = TlsAcceptor::from(tls.clone()).accept(stream).await else { return };
-                let answer = service_fn(|request| server.answer(request));
-                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-                tokio::select! {
-                    _ = connection => {}
-                    _ = ways.wait_for(|ways| !Arc::ptr_eq(&ways.tls, &tls)) => {}
+                if let Ok(stream) = TlsAcceptor::from(tls.clone()).accept(stream).await {
+                    let answer = service_fn(|request| server.answer(request));
+                    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+                    tokio::select! {
+                        _ = connection => {}
+                        _ = ways.wait_for(|ways| !Arc::ptr_eq(&ways.tls, &tls)) => {}
+                    }
                 }
+                server.count(|seen| seen.open -= 1);
             });
         }
     }
