@@ -74,7 +74,7 @@ async fn the_status_of_a_refusal_is_what_is_said() {
     check(
         401,
         From::Server("Unauthorized"),
-        expect!["failure: can't run it: the API server forbids it to the host (1)"],
+        expect!["failure: can't run it: the API server does not know the host's credentials (2)"],
     )
     .await;
     check(404, From::Server("pods \"web-0\" not found"), expect!["failure: it doesn't exist (1)"]).await;

@@ -7,6 +7,8 @@ mod error;
 mod end;
 mod meter;
 
+mod circuit;
+
 mod web;
 
 mod kubernetes;
@@ -21,6 +23,7 @@ mod http;
 mod clouds;
 
 pub(crate) use aws::Aws;
+pub(crate) use circuit::Circuit;
 pub use clouds::Clients;
 pub(crate) use clouds::Clouds;
 pub(crate) use end::{End, Ending};

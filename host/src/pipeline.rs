@@ -21,6 +21,7 @@ mod answer;
 mod attempt;
 mod course;
 
+mod away;
 mod shared;
 
 mod response;

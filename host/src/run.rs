@@ -4,6 +4,7 @@
 //! The caller owns the listener, the way to the cluster, and the signal to stop.
 
 mod ending;
+mod servers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +129,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         let deadline = deadline.clone();
         async move { pipeline.run(&queue, deadline).await }
     });
+    let looking = tokio::spawn(servers::report(Arc::clone(&generation), health.clone()));
     let watching = tokio::spawn(keep_current(watch, reload, Arc::new(loader), generation));
 
     let address = listener.local_addr().map_err(machine)?;
@@ -143,6 +145,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     };
     let connections = server::serve(listener, intake, deadline).await;
     starting.abort();
+    looking.abort();
     store.close();
     watching.abort();
     pipeline.await.map_err(machine)?;

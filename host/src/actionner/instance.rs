@@ -22,6 +22,7 @@ use super::shares::{NoMemoryLeft, Place, Turn, Turns};
 use super::state::{State, TooMuchMemory};
 use super::waitless::Waitless;
 use crate::capability::{Busy, Call, Exhausted, ExportsPre, HostTime, action};
+use crate::clients::Circuit;
 
 /// What a guest can make the host copy in one host call: strings and lists of all arguments.
 const HOST_CALL_BYTES_MAX: usize = 1 << 20;
@@ -94,6 +95,9 @@ pub struct CallOutput {
     pub result: Result<Outcome, Failure>,
     /// Whether nobody knows what became of one of its writes.
     pub has_unknown_end: bool,
+    /// The circuit of a server that could not be reached, or was not asked since it is away; of several the last one.
+    /// It says when it is worth while to try again.
+    pub away: Option<Circuit>,
     /// What it has collected.
     pub artifacts: Vec<outputs::Artifact>,
     /// What the event is about, where another object was found to have its name.
@@ -148,7 +152,7 @@ pub(super) async fn run(
     if let Some(busy) = call.take_busy() {
         return Err(CallError::Busy { busy: Box::new(busy), learnt });
     }
-    let has_unknown_end = call.has_unknown_end();
+    let (has_unknown_end, away) = (call.has_unknown_end(), call.away());
     let result = match result? {
         // Another action was faster, and what it has left is no failure of this one.
         Err(Failure { message, objects, details, .. }) if call.was_outrun() && !has_unknown_end => {
@@ -157,7 +161,7 @@ pub(super) async fn run(
         result => result,
     };
     let (artifacts, replaced) = call.into_output();
-    Ok(CallOutput { result, has_unknown_end, artifacts, replaced, learnt })
+    Ok(CallOutput { result, has_unknown_end, away, artifacts, replaced, learnt })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.

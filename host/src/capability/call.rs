@@ -22,7 +22,7 @@ use super::guest_log::GuestLog;
 use super::host_time::HostTime;
 use super::seen::Seen;
 use super::spool::Spool;
-use crate::clients::{self, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
+use crate::clients::{self, Circuit, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
 use crate::fair::Share;
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::{Entry, Subject};
@@ -180,6 +180,11 @@ impl Call {
     /// Which objects were found, in this attempt and in those before it.
     pub(crate) fn learnt(&self) -> Uids {
         self.facts.targets.uids()
+    }
+
+    /// The circuit of a server that it could not reach, of several the last one.
+    pub(crate) fn away(&self) -> Option<Circuit> {
+        self.meter.away()
     }
 
     /// What the guest has made, in its order, and what the event is about, where that was found to be gone.

@@ -13,11 +13,14 @@ use aws_sdk_lambda::config::{
 };
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, tls};
+use url::Url;
 
+use super::circuit::Circuit;
 use super::error::ClientError;
 use super::storage::Storage;
 use super::web;
 use crate::config::clouds as config;
+use crate::telemetry::logs::Logger;
 
 /// How the host calls itself where it takes on a role.
 const NAME: &str = "falco-talon";
@@ -28,12 +31,15 @@ pub struct Aws(Arc<Inner>);
 
 struct Inner {
     lambda: aws_sdk_lambda::Client,
+    /// Host and port, for the log.
+    lambda_server: String,
+    lambda_circuit: Circuit,
     storage: Storage,
 }
 
 impl Aws {
     /// Find credentials and a region, and ask for the former once.
-    pub(super) async fn connect(config: &config::Aws) -> Result<Self, ClientError> {
+    pub(super) async fn connect(config: &config::Aws, logger: &Logger) -> Result<Self, ClientError> {
         let sdk = load(config).await;
         let Some(region) = sdk.region().cloned() else {
             return Err(ClientError::Configuration("the region of AWS is not known: set 'aws.region'".to_owned()));
@@ -46,15 +52,29 @@ impl Aws {
         if let Some(endpoint) = &config.lambda_endpoint {
             lambda = lambda.endpoint_url(endpoint);
         }
+        let endpoint = config.lambda_endpoint.as_deref().or(config.endpoint.as_deref());
+        let at = endpoint.and_then(|endpoint| Url::parse(endpoint).ok());
+        let lambda_server = at.map_or_else(|| format!("AWS Lambda of {region}"), |at| web::server(&at));
         let endpoint = config.s3_endpoint.as_deref().or(config.endpoint.as_deref());
-        let storage = Storage::aws(provider, region.as_ref(), endpoint)?;
+        let storage = Storage::aws(provider, region.as_ref(), endpoint, logger)?;
         let lambda = aws_sdk_lambda::Client::from_conf(lambda.build());
-        Ok(Self(Arc::new(Inner { lambda, storage })))
+        let lambda_circuit = Circuit::new("aws-lambda", Some(logger.clone()));
+        Ok(Self(Arc::new(Inner { lambda, lambda_server, lambda_circuit, storage })))
     }
 
     /// Lambda.
     pub(super) fn lambda(&self) -> &aws_sdk_lambda::Client {
         &self.0.lambda
+    }
+
+    /// Host and port of Lambda, for the log.
+    pub(super) fn lambda_server(&self) -> &str {
+        &self.0.lambda_server
+    }
+
+    /// Whether Lambda can be reached.
+    pub(super) fn lambda_circuit(&self) -> &Circuit {
+        &self.0.lambda_circuit
     }
 
     /// S3.
@@ -64,7 +84,8 @@ impl Aws {
 }
 
 async fn load(config: &config::Aws) -> SdkConfig {
-    let http = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+    let http = Builder::new().pool_idle_timeout(web::IDLE_MAX);
+    let http = http.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     // Retries and deadlines are the host's own, and know the call that they serve.
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)

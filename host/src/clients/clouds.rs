@@ -11,12 +11,14 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::aws::Aws;
+use super::circuit::Circuit;
 use super::error::{CREDENTIALS_WAIT_MAX, ClientError};
 use super::google::Google;
 use super::http::HttpClient;
 use super::kubernetes::Kubernetes;
 use super::storage::Storage;
 use crate::config::clouds as config;
+use crate::telemetry::logs::Logger;
 
 /// The clients of one generation: those that its actionners need.
 #[derive(Clone, Default)]
@@ -37,6 +39,7 @@ pub struct Clients {
 /// Makes the clients of clouds, each once.
 pub struct Clouds {
     config: config::Clouds,
+    logger: Logger,
     aws: OnceCell<Aws>,
     google: OnceCell<Google>,
     minio: OnceCell<Storage>,
@@ -55,10 +58,22 @@ impl Clients {
     }
 }
 
+impl Clients {
+    /// Whether each server can be reached that all its actionners share. Those of the web are each actionner's own, and
+    /// have none.
+    pub fn circuits(&self) -> Vec<Circuit> {
+        let kubernetes = self.kubernetes.iter().map(Kubernetes::circuit);
+        let aws = self.aws.iter().flat_map(|aws| [aws.lambda_circuit(), aws.storage().circuit()]);
+        let google = self.google.iter().map(Google::circuit);
+        let minio = self.minio.iter().map(Storage::circuit);
+        kubernetes.chain(aws).chain(google).chain(minio).cloned().collect()
+    }
+}
+
 impl Clouds {
-    /// Remember how clouds are reached, and reach none.
-    pub fn new(config: config::Clouds) -> Self {
-        Self { config, aws: OnceCell::new(), google: OnceCell::new(), minio: OnceCell::new() }
+    /// Remember how clouds are reached, and reach none. `logger` gets to know when one is away.
+    pub fn new(config: config::Clouds, logger: Logger) -> Self {
+        Self { config, logger, aws: OnceCell::new(), google: OnceCell::new(), minio: OnceCell::new() }
     }
 
     /// The client for AWS.
@@ -67,7 +82,7 @@ impl Clouds {
     ///
     /// Where there are no credentials; a later call tries again.
     pub async fn aws(&self) -> Result<Aws, ClientError> {
-        let make = || within(Aws::connect(&self.config.aws));
+        let make = || within(Aws::connect(&self.config.aws, &self.logger));
         self.aws.get_or_try_init(make).await.cloned()
     }
 
@@ -77,7 +92,7 @@ impl Clouds {
     ///
     /// Where there are no credentials; a later call tries again.
     pub async fn google(&self) -> Result<Google, ClientError> {
-        let make = || within(Google::connect(&self.config.google));
+        let make = || within(Google::connect(&self.config.google, &self.logger));
         self.google.get_or_try_init(make).await.cloned()
     }
 
@@ -87,7 +102,7 @@ impl Clouds {
     ///
     /// Where none is configured.
     pub async fn minio(&self) -> Result<Storage, ClientError> {
-        let make = || async { Storage::minio(&self.config.minio) };
+        let make = || async { Storage::minio(&self.config.minio, &self.logger) };
         self.minio.get_or_try_init(make).await.cloned()
     }
 }

@@ -1,32 +1,37 @@
 //! The client of one actionner: what it may dial, and the headers that the policy keeps for it.
 
+mod headers;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use policy::{Grants, HeaderSource, Method, Place, Secret, WebAddress};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use policy::{Grants, Method, Place, WebAddress};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::end::{End, Failed};
 use super::error::{ClientError, Refusal, RequestError, Said};
 use super::meter::Permit;
 use super::web;
 use crate::body::BodyError;
+use headers::Kept;
+
+pub(crate) use headers::SecretError;
+
+/// What is said where the time is over.
+const LATE: &str = "no answer came in time";
 
 /// The answer to a write that is only rehearsed.
 const ACCEPTED: u16 = 202;
 
-/// Longer than any token.
-const SECRET_BYTES_MAX: u64 = 65_536;
-
 /// Sends the requests of one actionner.
 pub struct HttpClient {
     client: reqwest::Client,
-    /// Those of each grant, in the order of the policy. Their values are marked as secrets.
-    headers: Vec<HeaderMap>,
+    /// Those that the policy adds.
+    kept: Kept,
 }
 
 /// A request that a grant allows.
@@ -49,18 +54,6 @@ pub(crate) struct HttpAnswer {
     pub(crate) body: Vec<u8>,
 }
 
-/// A header that the policy keeps can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the header `{header}` for {url}: {reason}")]
-pub struct SecretError {
-    /// Its name.
-    pub header: String,
-    /// The address of its grant.
-    pub url: String,
-    /// What is wrong with its source; never its value.
-    pub reason: String,
-}
-
 /// A name leads to where no grant reaches.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("it leads to {0}")]
@@ -73,27 +66,11 @@ impl HttpClient {
     ///
     /// Every header whose source is missing.
     pub fn new(grants: &Grants, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SecretError>> {
-        let mut headers = Vec::new();
-        let mut errors = Vec::new();
-        for grant in &grants.granted.http {
-            let mut of_grant = HeaderMap::new();
-            for (name, source) in &grant.headers {
-                match header(name, source, &environment) {
-                    Ok((name, value)) => drop(of_grant.insert(name, value)),
-                    Err(reason) => {
-                        errors.push(SecretError { header: name.clone(), url: grant.url.to_string(), reason });
-                    }
-                }
-            }
-            headers.push(of_grant);
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let kept = Kept::new(grants, environment)?;
         let client = client().map_err(|error| {
             vec![SecretError { header: "*".to_owned(), url: "*".to_owned(), reason: error.to_string() }]
         })?;
-        Ok(Self { client, headers })
+        Ok(Self { client, kept })
     }
 
     /// Send a request that only reads.
@@ -121,31 +98,33 @@ impl HttpClient {
         Ok(End::of(self.exchange(request, permit).await?, false))
     }
 
+    /// Send a request, and once more where a secret that was refused has changed since: then it was not carried out.
     async fn exchange(&self, request: HttpRequest<'_>, permit: &Permit) -> Result<Result<HttpAnswer, Failed>, Refused> {
         let HttpRequest { grant, method, url, headers, body, bytes_max } = request;
-        let place = match permit.place().await {
-            Ok(place) => place,
-            Err(error) => return Ok(Err(Failed::not_sent(error))),
-        };
-        if !matches!(method, Method::Get | Method::Head) {
-            permit.is_being_sent();
-        }
-        let built = self.build(grant, method, url, headers, body);
-        let exchange = async {
-            match built.send().await {
-                Ok(response) => Ok(read_answer(response, bytes_max).await),
-                Err(error) => Err(error),
+        let body = Bytes::from(body);
+        self.kept.look().await;
+        let mut is_renewed = false;
+        loop {
+            let place = match permit.place().await {
+                Ok(place) => place,
+                Err(error) => return Ok(Err(Failed::not_sent(error))),
+            };
+            if !matches!(method, Method::Get | Method::Head) {
+                permit.is_being_sent();
             }
-        };
-        let exchanged = timeout_at(permit.end(), exchange).await;
-        drop(place);
-        match exchanged {
-            Err(_) => Ok(Err(Failed::late("no answer came in time"))),
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let refused = web::causes(&error).find_map(|cause| cause.downcast_ref::<Refused>()).copied();
-                refused.map_or_else(|| Ok(Err(broken(error))), Err)
+            let head = self.build(grant, method, url, headers.clone(), body.clone()).send();
+            let response = match begun(head, body.len(), permit, url).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(failed)) => return Ok(Err(failed)),
+                Err(refused) => return Err(refused),
+            };
+            if response.status() == StatusCode::UNAUTHORIZED && !is_renewed && self.kept.has_changed(grant).await {
+                is_renewed = true;
+                continue;
             }
+            let answer = timeout_at(permit.end(), read_answer(response, bytes_max, url)).await;
+            drop(place);
+            return Ok(answer.unwrap_or_else(|_| Err(Failed::late(LATE))));
         }
     }
 
@@ -155,11 +134,9 @@ impl HttpClient {
         method: Method,
         url: &WebAddress,
         mut headers: HeaderMap,
-        body: Vec<u8>,
+        body: Bytes,
     ) -> reqwest::RequestBuilder {
-        for (name, value) in grant.and_then(|grant| self.headers.get(grant)).into_iter().flatten() {
-            headers.insert(name, value.clone());
-        }
+        self.kept.add(grant, &mut headers);
         let method = match method {
             Method::Get => http::Method::GET,
             Method::Head => http::Method::HEAD,
@@ -173,8 +150,30 @@ impl HttpClient {
     }
 }
 
+/// The head of an answer, which comes in time.
+async fn begun(
+    head: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    body_bytes: usize,
+    permit: &Permit,
+    url: &WebAddress,
+) -> Result<Result<reqwest::Response, Failed>, Refused> {
+    let end = Instant::now() + web::first_byte_within(body_bytes);
+    match timeout_at(end.min(permit.end()), head).await {
+        Ok(Ok(response)) => Ok(Ok(response)),
+        Ok(Err(error)) => {
+            let refused = web::causes(&error).find_map(|cause| cause.downcast_ref::<Refused>()).copied();
+            refused.map_or_else(|| Ok(Err(broken(error, url))), Err)
+        }
+        Err(_) if end < permit.end() => {
+            let said = Some(said(url, "no answer has begun in time"));
+            Ok(Err(Failed::Lost { why: LATE.to_owned(), is_late: false, said }))
+        }
+        Err(_) => Ok(Err(Failed::late(LATE))),
+    }
+}
+
 /// The whole answer, its head and its body together up to `bytes_max`.
-async fn read_answer(response: reqwest::Response, bytes_max: usize) -> Result<HttpAnswer, Failed> {
+async fn read_answer(response: reqwest::Response, bytes_max: usize, url: &WebAddress) -> Result<HttpAnswer, Failed> {
     let status = response.status().as_u16();
     let text =
         |(name, value): (&HeaderName, &HeaderValue)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()));
@@ -184,15 +183,15 @@ async fn read_answer(response: reqwest::Response, bytes_max: usize) -> Result<Ht
     let left = bytes_max.checked_sub(head).ok_or_else(too_large)?;
     let body = web::read(response, left).await.map_err(|error| match error {
         BodyError::TooLarge { .. } => too_large(),
-        BodyError::Broken(error) => broken(error),
+        BodyError::Broken(error) => broken(error, url),
     })?;
     Ok(HttpAnswer { status, headers, body })
 }
 
 /// Before it was connected nothing was carried out, after that nobody knows. The addresses are for the log.
-fn broken(error: reqwest::Error) -> Failed {
+fn broken(error: reqwest::Error, url: &WebAddress) -> Failed {
     let error = error.without_url();
-    let said = Some(Said { words: web::with_causes(&error), is_about_the_object: false });
+    let said = Some(said(url, &web::with_causes(&error)));
     if error.is_connect() {
         let error = RequestError::Unavailable("the address can't be reached".to_owned());
         return Failed::not_sent(Refusal { error, said });
@@ -200,42 +199,14 @@ fn broken(error: reqwest::Error) -> Failed {
     Failed::Lost { why: "the connection broke".to_owned(), is_late: false, said }
 }
 
+fn said(url: &WebAddress, words: &str) -> Said {
+    Said { words: format!("{}: {words}", web::server(url.url())), is_about_the_object: false }
+}
+
 /// No proxy, which would dial in the host's place, and one protocol, in which a guest's headers
 /// have one meaning.
 fn client() -> Result<reqwest::Client, ClientError> {
     web::build(web::client()?.no_proxy().http1_only().dns_resolver(Arc::new(Resolver)))
-}
-
-fn header(
-    name: &str,
-    source: &HeaderSource,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<(HeaderName, HeaderValue), String> {
-    let text = match source {
-        HeaderSource::Text(text) => text.clone(),
-        HeaderSource::Env(variable) => environment(variable)
-            .filter(|value| !value.is_empty())
-            .map(Secret::new)
-            .ok_or_else(|| format!("the environment variable {variable} is not set"))?,
-        HeaderSource::File(path) => secret_file(path)?,
-    };
-    let name: HeaderName = name.parse().map_err(|_| "this is not the name of a header".to_owned())?;
-    let value = HeaderValue::from_str(text.expose());
-    let mut value = value.map_err(|_| format!("what {source} holds can't be sent: control characters"))?;
-    value.set_sensitive(true);
-    Ok((name, value))
-}
-
-fn secret_file(path: &PathBuf) -> Result<Secret, String> {
-    let wrong = |reason: &dyn std::fmt::Display| format!("{}: {reason}", Path::display(path));
-    let length = std::fs::metadata(path).map_err(|error| wrong(&error))?.len();
-    if length > SECRET_BYTES_MAX {
-        return Err(wrong(&format!("more than {SECRET_BYTES_MAX} bytes")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err(wrong(&"the file is empty")) } else { Ok(Secret::new(text)) }
 }
 
 /// Looks names up, and hands on only what may be dialled: what was looked at is what is dialled.
@@ -280,29 +251,12 @@ mod tests {
         assert_eq!(reachable(addresses(&["169.254.169.254:0"])).unwrap_err().0, Place::Metadata);
     }
 
-    #[test]
-    fn secrets_are_read_where_they_are_and_not_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        let environment = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
-        let read = |source: HeaderSource| header("X-Token", &source, environment).map(|(_, value)| value);
-        std::fs::write(&path, "from a file\r\n").unwrap();
-        assert_eq!(read(HeaderSource::File(path.clone())).unwrap(), "from a file");
-        let value = read(HeaderSource::Env("TOKEN".to_owned())).unwrap();
-        assert_eq!((value.to_str().unwrap(), value.is_sensitive()), ("s3cret", true));
-        let error = read(HeaderSource::Env("OTHER".to_owned())).unwrap_err();
-        assert_eq!(error, "the environment variable OTHER is not set");
-        std::fs::write(&path, "two\nlines\n").unwrap();
-        let error = read(HeaderSource::File(path)).unwrap_err();
-        assert!(error.contains("control characters") && !error.contains("lines"), "{error}");
-    }
-
     /// What is denied before it is dialled is looked at elsewhere: this is what a name leads to.
     #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_refused_at_the_dial() {
         let client = HttpClient::new(&Grants::none("acme:test".to_owned()), |_| None).unwrap();
         let url = WebAddress::parse("http://localhost:1/").unwrap();
-        let request = client.build(None, Method::Get, &url, HeaderMap::new(), Vec::new());
+        let request = client.build(None, Method::Get, &url, HeaderMap::new(), Bytes::new());
         let error = request.send().await.unwrap_err();
         let refused = web::causes(&error).find_map(|cause| cause.downcast_ref::<Refused>());
         assert_eq!(refused.unwrap().0, Place::ThisMachine);

@@ -4,9 +4,14 @@
 //! name such as `x/exec` into the path as it stands. Asks no policy; who sends a request has done so.
 
 mod cluster;
+mod connection;
+mod session;
+
 mod exec;
 mod refusal;
+mod request;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,24 +21,24 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use kube::core::discovery::v2::APIGroupDiscoveryList;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::circuit::{Circuit, Reached};
 use super::end::{End, Failed};
-use super::error::{Refusal, RequestError};
+use super::error::{ClientError, Refusal, RequestError};
 use super::meter::{Permit, Place};
+use super::web::FIRST_BYTE_MAX;
 use crate::body::{self, BodyError};
 use crate::fair::{Held, Share};
-use refusal::{LATE, convert_client_error, convert_status};
+use crate::telemetry::logs::Logger;
+use cluster::Way;
+use refusal::{LATE, Miss, convert_client_error};
+use request::{IDENTITY, answer, json};
+use session::{CATEGORY, Session};
 
 pub use cluster::Cluster;
 pub(crate) use exec::{Command, Exit};
-
-/// The content type of everything but patches.
-pub(crate) const JSON: &str = "application/json";
-
-/// What is asked of a write: who the object is, and not what is in it.
-const IDENTITY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+pub(crate) use request::{Answer, ApiRequest, FieldManager, Identity, JSON, Written};
 
 /// The answer to a write. No object that the API server stores is longer.
 const WRITTEN_BYTES_MAX: usize = 8 << 20;
@@ -56,81 +61,26 @@ const TURNED_AWAY_MAX: u32 = 3;
 /// The Kubernetes API, by the host's own credentials.
 #[derive(Clone)]
 pub struct Kubernetes {
-    client: kube::Client,
+    session: Arc<Session>,
+    circuit: Circuit,
     /// Bounds the requests that wait for an answer.
     requests: Option<Share>,
 }
 
-/// One request, complete but for the client's credentials. One that writes is sent as a rehearsal in a dry run.
-pub(crate) struct ApiRequest {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Bytes,
-    /// What of the object is asked for.
-    accept: &'static str,
-}
-
-/// The answer to a read.
-pub(crate) struct Answer {
-    /// The object, or the list.
-    pub(crate) object: Value,
-}
-
-/// The answer to a write.
-pub(crate) struct Written {
-    /// The object that was written.
-    pub(crate) identity: Identity,
-    /// Whether it did not exist before.
-    pub(crate) created: bool,
-}
-
-/// Which object it is; the rest of its metadata is not even held.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Identity {
-    pub(crate) name: String,
-    pub(crate) uid: String,
-    pub(crate) resource_version: String,
-}
-
-/// An entry of `metadata.managedFields`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FieldManager {
-    #[serde(default)]
-    pub(crate) manager: String,
-    #[serde(default)]
-    pub(crate) operation: String,
-    #[serde(default)]
-    pub(crate) subresource: String,
-    #[serde(default, rename = "fieldsV1")]
-    pub(crate) fields: Value,
-}
-
-impl Identity {
-    /// Of an object.
-    pub(crate) fn of(object: &Value) -> Self {
-        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-        Self { name: text("name"), uid: text("uid"), resource_version: text("resourceVersion") }
-    }
-}
-
-impl ApiRequest {
-    fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), content_type: JSON, body: Bytes::new(), accept: JSON }
-    }
-
-    /// One that writes, and is answered with which object it was.
-    pub(crate) fn write(method: Method, path: String, content_type: &'static str, body: Bytes) -> Self {
-        Self { method, path, content_type, body, accept: IDENTITY }
-    }
-}
-
 impl Kubernetes {
-    /// Use `client`, whatever cluster it talks to.
-    pub fn new(client: kube::Client) -> Self {
-        Self { client, requests: None }
+    /// A client of `cluster`, unless nothing is to be reached.
+    ///
+    /// # Errors
+    ///
+    /// Where the configuration is wrong; nothing is sent yet.
+    pub async fn connect(cluster: &Cluster, logger: Option<&Logger>) -> Result<Option<Self>, ClientError> {
+        let Some(session) = Session::new(cluster, logger.cloned()).await? else { return Ok(None) };
+        Ok(Some(Self { session, circuit: Circuit::new(CATEGORY, logger.cloned()), requests: None }))
+    }
+
+    /// Whether the API server can be reached.
+    pub(super) fn circuit(&self) -> &Circuit {
+        &self.circuit
     }
 
     /// Be one of those that share how many requests are sent at once.
@@ -158,7 +108,7 @@ impl Kubernetes {
     pub(crate) async fn read(&self, path: &str, permit: &Permit, bytes_max: usize) -> Result<Bytes, Refusal> {
         let read = async {
             let response = self.exchange(&ApiRequest::get(path), permit).await?;
-            read_body(response, permit, bytes_max).await
+            self.read_body(response, permit, bytes_max).await
         };
         read.await.map_err(Failed::into_refusal)
     }
@@ -167,7 +117,7 @@ impl Kubernetes {
     pub(crate) async fn field_managers(&self, path: &str, permit: &Permit) -> Result<Vec<FieldManager>, Refusal> {
         let read = async {
             let response = self.exchange(&ApiRequest { accept: IDENTITY, ..ApiRequest::get(path) }, permit).await?;
-            read_body(response, permit, WRITTEN_BYTES_MAX).await
+            self.read_body(response, permit, WRITTEN_BYTES_MAX).await
         };
         let body = match read.await.map_err(Failed::into_refusal) {
             Err(Refusal { error: RequestError::NotFound, .. }) => return Ok(Vec::new()),
@@ -184,7 +134,8 @@ impl Kubernetes {
         let mut body = self.exchange(&ApiRequest::get(path), permit).await.map_err(Failed::into_refusal)?.into_body();
         let mut bytes = 0_u64;
         while let Some(frame) = timeout_at(permit.end(), body.frame()).await.map_err(|_| RequestError::Timeout)? {
-            let frame = frame.map_err(|error| convert_client_error(error).into_refusal())?;
+            let frame =
+                frame.map_err(|error| convert_client_error(error, &self.session.server()).failed.into_refusal())?;
             if let Ok(data) = frame.into_data() {
                 bytes = bytes.saturating_add(data.len() as u64);
                 sink.take(data.into()).await?;
@@ -195,8 +146,10 @@ impl Kubernetes {
 
     /// The resources that the API server knows: its own groups come first, the core group in an answer of its own.
     pub(crate) async fn discover(&self, permit: &Permit) -> Result<[APIGroupDiscoveryList; 2], Refusal> {
-        let core = self.ask(self.client.list_core_api_versions_aggregated(), permit).await?;
-        let groups = self.ask(self.client.list_api_groups_aggregated(), permit).await?;
+        let core = |client: kube::Client| async move { client.list_core_api_versions_aggregated().await };
+        let core = self.ask(permit, core).await?;
+        let groups = |client: kube::Client| async move { client.list_api_groups_aggregated().await };
+        let groups = self.ask(permit, groups).await?;
         Ok([core, groups])
     }
 
@@ -211,7 +164,7 @@ impl Kubernetes {
         let sent = async {
             let response = self.exchange(request, permit).await?;
             let created = response.status() == StatusCode::CREATED;
-            let body = read_body(response, permit, WRITTEN_BYTES_MAX).await.map_err(|failed| match failed {
+            let body = self.read_body(response, permit, WRITTEN_BYTES_MAX).await.map_err(|failed| match failed {
                 Failed::Unread(_) => Failed::lost("the API server's answer is too large"),
                 failed => failed,
             })?;
@@ -229,33 +182,61 @@ impl Kubernetes {
     async fn exchange(&self, request: &ApiRequest, permit: &Permit) -> Result<Response<Body>, Failed> {
         let mut turned_away = 0;
         loop {
-            let place = permit.place().await.map_err(Failed::not_sent)?;
-            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
-            let sent = timeout_at(permit.end(), self.send(request, permit, &place)).await;
-            drop(turn);
-            let response = sent.map_err(|_| Failed::late(LATE))?.inspect_err(|failed| note(failed, permit))?;
-            let status = response.status();
-            if status.is_success() {
-                return Ok(response);
-            }
-            let pause = retry_after(&response);
-            // What the status says is known, also where its words are lost.
-            let body = read_body(response, permit, STATUS_BYTES_MAX).await.unwrap_or_default();
-            let failed = convert_status(status, &body);
-            note(&failed, permit);
-            drop(place);
-            let is_busy = status == StatusCode::TOO_MANY_REQUESTS && turned_away < TURNED_AWAY_MAX;
-            match pause.filter(|_| is_busy).and_then(|pause| Instant::now().checked_add(pause)) {
+            let miss = match self.try_by(permit, |way| self.send(request, permit, way)).await {
+                Ok((response, _)) => return Ok(response),
+                Err(miss) => miss,
+            };
+            let pause = miss.pause.filter(|_| turned_away < TURNED_AWAY_MAX);
+            match pause.and_then(|pause| Instant::now().checked_add(pause)) {
                 Some(again) if again < permit.end() => {
                     turned_away += 1;
                     sleep_until(again).await;
                 }
-                _ => return Err(failed),
+                _ => return Err(miss.failed),
             }
         }
     }
 
-    async fn send(&self, request: &ApiRequest, permit: &Permit, _: &Place<'_>) -> Result<Response<Body>, Failed> {
+    /// Send by the connection that is in force, and once more by a new one where credentials were refused and there are
+    /// others. Nothing is sent where the API server is away.
+    async fn try_by<'a, T, F>(&self, permit: &'a Permit, send: impl Fn(Arc<Way>) -> F) -> Result<(T, Place<'a>), Miss>
+    where
+        F: Future<Output = Result<T, Miss>>,
+    {
+        let away = || Failed::not_sent(RequestError::Unavailable("the API server can't be reached".to_owned()));
+        let attempt = permit.enter(&self.circuit).ok_or_else(away)?;
+        let mut is_renewed = false;
+        loop {
+            let place = permit.place().await.map_err(Failed::not_sent)?;
+            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
+            let way = timeout_at(permit.end(), self.session.way()).await;
+            let way = way.map_err(|_| Failed::not_sent(RequestError::Timeout))?;
+            let sent = send(Arc::clone(&way)).await;
+            drop(turn);
+            let miss = match sent {
+                Ok(answer) => {
+                    permit.settle(attempt, &Reached::Yes);
+                    return Ok((answer, place));
+                }
+                Err(miss) => miss,
+            };
+            // What is known not to have been carried out is no longer on its way.
+            if miss.failed.is_known() {
+                permit.was_refused();
+            }
+            drop(place);
+            if miss.are_credentials_refused && !is_renewed {
+                is_renewed = timeout_at(permit.end(), self.session.is_renewed_after(&way)).await.unwrap_or(false);
+                if is_renewed {
+                    continue;
+                }
+            }
+            permit.settle(attempt, &miss.reached);
+            return Err(miss);
+        }
+    }
+
+    async fn send(&self, request: &ApiRequest, permit: &Permit, way: Arc<Way>) -> Result<Response<Body>, Miss> {
         let is_read = request.method == Method::GET;
         if !is_read {
             permit.is_being_sent();
@@ -271,31 +252,52 @@ impl Kubernetes {
             .header(CONTENT_TYPE, request.content_type)
             .body(Body::from(request.body.clone()))
             .map_err(|error| Failed::not_sent(RequestError::Invalid(error.to_string())))?;
-        self.client.send(built).await.map_err(convert_client_error)
+        let response = begun(&way, permit, way.connection.client.send(built)).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let pause = retry_after(&response).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+        // What the status says is known, also where its words are lost.
+        let body = self.read_body(response, permit, STATUS_BYTES_MAX).await.unwrap_or_default();
+        // Groups beside the core may be those of other servers.
+        let others = !request.path.starts_with("/api/");
+        Err(Miss { pause, ..Miss::answer(status, &body, &way.connection.server, others) })
     }
 
     /// One question that the client library has a function for.
-    async fn ask<T>(&self, ask: impl Future<Output = kube::Result<T>>, permit: &Permit) -> Result<T, Refusal> {
-        let (_place, _turn) = (permit.place().await?, self.turn(permit).await?);
-        let asked = timeout_at(permit.end(), ask).await.map_err(|_| RequestError::Timeout)?;
-        asked.map_err(|error| convert_client_error(error).into_refusal())
+    async fn ask<T, F>(&self, permit: &Permit, ask: impl Fn(kube::Client) -> F) -> Result<T, Refusal>
+    where
+        F: Future<Output = kube::Result<T>>,
+    {
+        let ask = &ask;
+        let asked =
+            self.try_by(permit, |way| async move { begun(&way, permit, ask(way.connection.client.clone())).await });
+        asked.await.map(|(answer, _)| answer).map_err(|miss| miss.failed.into_refusal())
+    }
+
+    /// The whole body of an answer, up to `bytes_max`.
+    async fn read_body(&self, response: Response<Body>, permit: &Permit, bytes_max: usize) -> Result<Bytes, Failed> {
+        let read = timeout_at(permit.end(), body::read(response.into_body(), bytes_max)).await;
+        read.map_err(|_| Failed::late(LATE))?.map_err(|error| match error {
+            BodyError::TooLarge { bytes_max } => Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 }),
+            BodyError::Broken(error) => convert_client_error(error, &self.session.server()).failed,
+        })
     }
 }
 
-/// What is known not to have been carried out is no longer on its way.
-fn note(failed: &Failed, permit: &Permit) {
-    if failed.is_known() {
-        permit.was_refused();
+/// The answer, of which at least the first byte comes in time. Where none does, the connection leads nowhere, and the
+/// others that were there may not either.
+async fn begun<T>(way: &Way, permit: &Permit, sent: impl Future<Output = kube::Result<T>>) -> Result<T, Miss> {
+    let began = Instant::now();
+    let end = began + FIRST_BYTE_MAX;
+    match timeout_at(end.min(permit.end()), sent).await {
+        Ok(answer) => answer.map_err(|error| convert_client_error(error, &way.connection.server)),
+        Err(_) => {
+            way.connection.give_up(began);
+            Err(if end < permit.end() { Miss::silent(&way.connection.server) } else { Failed::late(LATE).into() })
+        }
     }
-}
-
-/// The whole body of an answer, up to `bytes_max`.
-async fn read_body(response: Response<Body>, permit: &Permit, bytes_max: usize) -> Result<Bytes, Failed> {
-    let read = timeout_at(permit.end(), body::read(response.into_body(), bytes_max)).await;
-    read.map_err(|_| Failed::late(LATE))?.map_err(|error| match error {
-        BodyError::TooLarge { bytes_max } => Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 }),
-        BodyError::Broken(error) => convert_client_error(error),
-    })
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
@@ -304,32 +306,5 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
 }
 
-impl Answer {
-    /// What the guest gets.
-    pub(crate) fn into_text(self) -> String {
-        self.object.to_string()
-    }
-}
-
-fn json(body: &[u8]) -> Result<Value, RequestError> {
-    serde_json::from_slice(body).map_err(|_| RequestError::Other("the API server's answer is not JSON".to_owned()))
-}
-
-fn answer(body: &[u8]) -> Result<Answer, RequestError> {
-    let mut object = json(body)?;
-    strip_managed_fields(&mut object);
-    Ok(Answer { object })
-}
-
-/// Who holds which field is of no use to an actionner, and often the larger half of an object.
-fn strip_managed_fields(object: &mut Value) {
-    let items = match object.get_mut("items") {
-        Some(Value::Array(items)) => items.as_mut_slice(),
-        _ => std::slice::from_mut(object),
-    };
-    for item in items {
-        if let Some(metadata) = item.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("managedFields");
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,13 @@ use http_body_util::{LengthLimitError, Limited};
 use tokio::time::timeout_at;
 
 use super::aws::Aws;
+use super::circuit::Reached;
 use super::end::{End, Failed};
 use super::error::{Refusal, RequestError, Said};
 use super::meter::Permit;
 use super::web;
+
+const UNREACHED: &str = "AWS Lambda can't be reached";
 
 /// What AWS Lambda says where it can't get what the function needs to begin.
 const NOT_BEGUN: [&str; 4] = [
@@ -63,11 +66,14 @@ impl Aws {
         let request = self.lambda().invoke().function_name(name).qualifier(qualifier).invocation_type(kind);
         let request = request.payload(Blob::new(payload)).customize().interceptor(BytesMax(bytes_max));
         let invoke = async {
+            let attempt = permit.enter(self.lambda_circuit());
+            let attempt = attempt.ok_or_else(|| Failed::not_sent(RequestError::Unavailable(UNREACHED.to_owned())))?;
             let _place = permit.place().await.map_err(Failed::not_sent)?;
             permit.is_being_sent();
             let sent = timeout_at(permit.end(), request.send()).await;
             let sent = sent.map_err(|_| Failed::late("the function did not answer in time"))?;
-            sent.map(convert_output).map_err(|error| convert_error(&error, bytes_max))
+            permit.settle(attempt, &reached(&sent, self.lambda_server()));
+            sent.map(convert_output).map_err(|error| convert_error(&error, bytes_max, self.lambda_server()))
         };
         End::of(invoke.await, is_rehearsal)
     }
@@ -103,12 +109,22 @@ fn convert_output(output: InvokeOutput) -> LambdaAnswer {
     }
 }
 
+/// Whether Lambda itself was reached; how long a function takes says nothing of that.
+fn reached(sent: &Result<InvokeOutput, SdkError<InvokeError>>, server: &str) -> Reached {
+    match sent {
+        Ok(_) | Err(SdkError::ServiceError(_)) => Reached::Yes,
+        Err(error) if web::is_not_connected(error) => Reached::No(format!("{server}: {}", web::with_causes(error))),
+        Err(_) => Reached::Unclear,
+    }
+}
+
 /// The only table from Lambda's answers to an end. Their texts, which can name the account, are for the log.
-fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> Failed {
+fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize, server: &str) -> Failed {
     if web::causes(error).any(<dyn std::error::Error>::is::<LengthLimitError>) {
         return Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 });
     }
-    let said = || Some(Said { words: web::with_causes(error), is_about_the_object: false });
+    let words = || format!("{server}: {}", web::with_causes(error));
+    let said = || Some(Said { words: words(), is_about_the_object: false });
     let lost = |why: String| Failed::Lost { why, is_late: false, said: said() };
     let refused = |error| Failed::Refused(Refusal { error, said: said() });
     let (Some(service), Some(response)) = (error.as_service_error(), error.raw_response()) else {
@@ -117,7 +133,7 @@ fn convert_error(error: &SdkError<InvokeError>, bytes_max: usize) -> Failed {
                 Failed::not_sent(RequestError::Invalid("Lambda can't be asked for this".to_owned()))
             }
             error if web::is_not_connected(error) => {
-                let error = RequestError::Unavailable("AWS Lambda can't be reached".to_owned());
+                let error = RequestError::Unavailable(UNREACHED.to_owned());
                 Failed::not_sent(Refusal { error, said: said() })
             }
             _ => lost("the connection to AWS Lambda broke".to_owned()),

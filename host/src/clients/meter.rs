@@ -3,14 +3,15 @@
 //! A client sends nothing without a [`Permit`], and a permit is made for a host call that the policy has allowed. Each
 //! request takes a place first, those that are sent again too. Does not know who asks, nor for what.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use policy::Limits;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
+use super::circuit::{Attempt, Circuit, Reached};
 use super::error::{Exhausted, RequestError};
 
 /// So many requests of one call are on their way at once: one event is not to flood a server.
@@ -26,6 +27,8 @@ struct Counts {
     requests: AtomicU32,
     worked_ns: AtomicU64,
     places: Semaphore,
+    /// The last one whose server could not be reached.
+    away: Mutex<Option<Circuit>>,
 }
 
 /// Leave to send what one host call asks for.
@@ -51,6 +54,7 @@ impl Meter {
             requests: AtomicU32::new(0),
             worked_ns: AtomicU64::new(0),
             places: Semaphore::new(AT_ONCE_MAX),
+            away: Mutex::default(),
         }))
     }
 
@@ -82,6 +86,15 @@ impl Meter {
         let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         worked_ns.fetch_add(spent, Ordering::Relaxed);
         Ok(done)
+    }
+
+    /// The circuit of a server that could not be reached, or was not asked for that: of several the last one.
+    pub(crate) fn away(&self) -> Option<Circuit> {
+        self.0.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_away(&self, circuit: &Circuit) {
+        *self.0.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(circuit.clone());
     }
 
     /// Leave to send until `end`. Whether something was sent whose end is not known is told by `is_sent`.
@@ -121,6 +134,23 @@ impl Permit {
             return Err(Exhausted::Requests(limits.requests_max).into());
         }
         Ok(Place { _place: place })
+    }
+
+    /// Leave to send to the server of this circuit, or nothing where that is away.
+    pub(super) fn enter(&self, circuit: &Circuit) -> Option<Attempt> {
+        let attempt = circuit.enter();
+        if attempt.is_none() {
+            self.meter.is_away(circuit);
+        }
+        attempt
+    }
+
+    /// Say how an attempt ended.
+    pub(super) fn settle(&self, attempt: Attempt, reached: &Reached) {
+        if matches!(reached, Reached::No(_)) {
+            self.meter.is_away(attempt.circuit());
+        }
+        attempt.settle(reached);
     }
 
     /// Something that can change anything goes on its way.

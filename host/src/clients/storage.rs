@@ -9,26 +9,30 @@ use futures_util::future::BoxFuture;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
-use object_store::client::{ClientOptions, HttpClient, HttpConnector};
+use object_store::client::{ClientOptions, HttpClient, HttpConnector, HttpError};
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, CredentialProvider, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
 };
 use tokio::sync::Mutex;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
+use super::circuit::{Attempt, Circuit, Reached};
 use super::end::{End, Failed};
 use super::error::{ClientError, Refusal, RequestError, Said};
 use super::meter::Permit;
 use super::web;
 use crate::body::{self, BodyError};
 use crate::config::clouds as config;
+use crate::telemetry::logs::Logger;
 
 /// The region that servers take for granted which have none.
 const NO_REGION: &str = "us-east-1";
 
 /// What is said where the time is over.
 const LATE: &str = "the storage did not answer in time";
+
+const UNREACHED: &str = "the storage can't be reached, or answers with an error";
 
 /// Credentials are asked for anew so long before they end.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
@@ -37,6 +41,7 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(300);
 #[derive(Clone)]
 pub struct Storage {
     builder: AmazonS3Builder,
+    circuit: Circuit,
 }
 
 /// Where an object is.
@@ -51,17 +56,18 @@ impl Storage {
         provider: SharedCredentialsProvider,
         region: &str,
         endpoint: Option<&str>,
+        logger: &Logger,
     ) -> Result<Self, ClientError> {
         let credentials = Arc::new(Renewed { provider, last: Mutex::new(None) });
         let mut builder = builder()?.with_region(region).with_credentials(credentials);
         if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }
-        Ok(Self { builder })
+        Ok(Self { builder, circuit: Circuit::new("aws-s3", Some(logger.clone())) })
     }
 
     /// A server of the operator's own.
-    pub(super) fn minio(config: &config::Minio) -> Result<Self, ClientError> {
+    pub(super) fn minio(config: &config::Minio, logger: &Logger) -> Result<Self, ClientError> {
         let config::Minio { endpoint, keys, use_ssl } = config;
         for (key, is_empty) in [
             ("endpoint", endpoint.is_empty()),
@@ -79,15 +85,21 @@ impl Storage {
             .with_allow_http(!use_ssl)
             .with_access_key_id(&keys.access_key)
             .with_secret_access_key(keys.secret_key.expose());
-        Ok(Self { builder })
+        Ok(Self { builder, circuit: Circuit::new("minio", Some(logger.clone())) })
+    }
+
+    /// Whether it can be reached.
+    pub(super) fn circuit(&self) -> &Circuit {
+        &self.circuit
     }
 
     /// The whole object, up to `bytes_max`, whatever length was announced.
     pub(crate) async fn get(&self, place: &Location, permit: &Permit, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
         let get = async {
             let bucket = self.bucket(place).map_err(Failed::not_sent)?;
+            let attempt = self.enter(permit)?;
             let _place = permit.place().await.map_err(Failed::not_sent)?;
-            let found = bucket.get(&place.path).await.map_err(convert_error)?;
+            let found = begun(bucket.get(&place.path), 0, attempt, permit).await?;
             let too_large = || Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 });
             if found.meta.size > bytes_max as u64 {
                 return Err(too_large());
@@ -110,14 +122,23 @@ impl Storage {
         }
         let put = async {
             let bucket = self.bucket(place).map_err(Failed::not_sent)?;
+            let attempt = self.enter(permit)?;
             let _place = permit.place().await.map_err(Failed::not_sent)?;
             permit.is_being_sent();
             let attributes = Attributes::from_iter([(Attribute::ContentType, media_type)]);
             let options = PutOptions { attributes, ..PutOptions::default() };
-            bucket.put_opts(&place.path, PutPayload::from(content), options).await.map(drop).map_err(convert_error)
+            let bytes = content.len();
+            begun(bucket.put_opts(&place.path, PutPayload::from(content), options), bytes, attempt, permit)
+                .await
+                .map(drop)
         };
         let put = timeout_at(permit.end(), put).await.unwrap_or_else(|_| Err(Failed::late(LATE)));
         End::of(put, false)
+    }
+
+    fn enter(&self, permit: &Permit) -> Result<Attempt, Failed> {
+        let away = || Failed::not_sent(RequestError::Unavailable(UNREACHED.to_owned()));
+        permit.enter(&self.circuit).ok_or_else(away)
     }
 
     fn bucket(&self, place: &Location) -> Result<AmazonS3, RequestError> {
@@ -138,12 +159,44 @@ impl Location {
     }
 }
 
+/// What is answered to a request with so long a body, of which at least the first byte comes in time.
+async fn begun<T>(
+    sent: impl Future<Output = object_store::Result<T>>,
+    body_bytes: usize,
+    attempt: Attempt,
+    permit: &Permit,
+) -> Result<T, Failed> {
+    let end = Instant::now() + web::first_byte_within(body_bytes);
+    match timeout_at(end.min(permit.end()), sent).await {
+        Ok(answer) => {
+            permit.settle(attempt, &reached(&answer));
+            answer.map_err(convert_error)
+        }
+        Err(_) if end < permit.end() => {
+            let words = "no answer has begun in time".to_owned();
+            permit.settle(attempt, &Reached::No(words.clone()));
+            let said = Some(Said { words, is_about_the_object: false });
+            Err(Failed::Lost { why: LATE.to_owned(), is_late: false, said })
+        }
+        Err(_) => Err(Failed::late(LATE)),
+    }
+}
+
+/// Their texts name the address.
+fn reached<T>(answer: &object_store::Result<T>) -> Reached {
+    let Err(error) = answer else { return Reached::Yes };
+    if web::is_not_connected(error) {
+        return Reached::No(web::with_causes(error));
+    }
+    let is_between = web::causes(error).any(|cause| cause.is::<HttpError>() || cause.is::<NoCredentials>());
+    if is_between { Reached::Unclear } else { Reached::Yes }
+}
+
 /// The only table from a storage's errors to what is known of a request. Their texts carry addresses and names of
 /// accounts, which are for the log.
 fn convert_error(error: object_store::Error) -> Failed {
     use object_store::Error;
     let said = Some(Said { words: web::with_causes(&error), is_about_the_object: false });
-    let unreachable = "the storage can't be reached, or answers with an error";
     let error = match error {
         Error::NotFound { .. } => return Failed::Refused(RequestError::NotFound.into()),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
@@ -154,9 +207,9 @@ fn convert_error(error: object_store::Error) -> Failed {
         }
         Error::InvalidPath { .. } => RequestError::Invalid("this can't be a key".to_owned()),
         error if web::is_not_connected(&error) => {
-            return Failed::not_sent(Refusal { error: RequestError::Unavailable(unreachable.to_owned()), said });
+            return Failed::not_sent(Refusal { error: RequestError::Unavailable(UNREACHED.to_owned()), said });
         }
-        _ => return Failed::Lost { why: unreachable.to_owned(), is_late: false, said },
+        _ => return Failed::Lost { why: UNREACHED.to_owned(), is_late: false, said },
     };
     Failed::Refused(Refusal { error, said })
 }
@@ -191,6 +244,11 @@ struct Last {
     end: Option<SystemTime>,
 }
 
+/// Nothing was sent to the storage.
+#[derive(Debug, thiserror::Error)]
+#[error("no credentials")]
+struct NoCredentials(#[source] Box<dyn std::error::Error + Send + Sync>);
+
 impl Renewed {
     async fn credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let mut last = self.last.lock().await;
@@ -199,7 +257,9 @@ impl Renewed {
             return Ok(last.credential.clone());
         }
         let found = self.provider.provide_credentials().await;
-        let found = found.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        let none =
+            |error| object_store::Error::Generic { store: "S3", source: Box::new(NoCredentials(Box::new(error))) };
+        let found = found.map_err(none)?;
         let credential = Arc::new(AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),

@@ -55,7 +55,7 @@ impl Loader {
             own_namespace: config.own_namespace.clone(),
             default_notifiers: config.default_notifiers.clone(),
             cluster,
-            clouds: Clouds::new(config.clouds.clone()),
+            clouds: Clouds::new(config.clouds.clone(), reporting.logger.clone()),
             engine,
             cache,
             reporting,
@@ -124,7 +124,7 @@ impl Loader {
                 Err(error) => warnings.push(Problem::Component { origin, error }),
             }
         }
-        let clients = match clients(&self.cluster, &self.clouds, &actionners).await {
+        let clients = match clients(&self.cluster, &self.clouds, &actionners, &self.reporting.logger).await {
             Ok(clients) => clients,
             Err(of_clients) => {
                 problems.extend(of_clients);

@@ -8,13 +8,15 @@ use rules::ActionnerName;
 
 use super::problem::Problem;
 use crate::actionner::Actionner;
-use crate::clients::{ClientError, Clients, Clouds, Cluster, HttpClient};
+use crate::clients::{ClientError, Clients, Clouds, Cluster, HttpClient, Kubernetes};
+use crate::telemetry::logs::Logger;
 
 /// The clients that these actionners need, and no others.
 pub(super) async fn clients(
     cluster: &Cluster,
     clouds: &Clouds,
     actionners: &BTreeMap<ActionnerName, Arc<Actionner>>,
+    logger: &Logger,
 ) -> Result<Clients, Vec<Problem>> {
     let mut clients = Clients::default();
     // Commands that only look at files have neither credentials nor secrets.
@@ -24,8 +26,9 @@ pub(super) async fn clients(
     let mut problems = Vec::new();
     let needs = |imports: fn(&Actionner) -> bool| actionners.values().any(|actionner| imports(actionner));
     if needs(|it| it.imports.iter().any(|import| import.interface.starts_with("kubernetes-"))) {
-        let client = kept(cluster.connect().await.map_err(|error| Problem::Cluster(error.to_string())), &mut problems);
-        clients.kubernetes = client.flatten();
+        let client = Kubernetes::connect(cluster, Some(logger)).await;
+        let client = client.map_err(|error| Problem::Cluster(error.to_string()));
+        clients.kubernetes = kept(client, &mut problems).flatten();
     }
     let refuse = |category| move |error: ClientError| Problem::Client { category, error };
     if needs(|it| it.calls("functions", "invoke-lambda") || it.stores_in(ObjectTarget::AwsS3)) {

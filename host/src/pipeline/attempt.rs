@@ -11,6 +11,7 @@ use super::context::{context, missing_fields, refused_target};
 use super::shared::Shared;
 use crate::actionner::{Actionner, CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::Call;
+use crate::clients::Circuit;
 use crate::generation::Generation;
 use crate::store::Entry;
 
@@ -32,13 +33,15 @@ pub(super) struct Tried {
     pub(super) result: Option<Result<(Outcome, Vec<Artifact>), AttemptError>>,
     /// The objects that were found by now.
     pub(super) learnt: Uids,
+    /// A server that could not be reached.
+    pub(super) away: Option<Circuit>,
 }
 
 impl Attempt<'_> {
     /// Have an action done for an event, in the instance of a component that lives for this attempt.
     pub(super) async fn run(self, shared: &Shared) -> Tried {
         let Self { entry, generation, action, learnt, .. } = self;
-        let without_call = |result| Tried { result: Some(result), learnt: learnt.clone() };
+        let without_call = |result| Tried { result: Some(result), learnt: learnt.clone(), away: None };
         let Some(actionner) = generation.actionners.get(&action.actionner) else {
             let message = format!("unknown actionner '{}'", action.actionner);
             return without_call(Err(AttemptError::failed(message)));
@@ -81,21 +84,21 @@ impl Attempt<'_> {
                     flight = busy.free().await;
                     // An action begins under the rules of that moment.
                     if !Arc::ptr_eq(generation, &shared.generation.load()) {
-                        return Tried { result: None, learnt };
+                        return Tried { result: None, learnt, away: None };
                     }
                 }
                 Ok(output) => {
-                    let learnt = output.learnt.clone();
-                    return Tried { result: Some(result_of(output)), learnt };
+                    let (learnt, away) = (output.learnt.clone(), output.away.clone());
+                    return Tried { result: Some(result_of(output)), learnt, away };
                 }
-                Err(error) => return Tried { result: Some(Err(error.into())), learnt },
+                Err(error) => return Tried { result: Some(Err(error.into())), learnt, away: None },
             }
         }
     }
 }
 
 fn result_of(output: CallOutput) -> Result<(Outcome, Vec<Artifact>), AttemptError> {
-    let CallOutput { result, has_unknown_end, artifacts, replaced, learnt: _ } = output;
+    let CallOutput { result, has_unknown_end, artifacts, replaced, learnt: _, away: _ } = output;
     match (result, replaced) {
         (Ok(outcome), _) => Ok((outcome, artifacts)),
         // Where nobody knows what a write did, that is what has to be said.

@@ -25,6 +25,8 @@ pub(super) struct Course {
     matched: BTreeSet<String>,
     /// Why a person may want to know of it.
     reason: Option<String>,
+    /// Whether it is its turn to try a server that is away.
+    has_turn: bool,
 }
 
 #[derive(Debug)]
@@ -164,6 +166,16 @@ impl Course {
         let Some(current) = self.current.take_if(|current| current.rule == rule) else { return false };
         self.ended.push(Ended { rule: current.rule, hash: current.hash, succeeded: false });
         true
+    }
+
+    /// It is its turn to try a server that is away.
+    pub(super) fn give_turn(&mut self) {
+        self.has_turn = true;
+    }
+
+    /// Whether it is its turn, which is over with that.
+    pub(super) fn take_turn(&mut self) -> bool {
+        std::mem::take(&mut self.has_turn)
     }
 
     /// Whether nothing more comes of a rule.

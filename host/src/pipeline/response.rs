@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
 use super::attempt::{Attempt, Tried};
+use super::away::away_from;
 use super::coalesce::one_run_answers;
 use super::contain::contain;
 use super::course::{Course, Current, Turn};
@@ -23,6 +24,7 @@ use super::lanes::Work;
 use super::plan::{answering, is_protected};
 use super::report::{About, Ended, Stage, Status, report_details, report_match};
 use super::shared::Shared;
+use crate::clients::Circuit;
 use crate::generation::Generation;
 use crate::store::{Attempted, Closed, Entry, Outcome, Step, StepEnd, StepHash};
 use crate::telemetry::logs::Level;
@@ -49,12 +51,17 @@ struct Task<'a> {
     hash: StepHash,
 }
 
-/// Why a response did not come to its end: nothing more is begun, and what is left stays stored.
-struct Stopped;
+/// Why a response did not come to its end: what is left of it stays stored.
+enum Left {
+    /// Nothing more is begun.
+    Stopped,
+    /// This server is away, and as many wait for it as may.
+    Away(Circuit),
+}
 
-impl From<Closed> for Stopped {
+impl From<Closed> for Left {
     fn from(_: Closed) -> Self {
-        Self
+        Self::Stopped
     }
 }
 
@@ -81,9 +88,13 @@ impl Work for Response {
                     let (outcome, reason) = course.outcome();
                     shared.store.finish(entry, outcome, reason);
                 }
-                Ok(Err(Stopped)) => shared.store.leave(entry.id),
+                Ok(Err(Left::Stopped)) => shared.store.leave(entry.id),
+                Ok(Err(Left::Away(_))) => shared.store.postpone(entry.id),
                 Err(panic) => shared.store.finish(entry, Outcome::Dead, &format!("panic: {panic}")),
             }
+        }
+        if let Ok(Err(Left::Away(circuit))) = end {
+            self.shared.away.watch(circuit);
         }
     }
 }
@@ -99,12 +110,12 @@ impl Response {
     }
 
     /// One attempt after the other, each under the rules in force when it begins.
-    async fn follow(&self) -> Result<Course, Stopped> {
+    async fn follow(&self) -> Result<Course, Left> {
         let mut course = Course::of(&self.entry.progress);
         let (mut generation, mut rules) = (Arc::clone(&self.generation), self.rules.clone());
         loop {
             if *self.shared.stopping.borrow() {
-                return Err(Stopped);
+                return Err(Left::Stopped);
             }
             let in_force = self.shared.generation.load();
             if !Arc::ptr_eq(&in_force, &generation) {
@@ -135,8 +146,17 @@ impl Response {
     }
 
     /// Begin what comes next, or say why not.
-    async fn turn(&self, course: &mut Course, task: &Task<'_>) -> Result<(), Stopped> {
-        let Task { generation, rule, .. } = *task;
+    async fn turn(&self, course: &mut Course, task: &Task<'_>) -> Result<(), Left> {
+        let Task { generation, rule, action, .. } = *task;
+        let actionner = generation.actionners.get(&action.actionner);
+        if !course.take_turn()
+            && let Some(away) = actionner.and_then(|actionner| away_from(generation, actionner))
+        {
+            self.wait_for(away).await?;
+            course.give_turn();
+            // The rules may have changed meanwhile.
+            return Ok(());
+        }
         if course.is_new(&rule.name) {
             for response in self.answered() {
                 report_match(&self.shared.reporting, response.event(), rule, &response.trace_id);
@@ -188,7 +208,7 @@ impl Response {
     }
 
     /// One attempt, which may end the step.
-    async fn attempt(&self, course: &mut Course, task: &Task<'_>) -> Result<(), Stopped> {
+    async fn attempt(&self, course: &mut Course, task: &Task<'_>) -> Result<(), Left> {
         let Task { generation, rule, action, hash } = *task;
         let number = course.number();
         let actionner = generation.actionners.get(&action.actionner);
@@ -211,7 +231,7 @@ impl Response {
         let began = Instant::now();
         let (entry, trace_id) = (&*self.entry, &*self.trace_id);
         let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt };
-        let Tried { result, learnt } = attempt.run(&self.shared).await;
+        let Tried { result, learnt, away } = attempt.run(&self.shared).await;
         let took = began.elapsed();
         let current = course.begun(rule, action, hash, is_repeatable);
         current.learnt = learnt;
@@ -221,23 +241,41 @@ impl Response {
             self.attempted(number, current, String::new());
             return Ok(());
         };
-        current.tried += took;
-        let pause = self.pause(&action.retry, attempts);
         if let Err(error) = &result
             && error.may_be_tried_again(is_repeatable)
-            && self.may_go_on(&action.retry, attempts, current.tried + pause)
         {
             current.was_unknown |= error.is_unknown();
-            current.tried += pause;
-            self.attempted(number, current, error.to_string());
-            self.shared.reporting.metrics.retried(&action.actionner);
-            return self.rest(pause).await;
+            let message = error.to_string();
+            // While the other side is away, neither time nor attempts count.
+            if away.is_some_and(|away| away.is_open()) {
+                current.attempts -= 1;
+                self.attempted(number, current, message);
+                self.shared.reporting.metrics.retried(&action.actionner);
+                return Ok(());
+            }
+            let pause = self.pause(&action.retry, attempts);
+            current.tried += took + pause;
+            if self.may_go_on(&action.retry, attempts, current.tried) {
+                self.attempted(number, current, message);
+                self.shared.reporting.metrics.retried(&action.actionner);
+                return self.rest(pause).await;
+            }
         }
         let answer = Answer::of(result);
         // What nothing was left to be done of may be what the attempt before has done.
         let answer = if current.was_unknown { answer.after_unknown() } else { answer };
         self.end(course, task, answer, took).await;
         Ok(())
+    }
+
+    /// Wait until a server that is away may be tried, where there is a place to wait in.
+    async fn wait_for(&self, away: Circuit) -> Result<(), Left> {
+        let Some(_place) = self.shared.away.place() else { return Err(Left::Away(away)) };
+        let mut stopping = self.shared.stopping.clone();
+        tokio::select! {
+            () = away.ready() => Ok(()),
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(Left::Stopped),
+        }
     }
 
     /// Say in the store how far a step came that may be tried again.
@@ -288,12 +326,12 @@ impl Response {
     }
 
     /// Wait, unless nothing is begun any more.
-    async fn rest(&self, pause: Duration) -> Result<(), Stopped> {
+    async fn rest(&self, pause: Duration) -> Result<(), Left> {
         let mut stopping = self.shared.stopping.clone();
         tokio::select! {
             () = sleep(pause) => Ok(()),
             // Nobody is left to say so once the pipeline is gone, and this with it.
-            _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(Stopped),
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(Left::Stopped),
         }
     }
 

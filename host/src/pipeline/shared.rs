@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use outputs::Room;
 use tokio::sync::{Semaphore, watch};
 
+use super::away::Away;
 use super::report::Listeners;
 use crate::capability::Flights;
 use crate::config::Retry;
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     pub(super) retry: Retry,
     pub(super) max_age: Option<Duration>,
     pub(super) room: Room,
+    /// Who waits for servers that are away.
+    pub(super) away: Arc<Away>,
     /// The objects that are being changed.
     pub(super) flights: Flights,
     /// Whether nothing begins any more, and what is left stays stored.

@@ -13,6 +13,7 @@ use rules::{AuditTarget, Event, ObjectName};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::away::Away;
 use super::lanes::Lanes;
 use super::plan::answering;
 use super::report::{Listeners, report_event};
@@ -53,6 +54,7 @@ impl Pipeline {
         let (stop, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
             listeners: Listeners::new(&reporting),
+            away: Away::new(store.clone(), Arc::clone(&generation)),
             flights: Flights::default(),
             suspects: Semaphore::new(1),
             generation,

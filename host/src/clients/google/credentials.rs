@@ -5,6 +5,8 @@
 //! no library at hand does both tokens over this program's TLS.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -72,9 +74,15 @@ pub(super) enum TokenError {
 /// Who the host is to Google.
 pub(super) enum Credentials {
     /// A service account whose key lies in a file.
-    Key(Box<ServiceAccount>),
+    Key(KeyInFile),
     /// The service account of the machine.
     Machine { metadata: String, http: reqwest::Client },
+}
+
+/// The key, and where it came from. It is read again for each token, of which there is one an hour.
+pub(super) struct KeyInFile {
+    path: PathBuf,
+    last: Mutex<(Vec<u8>, Arc<ServiceAccount>)>,
 }
 
 /// A service account whose key is known.
@@ -115,18 +123,13 @@ impl Credentials {
             let http = web::build(web::client()?.no_proxy())?;
             return Ok(Self::Machine { metadata: format!("http://{host}/computeMetadata/v1"), http });
         };
-        let wrong = |reason: &dyn fmt::Display| ClientError::Configuration(format!("{}: {reason}", path.display()));
-        let text = std::fs::read(path).map_err(|error| wrong(&error))?;
-        // What the parser quotes could be a part of the key.
-        let file: KeyFile = serde_json::from_slice(&text)
-            .map_err(|error| wrong(&format!("not a key file of a service account (line {})", error.line())))?;
-        ServiceAccount::read(file).map(|account| Self::Key(Box::new(account))).map_err(|reason| wrong(&reason))
+        KeyInFile::read(path).map(Self::Key)
     }
 
     /// The project that the credentials name.
     pub(super) fn project(&self) -> Option<String> {
         match self {
-            Self::Key(account) => account.project.clone(),
+            Self::Key(key) => key.last().project.clone(),
             Self::Machine { .. } => None,
         }
     }
@@ -145,13 +148,46 @@ impl Credentials {
     /// A new token.
     pub(super) async fn token(&self, http: &reqwest::Client, purpose: &Purpose) -> Result<Token, TokenError> {
         match self {
-            Self::Key(account) => account.token(http, purpose).await,
+            Self::Key(key) => key.renewed().await.token(http, purpose).await,
             Self::Machine { metadata, http } => token_of_machine(http, metadata, purpose).await,
         }
     }
 }
 
+impl KeyInFile {
+    fn read(path: &Path) -> Result<Self, ClientError> {
+        let wrong = |reason: &dyn fmt::Display| ClientError::Configuration(format!("{}: {reason}", path.display()));
+        let bytes = std::fs::read(path).map_err(|error| wrong(&error))?;
+        let account = ServiceAccount::parse(&bytes).map_err(|reason| wrong(&reason))?;
+        Ok(Self { path: path.to_owned(), last: Mutex::new((bytes, Arc::new(account))) })
+    }
+
+    fn last(&self) -> Arc<ServiceAccount> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// The key as it is now; what can't be used leaves the last one.
+    async fn renewed(&self) -> Arc<ServiceAccount> {
+        if let Ok(bytes) = tokio::fs::read(&self.path).await {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if bytes != last.0
+                && let Ok(account) = ServiceAccount::parse(&bytes)
+            {
+                *last = (bytes, Arc::new(account));
+            }
+        }
+        self.last()
+    }
+}
+
 impl ServiceAccount {
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        // What the parser quotes could be a part of the key.
+        let file: KeyFile = serde_json::from_slice(text)
+            .map_err(|error| format!("not a key file of a service account (line {})", error.line()))?;
+        Self::read(file)
+    }
+
     fn read(file: KeyFile) -> Result<Self, String> {
         if file.kind != "service_account" {
             // Of the file nothing is quoted but what is known to be no secret.

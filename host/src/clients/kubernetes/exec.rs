@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use k8s_openapi::api::core::v1::Pod;
@@ -14,8 +15,9 @@ use kube::api::{AttachParams, AttachedProcess};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
 
-use super::refusal::convert_client_error;
-use super::{Kubernetes, Sink, note};
+use super::cluster::Way;
+use super::refusal::{Miss, convert_client_error};
+use super::{Kubernetes, Sink};
 use crate::clients::end::{End, Failed};
 use crate::clients::error::{Refusal, RequestError, Said};
 use crate::clients::meter::Permit;
@@ -57,12 +59,9 @@ impl Kubernetes {
             return End::rehearsed(Exit::default());
         }
         let run = async {
-            let _place = permit.place().await.map_err(Failed::not_sent)?;
-            let turn = self.turn(permit).await.map_err(Failed::not_sent)?;
-            permit.is_being_sent();
-            let process = start(self.client.clone(), command).await.inspect_err(|failed| note(failed, permit))?;
+            let started = self.try_by(permit, |way| start(way, command, permit)).await;
+            let (process, _place) = started.map_err(|miss| miss.failed)?;
             // A command that runs waits for itself alone.
-            drop(turn);
             attend(process, command.stdin, stdout, bytes_max).await
         };
         let late = || Failed::late("the command did not end in time, and may go on");
@@ -70,13 +69,17 @@ impl Kubernetes {
     }
 }
 
-async fn start(client: kube::Client, command: Command<'_>) -> Result<AttachedProcess, Failed> {
+async fn start(way: Arc<Way>, command: Command<'_>, permit: &Permit) -> Result<AttachedProcess, Miss> {
+    permit.is_being_sent();
     // By default the output comes in pieces of a kilobyte, each of which is a task of its own to store.
     let parameters = AttachParams::default().max_stdout_buf_size(CHUNK_BYTES);
     let parameters = parameters.container(command.container).stdin(!command.stdin.is_empty()).stderr(true);
-    let pods: Api<Pod> = Api::namespaced(client, command.namespace);
+    let pods: Api<Pod> = Api::namespaced(way.connection.client.clone(), command.namespace);
     let started = pods.exec(command.pod, command.arguments, &parameters).await;
-    started.map_err(|error| not_started(convert_client_error(error)))
+    started.map_err(|error| {
+        let miss = convert_client_error(error, &way.connection.server);
+        Miss { failed: not_started(miss.failed), ..miss }
+    })
 }
 
 /// Where the API server's words say that the command has not begun, and why, they count more than the status.

@@ -4,13 +4,18 @@
 //! in objects, so each error has words of the host's own; what the API server said is kept beside them, and who may
 //! read it is decided elsewhere.
 
+use std::time::Duration;
+
 use http::StatusCode;
-use kube::client::UpgradeConnectionError;
+use kube::client::{AuthError, UpgradeConnectionError};
+use rustls::AlertDescription;
 use serde_json::Value;
 
+use super::cluster::of_credentials;
+use crate::clients::circuit::Reached;
 use crate::clients::end::Failed;
 use crate::clients::error::{Refusal, RequestError, Said};
-use crate::clients::web::is_not_connected;
+use crate::clients::web::{self, FIRST_BYTE_MAX};
 
 /// What the client library writes as the reason of an answer that is no `Status`.
 const NO_STATUS: &str = "Failed to parse error data";
@@ -18,8 +23,56 @@ const NO_STATUS: &str = "Failed to parse error data";
 /// What is said where the time is over.
 pub(super) const LATE: &str = "no answer came in time";
 
+/// A request that did not come to a good end.
+#[derive(Debug)]
+pub(super) struct Miss {
+    pub(super) failed: Failed,
+    /// What it says of the API server.
+    pub(super) reached: Reached,
+    /// Whether it says that credentials are out of date: it was not carried out then.
+    pub(super) are_credentials_refused: bool,
+    /// When to send it again, as the API server says.
+    pub(super) pause: Option<Duration>,
+}
+
+impl From<Failed> for Miss {
+    fn from(failed: Failed) -> Self {
+        Self { failed, reached: Reached::Unclear, are_credentials_refused: false, pause: None }
+    }
+}
+
+impl Miss {
+    /// No answer has begun within the time that any takes.
+    pub(super) fn silent(server: &str) -> Self {
+        let words = format!("{server}: no answer has begun within {} s", FIRST_BYTE_MAX.as_secs());
+        let said = Some(Said { words: words.clone(), is_about_the_object: false });
+        let failed = Failed::Lost { why: LATE.to_owned(), is_late: false, said };
+        Self { reached: Reached::No(words), ..failed.into() }
+    }
+
+    /// The answer of `server`, where the API server may have `others` behind it that it speaks for: a node, or the
+    /// server of an API of its own.
+    pub(super) fn answer(status: StatusCode, body: &[u8], server: &str, others: bool) -> Self {
+        let words = |what: &str| Reached::No(format!("{server}: {what} (status {})", status.as_u16()));
+        let is_own = || serde_json::from_slice(body).is_ok_and(|body: Value| body["kind"] == "Status");
+        let reached = match status {
+            StatusCode::UNAUTHORIZED => words("it does not know the host's credentials"),
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT if !is_own() => {
+                if others {
+                    Reached::Unclear
+                } else {
+                    words("what is before the API server does not reach it")
+                }
+            }
+            _ => Reached::Yes,
+        };
+        let are_credentials_refused = status == StatusCode::UNAUTHORIZED;
+        Self { failed: convert_status(status, body), reached, are_credentials_refused, pause: None }
+    }
+}
+
 /// What a status means, and the body that came with it.
-pub(super) fn convert_status(status: StatusCode, body: &[u8]) -> Failed {
+fn convert_status(status: StatusCode, body: &[u8]) -> Failed {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let words = body["message"].as_str().map(str::to_owned);
     let says = |text: &str| words.as_deref().is_some_and(|words| words.contains(text));
@@ -32,9 +85,11 @@ pub(super) fn convert_status(status: StatusCode, body: &[u8]) -> Failed {
         StatusCode::NOT_FOUND => RequestError::NotFound,
         StatusCode::CONFLICT => RequestError::Conflict(conflict(&body)),
         StatusCode::GONE => RequestError::Conflict("the list is too old to go on with: begin again".to_owned()),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            RequestError::Other("the API server forbids it to the host".to_owned())
+        // It is not about the request: what is refused today is not when the credentials are right again.
+        StatusCode::UNAUTHORIZED => {
+            RequestError::Unavailable("the API server does not know the host's credentials".to_owned())
         }
+        StatusCode::FORBIDDEN => RequestError::Other("the API server forbids it to the host".to_owned()),
         // It is immutable, so whoever sends another one means another object.
         StatusCode::UNPROCESSABLE_ENTITY if names_field(&body, "metadata.uid") => {
             RequestError::Conflict("the object has another uid: it was replaced since".to_owned())
@@ -108,24 +163,68 @@ fn causes_of(body: &Value) -> impl Iterator<Item = &Value> {
     body["details"]["causes"].as_array().into_iter().flatten()
 }
 
-/// What it means that no answer came, or one that the client library has read.
-pub(super) fn convert_client_error(error: kube::Error) -> Failed {
-    let unavailable = |why: &str| Failed::not_sent(RequestError::Unavailable(why.to_owned()));
-    match error {
-        kube::Error::Auth(_) => unavailable("the host can't authenticate to the API server"),
+/// What it means that no answer of `server` came, or one that the client library has read.
+pub(super) fn convert_client_error(error: kube::Error, server: &str) -> Miss {
+    // It can quote tokens.
+    if let Some(error) = web::causes(&error).find_map(|cause| cause.downcast_ref::<AuthError>()) {
+        let why = "the host can't authenticate to the API server";
+        return not_reached(why, format!("{server}: {}", of_credentials(error)), false);
+    }
+    let error = match error {
         kube::Error::Api(status) => {
             let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut body = serde_json::to_value(&status).unwrap_or_default();
             // What came from whoever is before the API server, the library makes a `Status` of.
-            if status.reason != NO_STATUS {
-                body["kind"] = "Status".into();
-            }
-            convert_status(code, body.to_string().as_bytes())
+            body["kind"] = if status.reason == NO_STATUS { Value::Null } else { "Status".into() };
+            return Miss::answer(code, body.to_string().as_bytes(), server, true);
         }
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => convert_status(status, b""),
-        error if is_not_connected(&error) => unavailable("the API server can't be reached"),
-        _ => Failed::lost("the connection to the API server broke"),
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(StatusCode::UNAUTHORIZED)) => {
+            return Miss::answer(StatusCode::UNAUTHORIZED, b"", server, true);
+        }
+        // Who says so is not known: the body is lost.
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
+            return convert_status(status, b"").into();
+        }
+        kube::Error::Service(error) => error,
+        error => error.into(),
+    };
+    let words = format!("{server}: {}", web::with_causes(&*error));
+    let of_tls = web::of_tls(&*error);
+    if web::is_not_connected(&*error) {
+        return not_reached("the API server can't be reached", words, of_tls.is_some());
     }
+    if let Some(rustls::Error::AlertReceived(alert)) = of_tls
+        && refuses_certificate(*alert)
+    {
+        return not_reached("the API server does not accept the host's certificate", words, true);
+    }
+    let said = Some(Said { words, is_about_the_object: false });
+    Failed::Lost { why: "the connection to the API server broke".to_owned(), is_late: false, said }.into()
+}
+
+/// Nothing was sent, or what was sent was not even read.
+fn not_reached(why: &str, words: String, are_credentials_refused: bool) -> Miss {
+    let said = Some(Said { words: words.clone(), is_about_the_object: false });
+    let failed = Failed::not_sent(Refusal { error: RequestError::Unavailable(why.to_owned()), said });
+    Miss { failed, reached: Reached::No(words), are_credentials_refused, pause: None }
+}
+
+/// Whether it belongs to the handshake, which a client may take to be over when the server has not yet looked at its
+/// certificate. No request is read before that.
+fn refuses_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateRequired
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+            | AlertDescription::HandshakeFailure
+    )
 }
 
 #[cfg(test)]
@@ -155,7 +254,7 @@ mod tests {
         check(404, "NotFound", true);
         check(409, r#"Conflict("the object exists already, or has changed since")"#, true);
         check(410, r#"Conflict("the list is too old to go on with: begin again")"#, true);
-        check(401, r#"Other("the API server forbids it to the host")"#, false);
+        check(401, r#"Unavailable("the API server does not know the host's credentials")"#, false);
         check(403, r#"Other("the API server forbids it to the host")"#, false);
         check(400, r#"Invalid("the API server refuses the request with the status 400")"#, true);
         check(429, r#"Unavailable("the API server is busy")"#, true);
@@ -209,5 +308,27 @@ mod tests {
         let webhook = json!({"message": "Internal error occurred: failed calling webhook \"a.example\": refused"});
         let unreachable = r#"Unavailable("a webhook of the API server can't be reached")"#;
         check(500, &webhook, true, unreachable, false);
+    }
+
+    #[test]
+    fn only_what_the_api_server_has_not_said_means_that_it_is_away() {
+        fn check(status: u16, body: &str, others: bool, expected: &str) {
+            let miss = Miss::answer(StatusCode::from_u16(status).unwrap(), body.as_bytes(), "10.0.0.1:6443", others);
+            assert_eq!(format!("{:?}", miss.reached), expected, "{status} {body}");
+            assert_eq!(miss.are_credentials_refused, status == 401);
+        }
+        let own = r#"{"kind": "Status", "message": "no"}"#;
+        let before = "10.0.0.1:6443: what is before the API server does not reach it";
+        for status in [502, 503, 504] {
+            check(status, "<html>", false, &format!("No(\"{before} (status {status})\")"));
+            check(status, "service unavailable", true, "Unclear");
+            check(status, own, false, "Yes");
+        }
+        let unknown = "No(\"10.0.0.1:6443: it does not know the host's credentials (status 401)\")";
+        check(401, own, true, unknown);
+        for status in [403, 404, 409, 422, 429, 500] {
+            check(status, own, false, "Yes");
+            check(status, "", false, "Yes");
+        }
     }
 }

@@ -98,6 +98,7 @@ fn credentials_are_not_quoted() {
         "{tokenFile: /hunter2-secret}",
         "the file that `tokenFile` names can't be read: No such file or directory (os error 2)",
     );
+    check("{tokenFile: /dev/null}", "the file that `tokenFile` names is empty");
     check(
         "{client-certificate-data: aHVudGVyMg==, client-key-data: aHVudGVyMg==}",
         "the certificate or the key of the user can't be used",

@@ -1,0 +1,73 @@
+//! Servers that are away hold up what needs them, and nothing else.
+//!
+//! Some events wait in memory for their turn to try, and ask for the server by that. All others are put off, so that
+//! they take neither memory nor a place, and come again once it is back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use policy::ObjectTarget;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use crate::actionner::Actionner;
+use crate::clients::Circuit;
+use crate::generation::Generation;
+use crate::store::Store;
+
+/// Events that wait for their turn to try: more would not find out sooner that a server is back.
+const WAITING_MAX: usize = 64;
+
+/// How often it is looked whether the rules in force still need a server that is away.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Who waits for servers that are away.
+pub(super) struct Away {
+    store: Store,
+    generation: Arc<ArcSwap<Generation>>,
+    waiting: Semaphore,
+    /// Whether somebody sees to it that what was put off comes again.
+    is_watched: AtomicBool,
+}
+
+/// The server that an actionner needs and that is away, if one is.
+pub(super) fn away_from(generation: &Generation, actionner: &Actionner) -> Option<Circuit> {
+    let needs = |name: &str| match name {
+        "kubernetes" => actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-")),
+        "aws-lambda" => actionner.calls("functions", "invoke-lambda"),
+        "gcp" => actionner.calls("functions", "invoke-google"),
+        "aws-s3" => actionner.stores_in(ObjectTarget::AwsS3),
+        "minio" => actionner.stores_in(ObjectTarget::MinioS3),
+        _ => false,
+    };
+    generation.clients.circuits().into_iter().find(|circuit| circuit.is_open() && needs(circuit.name()))
+}
+
+impl Away {
+    pub(super) fn new(store: Store, generation: Arc<ArcSwap<Generation>>) -> Arc<Self> {
+        Arc::new(Self { store, generation, waiting: Semaphore::new(WAITING_MAX), is_watched: AtomicBool::new(false) })
+    }
+
+    /// A place to wait in, if there is one.
+    pub(super) fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.waiting.try_acquire().ok()
+    }
+
+    /// See to it that what is put off for this server comes again.
+    pub(super) fn watch(self: &Arc<Self>, circuit: Circuit) {
+        if !self.is_watched.swap(true, Ordering::Relaxed) {
+            tokio::spawn(Arc::clone(self).resume_once_back(circuit));
+        }
+    }
+
+    /// Until it is back, or there is nobody else who tries; or until the rules in force have no use for it.
+    async fn resume_once_back(self: Arc<Self>, circuit: Circuit) {
+        let is_in_use = || self.generation.load().clients.circuits().iter().any(|other| other.is(&circuit));
+        while timeout(LOOK_EVERY, circuit.ready()).await.is_err() && is_in_use() {}
+        // First, so that who is put off from now on is seen to anew.
+        self.is_watched.store(false, Ordering::Relaxed);
+        self.store.resume();
+    }
+}
