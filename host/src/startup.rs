@@ -89,10 +89,11 @@ mod tests {
 
     use super::*;
     use crate::actionner::tests::silent;
+    use crate::clients::Cluster;
     use crate::health::{Health, State};
 
     /// An API server that answers its first questions so, and is well after that.
-    fn server(first: &'static [u16]) -> Kubernetes {
+    async fn server(first: &'static [u16]) -> Kubernetes {
         let asked = Arc::new(AtomicUsize::new(0));
         let service = tower::service_fn(move |request: Request<Body>| {
             assert_eq!(request.uri().path(), PATH);
@@ -104,7 +105,8 @@ mod tests {
                 Ok::<_, Infallible>(Response::builder().status(status).body(Body::empty()).unwrap())
             }
         });
-        Kubernetes::new(kube::Client::new(service, "default"))
+        let cluster = Cluster::Client(kube::Client::new(service, "default"));
+        Kubernetes::connect(&cluster, None).await.unwrap().unwrap()
     }
 
     /// Stands for no answer.
@@ -119,7 +121,7 @@ mod tests {
         let reporting = silent();
         let health = reporting.health.clone();
         let began = Instant::now();
-        let task = tokio::spawn(startup(Some(server(first)), began, reporting));
+        let task = tokio::spawn(startup(Some(server(first).await), began, reporting));
         let (mut started, mut wrong) = (None, Vec::new());
         while !task.is_finished() {
             advance(Duration::from_millis(100)).await;

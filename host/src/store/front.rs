@@ -35,8 +35,12 @@ struct State {
     stored: usize,
     /// Entries that were taken and given back, and are not loaded before they are asked for again.
     postponed: BTreeSet<EntryId>,
-    /// The last one that was loaded or came straight.
+    /// Of the entries that were handed out before, those that come again.
+    again: BTreeSet<EntryId>,
+    /// The last one that was looked at.
     last: EntryId,
+    /// The latest one that ever was ready. What is not behind it is handled or done, unless it comes again.
+    latest: EntryId,
     is_loading: bool,
     /// Nothing more is accepted.
     is_closed: bool,
@@ -137,24 +141,33 @@ impl Front {
         self.changed.notify_one();
     }
 
-    /// The entries behind `after` were loaded, and `last` is the last one that was looked at. `gone` more of them are no
-    /// longer to be handled.
-    pub(super) fn loaded(&self, after: EntryId, last: EntryId, entries: Vec<Entry>, gone: usize) {
+    /// The open entries behind `after` were loaded, in their order, or can't be read.
+    pub(super) fn loaded(&self, after: EntryId, entries: Vec<Result<Entry, EntryId>>) {
         let mut state = self.state();
         state.is_loading = false;
-        // Else some that are asked for again lie before these: they come first.
+        // Else some that come again lie before these: they come first.
         if state.last == after {
-            state.last = last;
-            state.stored = state.stored.saturating_sub(gone);
+            if entries.is_empty() {
+                state.stored = 0;
+            }
             for entry in entries {
-                // Of those that are looked at once more, some are handled or postponed now.
-                if !state.taken.contains_key(&entry.id) && !state.postponed.contains(&entry.id) {
+                let id = entry.as_ref().map_or_else(|id| *id, |entry| entry.id);
+                state.last = id;
+                if id > state.latest || state.again.remove(&id) {
                     state.stored = state.stored.saturating_sub(1);
-                    state.push(entry);
+                    if let Ok(entry) = entry {
+                        state.push(entry);
+                    }
                 }
             }
         }
         drop(state);
+        self.changed.notify_one();
+    }
+
+    /// The entries could not be loaded now.
+    pub(super) fn not_loaded(&self) {
+        self.state().is_loading = false;
         self.changed.notify_one();
     }
 
@@ -175,9 +188,11 @@ impl Front {
         let state = &mut *state;
         let Some(first) = state.postponed.first() else { return };
         state.last = EntryId(first.0 - 1);
-        state.stored += std::mem::take(&mut state.postponed).len() + state.ready.len();
+        state.stored += state.postponed.len() + state.ready.len();
+        state.again.append(&mut state.postponed);
         for entry in std::mem::take(&mut state.ready) {
             state.bytes -= entry.event.bytes();
+            state.again.insert(entry.id);
         }
         self.changed.notify_one();
     }
@@ -246,6 +261,7 @@ impl State {
     fn push(&mut self, entry: Entry) {
         self.bytes += entry.event.bytes();
         self.last = entry.id;
+        self.latest = self.latest.max(entry.id);
         self.ready.push_back(Arc::new(entry));
     }
 }

@@ -171,6 +171,31 @@ async fn what_is_postponed_comes_again_in_its_order() {
     assert_eq!((store.counts().waiting, store.counts().in_flight), (0, 0));
 }
 
+/// The end of an entry is written a moment after it has ended, and what is loaded once more may not know of it yet.
+#[tokio::test]
+async fn what_has_ended_does_not_come_again_with_what_was_postponed() {
+    let front = Front::new(LIMITS);
+    let entry = |id| {
+        let Arrival { event, trace_id, rules, .. } = arrival("one");
+        let (id, received, progress) = (EntryId(id), tokio::time::Instant::now(), Vec::new());
+        Entry { id, uid: 7, event, trace_id, received, fingerprint: None, rules, is_again: false, progress, crashes: 0 }
+    };
+    let taken = |front: &Front| match front.next() {
+        Next::Entry(entry) => Some(entry.id.0),
+        _ => None,
+    };
+    for id in 1..=4 {
+        front.arrived(entry(id));
+    }
+    assert_eq!([taken(&front), taken(&front), taken(&front)], [Some(1), Some(2), Some(3)]);
+    front.postpone(EntryId(1));
+    front.leave(EntryId(2));
+    front.resume();
+    assert!(matches!(front.next(), Next::Load(EntryId(0))));
+    front.loaded(EntryId(0), (1..=5).map(|id| Ok(entry(id))).collect());
+    assert_eq!([taken(&front), taken(&front), taken(&front), taken(&front)], [Some(1), Some(4), Some(5), None]);
+}
+
 #[tokio::test]
 async fn repeats_are_dropped_also_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();

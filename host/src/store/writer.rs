@@ -261,27 +261,20 @@ impl Writer {
             Err(error) => {
                 self.trouble.is(&error.to_string());
                 std::thread::sleep(PAUSE);
-                return self.front.loaded(after, after, Vec::new(), 0);
+                return self.front.not_loaded();
             }
         };
-        let (mut entries, mut gone, mut last) = (Vec::new(), 0, after);
+        let mut entries = Vec::new();
         for entry in read {
-            match entry {
-                Ok(entry) => {
-                    last = entry.id;
-                    entries.push(entry);
-                }
-                Err((id, error)) => {
-                    (gone, last) = (gone + 1, id);
-                    self.trouble.lost(&format!("the event {id} can't be read, and is a dead letter: {error}"));
-                    let reason = format!("unreadable: {error}");
-                    let outcome = Outcome::Dead;
-                    self.keep.ended(outcome, self.usage.remove(id));
-                    self.pending.push_back((Change::Close { id, outcome, reason, redacted: None }, None));
-                }
-            }
+            entries.push(entry.map_err(|(id, error)| {
+                self.trouble.lost(&format!("the event {id} can't be read, and is a dead letter: {error}"));
+                let (outcome, reason) = (Outcome::Dead, format!("unreadable: {error}"));
+                self.keep.ended(outcome, self.usage.remove(id));
+                self.pending.push_back((Change::Close { id, outcome, reason, redacted: None }, None));
+                id
+            }));
         }
-        self.front.loaded(after, last, entries, gone);
+        self.front.loaded(after, entries);
     }
 
     fn prune(&mut self) {
