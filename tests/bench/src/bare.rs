@@ -2,7 +2,8 @@
 //! what the host is compared with.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +18,9 @@ use host::testing::{Format, Logger};
 use host::testing::{Intake, serve as serve_host};
 use host::testing::{Limits, Store, StoreOutcome, StoreSettings};
 use http::StatusCode;
+use rusqlite::Connection;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::{Result, stage};
@@ -29,7 +32,13 @@ pub(crate) fn serve(what: &str, api: Option<&str>) -> Result<()> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         println!("{}", listener.local_addr()?);
         match (what, api) {
-            ("intake", None) => host_intake(listener).await,
+            ("intake", None) => host_intake(listener, None).await,
+            ("intake-stored", None) => host_intake(listener, Some(TempDir::new()?.path())).await,
+            ("bare-insert", None) => {
+                let folder = TempDir::new()?;
+                let router = Router::new().route("/", post(insert)).with_state(table(folder.path())?);
+                bare(listener, router).await
+            }
             ("bare-intake", None) => bare(listener, Router::new().route("/", post(parse))).await,
             ("bare-label", Some(api)) => {
                 let config = kube::Config::new(api.parse()?);
@@ -41,17 +50,18 @@ pub(crate) fn serve(what: &str, api: Option<&str>) -> Result<()> {
     })
 }
 
-/// The HTTP edge of the host, whose events are acknowledged as soon as they are queued.
-async fn host_intake(listener: TcpListener) -> Result<()> {
+/// The HTTP edge of the host, whose events are acknowledged as soon as they are stored: in this folder, or in memory.
+async fn host_intake(listener: TcpListener, folder: Option<&Path>) -> Result<()> {
     let (logger, metrics) = (Logger::new(Format::Json, std::io::sink()), Metrics::new("bench", 2_000)?);
     let limits_of_store =
-        Limits { entries_max: 100_000, stored_bytes_max: 1 << 30, loaded_bytes_max: 1 << 27, in_flight_max: 4_096 };
+        Limits { entries_max: 1_000_000, stored_bytes_max: 4 << 30, loaded_bytes_max: 1 << 27, in_flight_max: 4_096 };
     let reporting = Reporting::new(logger.clone(), metrics.clone(), Audit::to_log(logger.clone()));
-    let store = Store::in_memory(StoreSettings::of(limits_of_store), &reporting)?;
-    let repeats = Deduplication { window: Duration::ZERO, fields: Vec::new(), events_max: 1 };
-    let answered_by = |_: &rules::Event| Answering { is_any: true, live: Vec::new() };
+    let store = match folder {
+        Some(folder) => Store::open(folder, StoreSettings::of(limits_of_store), &reporting)?.0,
+        None => Store::in_memory(StoreSettings::of(limits_of_store), &reporting)?,
+    };
     let intake = Intake {
-        admission: Admission::new(store.clone(), metrics.clone(), &repeats, Arc::new(answered_by)),
+        admission: admission(&store, &metrics),
         metrics,
         logger,
         health: reporting.health,
@@ -65,6 +75,13 @@ async fn host_intake(listener: TcpListener) -> Result<()> {
     });
     serve_host(listener, intake, pending()).await;
     Ok(())
+}
+
+/// The way into a store, of events that a rule answers and that are no repeats.
+pub(crate) fn admission(store: &Store, metrics: &Metrics) -> Admission {
+    let repeats = Deduplication { window: Duration::ZERO, fields: Vec::new(), events_max: 1 };
+    let answered_by = |_: &rules::Event| Answering { is_any: true, live: Vec::new() };
+    Admission::new(store.clone(), metrics.clone(), &repeats, Arc::new(answered_by))
 }
 
 /// Those of a host that is not configured.
@@ -89,6 +106,33 @@ async fn parse(body: Bytes) -> StatusCode {
             StatusCode::OK
         }
         Err(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// A table as the host's, with the changes of each request with the operating system before its answer.
+fn table(folder: &Path) -> Result<Table> {
+    let connection = Connection::open(folder.join("bare.db"))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection
+        .execute_batch("CREATE TABLE entry (id INTEGER PRIMARY KEY AUTOINCREMENT, received INTEGER, body BLOB)")?;
+    Ok(Arc::new(Mutex::new(connection)))
+}
+
+type Table = Arc<Mutex<Connection>>;
+
+async fn insert(State(table): State<Table>, body: Bytes) -> StatusCode {
+    if serde_json::from_slice::<Value>(&body).is_err() {
+        return StatusCode::BAD_REQUEST;
+    }
+    let inserted = tokio::task::spawn_blocking(move || {
+        let table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        let sql = "INSERT INTO entry (received, body) VALUES (unixepoch(), ?1)";
+        table.prepare_cached(sql).and_then(|mut insert| insert.execute([&*body]))
+    });
+    match inserted.await {
+        Ok(Ok(_)) => StatusCode::OK,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -3,12 +3,16 @@
 //! Requests are written and answers read by hand, since each microsecond of the sender is one
 //! that the server on the same machine does not get.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use host::testing::{Admission, TraceId};
+use rules::Event;
 use tokio::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -148,6 +152,47 @@ pub(crate) async fn pace(address: SocketAddr, api: &Api, per_second: u32, durati
         times.extend(some??);
     }
     Ok(times)
+}
+
+/// Post as many events as this, each about another pod.
+pub(crate) async fn queue(address: SocketAddr, count: usize) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        tasks.spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            for _ in 0..count / CONNECTIONS as usize {
+                let pod = PODS.fetch_add(1, Ordering::Relaxed);
+                connection.post(&request(&stage::event_of(&format!("pod-{pod}")))).await?;
+            }
+            Ok::<_, io::Error>(())
+        });
+    }
+    while let Some(posted) = tasks.join_next().await {
+        posted??;
+    }
+    Ok(())
+}
+
+/// Store as many events as this, each about another pod.
+pub(crate) async fn store(admission: &Admission, count: usize) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    for at in 0..count {
+        let admission = admission.clone();
+        tasks.spawn(async move {
+            let body = Bytes::from(stage::event_of(&format!("pod-{at}")));
+            let event = Event::from_json(&body)?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(admission.admit(event, body, TraceId::random()).await?)
+        });
+        if tasks.len() > 1_000
+            && let Some(stored) = tasks.join_next().await
+        {
+            stored??;
+        }
+    }
+    while let Some(stored) = tasks.join_next().await {
+        stored??;
+    }
+    Ok(())
 }
 
 /// Post events about one pod, each a little different, until this is dropped.

@@ -18,6 +18,7 @@ mod bare;
 mod load;
 mod process;
 
+mod durable;
 mod intake;
 mod journey;
 mod startup;
@@ -42,7 +43,7 @@ fn main() -> Result<()> {
         ["serve", what] => bare::serve(what, None),
         ["serve", what, api] => bare::serve(what, Some(api)),
         [part] => run(part),
-        _ => Err("usage: bench [pure|call|startup|intake|journey]".into()),
+        _ => Err("usage: bench [pure|call|startup|intake|journey|durable]".into()),
     }
 }
 
@@ -65,6 +66,9 @@ fn run(part: &str) -> Result<()> {
     }
     if wanted("journey") {
         runtime()?.block_on(journey::run())?;
+    }
+    if wanted("durable") {
+        runtime()?.block_on(durable::run())?;
     }
     report::surroundings();
     Ok(())

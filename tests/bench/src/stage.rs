@@ -35,12 +35,22 @@ pub(crate) const PATCH: &str = r#"{"metadata":{"labels":{"suspicious":"true"}}}"
 /// The files of one host, gone with this value.
 pub(crate) struct Files {
     folder: TempDir,
+    port: u16,
 }
 
 impl Files {
     /// Write them for a host that listens on `port` and whose API server is at `api`.
     pub(crate) fn new(port: u16, api: &str) -> Result<Self> {
-        let files = Self { folder: TempDir::new()? };
+        Self::with(port, api, false)
+    }
+
+    /// The same for a host that keeps its events on disk.
+    pub(crate) fn stored(port: u16, api: &str) -> Result<Self> {
+        Self::with(port, api, true)
+    }
+
+    fn with(port: u16, api: &str, is_stored: bool) -> Result<Self> {
+        let files = Self { folder: TempDir::new()?, port };
         std::fs::write(files.rules(), RULES)?;
         let kubeconfig = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "bench",
@@ -52,10 +62,17 @@ impl Files {
         let config = serde_json::json!({
             "listen_address": "127.0.0.1", "listen_port": port, "log_format": "json",
             "rules_files": [files.rules()], "kubeconfig": files.path("kubeconfig.json"),
-            "cache_dir": files.cache(),
+            "cache_dir": files.cache(), "data_dir": if is_stored { files.path("data") } else { PathBuf::new() },
+            // All events are of one host and one rule, which have half of the places.
+            "queue": {"events_max": 1_000_000},
         });
         std::fs::write(files.config(), config.to_string())?;
         Ok(files)
+    }
+
+    /// Where the host listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn config(&self) -> PathBuf {
