@@ -204,6 +204,14 @@ impl Response {
             0 => None,
             _ => self.shared.suspects.acquire().await.ok(),
         };
+        // Nor does one that waits for a place, which can take long.
+        let entered = match actionner {
+            Some(actionner) => Some(actionner.enter().await),
+            None => None,
+        };
+        if self.is_other_by_now(generation, rule) {
+            return Ok(());
+        }
         current.attempts += 1;
         let step = Step { rule: rule.name.clone(), action: action.name.clone(), hash, is_repeatable };
         let (attempts, learnt) = (current.attempts, std::mem::take(&mut current.learnt));
@@ -211,7 +219,7 @@ impl Response {
         let began = Instant::now();
         let (entry, trace_id) = (&*self.entry, &*self.trace_id);
         let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt };
-        let Tried { result, learnt } = attempt.run(&self.shared).await;
+        let Tried { result, learnt } = attempt.run(&self.shared, entered).await;
         let took = began.elapsed();
         let current = course.begun(rule, action, hash, is_repeatable);
         current.learnt = learnt;
@@ -238,6 +246,12 @@ impl Response {
         let answer = if current.was_unknown { answer.after_unknown() } else { answer };
         self.end(course, task, answer, took).await;
         Ok(())
+    }
+
+    /// Whether it has to be asked anew what may begin.
+    fn is_other_by_now(&self, generation: &Arc<Generation>, rule: &Rule) -> bool {
+        let is_in_force = Arc::ptr_eq(&self.shared.generation.load(), generation);
+        !is_in_force || *self.shared.stopping.borrow() || self.too_old(rule).is_some()
     }
 
     /// Say in the store how far a step came that may be tried again.
