@@ -7,6 +7,7 @@
 mod api;
 mod child;
 mod load;
+mod machine;
 mod promise;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::time::sleep;
 use api::Api;
 use child::{Child, furnish};
 use load::{Answer, Sent};
+use machine::{Clock, Disk};
 use promise::{Survives, check};
 
 /// A number from the environment.
@@ -53,4 +55,93 @@ async fn what_was_accepted_ends_as_promised_however_often_the_process_is_killed(
     let ends = check(&data_dir, &sent, &api.counted(), Survives::Accepted);
     let (accepted, unanswered) = (sent.count(Answer::Status(200)), sent.count(Answer::Nothing));
     println!("{} kills, {accepted} events accepted, {unanswered} without an answer: {ends:?}", kills());
+}
+
+/// 200 survives the process; what survives the machine is what was synced, and with that all that must not run twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_must_not_run_twice_does_not_when_the_disk_forgets_what_was_not_synced() {
+    let (folder, api, sent) = (tempfile::tempdir().unwrap(), Api::start(), Sent::default());
+    let Some(library) = machine::library(folder.path()) else { return };
+    let data_dir = folder.path().join("data");
+    furnish(folder.path(), api.address, &data_dir);
+    for _ in 0..kills() {
+        let variables = [("LD_PRELOAD", &*library), ("FALCO_TALON_TEST_SYNCED", &*data_dir)];
+        let child = Child::start(folder.path(), &variables).await;
+        let load = sent.to(child.address, rate());
+        sleep(moment(1_500)).await;
+        child.kill();
+        load.stop().await;
+        machine::cut_power(&data_dir.join("store"), || moment(3).is_zero());
+    }
+    Child::start(folder.path(), &[]).await.drain().await;
+    let ends = check(&data_dir, &sent, &api.counted(), Survives::Synced);
+    println!("{} power cuts, {} events accepted: {ends:?}", kills(), sent.count(Answer::Status(200)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_events_and_loses_none() {
+    let (folder, api, sent) = (tempfile::tempdir().unwrap(), Api::start(), Sent::default());
+    let Some(disk) = Disk::mount(&folder.path().join("disk"), 8 << 20) else { return };
+    furnish(folder.path(), api.address, disk.path());
+    let child = Child::start(folder.path(), &[]).await;
+    let load = sent.to(child.address, rate());
+    for _ in 0..2 {
+        disk.fill();
+        child.until("/readyz", |status, _| status == 503).await;
+        let refused = sent.count(Answer::Status(503));
+        while sent.count(Answer::Status(503)) < refused + 20 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        disk.free();
+        child.until("/readyz", |status, _| status == 200).await;
+    }
+    load.stop().await;
+    child.drain().await;
+    let ends = check(disk.path(), &sent, &api.counted(), Survives::Accepted);
+    assert_eq!(ends.done, sent.count(Answer::Status(200)));
+    println!("{} refused: {ends:?}", sent.count(Answer::Status(503)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_expires_nothing() {
+    let (folder, mut api, sent) = (tempfile::tempdir().unwrap(), Api::start(), Sent::default());
+    let Some(library) = machine::library(folder.path()) else { return };
+    let (data_dir, clock) = (folder.path().join("data"), Clock::new(folder.path()));
+    furnish(folder.path(), api.address, &data_dir);
+    let variables = [("LD_PRELOAD", &*library), ("FALCO_TALON_TEST_CLOCK", clock.path())];
+    let child = Child::start(folder.path(), &variables).await;
+    // Nothing older than an hour may begin.
+    for hours in [5, -5] {
+        api.go_away();
+        let load = sent.to(child.address, rate());
+        sleep(Duration::from_millis(300)).await;
+        clock.set(hours);
+        sleep(Duration::from_millis(300)).await;
+        load.stop().await;
+        api.come_back();
+    }
+    child.kill();
+    clock.set(-10);
+    Child::start(folder.path(), &variables).await.drain().await;
+    let ends = check(&data_dir, &sent, &api.counted(), Survives::Accepted);
+    println!("{ends:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_that_goes_away_and_comes_back_misses_nothing() {
+    let (folder, mut api, sent) = (tempfile::tempdir().unwrap(), Api::start(), Sent::default());
+    let data_dir = folder.path().join("data");
+    furnish(folder.path(), api.address, &data_dir);
+    let child = Child::start(folder.path(), &[]).await;
+    let load = sent.to(child.address, rate());
+    for _ in 0..2 {
+        sleep(Duration::from_millis(300)).await;
+        api.go_away();
+        sleep(Duration::from_secs(1)).await;
+        api.come_back();
+    }
+    load.stop().await;
+    child.drain().await;
+    let ends = check(&data_dir, &sent, &api.counted(), Survives::Accepted);
+    println!("{ends:?}");
 }

@@ -72,7 +72,8 @@ fn judge(pod: &str, kept: &Kept, calls: Calls, ends: &mut Ends) {
             ends.poisoned += 1;
             assert!(kept.steps.values().any(|status| status.as_deref() == Some("unknown")), "{said}");
         }
-        (2, reason) if reason.contains("unknown") => {
+        // A host that was killed, or a connection that broke.
+        (2, reason) if reason.contains("unknown") || reason.contains("may have been carried out") => {
             ends.unknown += 1;
             assert!(calls.labels >= 1, "{said}");
         }
