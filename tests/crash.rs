@@ -86,15 +86,14 @@ async fn a_full_disk_refuses_events_and_loses_none() {
     let child = Child::start(folder.path(), &[]).await;
     let load = sent.to(child.address, rate());
     for _ in 0..2 {
+        sent.wait_for_more(20, Answer::Status(200)).await;
         disk.fill();
         child.until("/readyz", |status, _| status == 503).await;
-        let refused = sent.count(Answer::Status(503));
-        while sent.count(Answer::Status(503)) < refused + 20 {
-            sleep(Duration::from_millis(5)).await;
-        }
+        sent.wait_for_more(20, Answer::Status(503)).await;
         disk.free();
         child.until("/readyz", |status, _| status == 200).await;
     }
+    sent.wait_for_more(20, Answer::Status(200)).await;
     load.stop().await;
     child.drain().await;
     let ends = check(disk.path(), &sent, &api.counted(), Survives::Accepted);

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use host::testing::{Cluster, Format, Logger, Resources, run};
@@ -173,8 +174,11 @@ fn serves() {
         config.retry.attempts_max = 100;
         let cluster = Cluster::Kubeconfig(config.kubeconfig.clone().unwrap());
         let logger = Logger::new(Format::Json, log).from_level(config.log_level);
-        let resources = Resources { config, cluster, listener, logger, compiler: compiler() };
-        let shutdown = async move { drop(terminate.recv().await) };
+        let (compiler, reload) = (compiler(), Arc::default());
+        let resources = Resources { config, cluster, listener, logger, compiler, reload };
+        let shutdown = async move {
+            terminate.recv().await;
+        };
         fs::write(folder.join("address.new"), address.to_string()).unwrap();
         fs::rename(folder.join("address.new"), folder.join("address")).unwrap();
         run(resources, shutdown).await.unwrap();

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 /// How many send at once.
 const SENDERS: u32 = 16;
@@ -45,10 +45,13 @@ impl Sent {
     pub(crate) fn to(&self, address: SocketAddr, per_second: u32) -> Load {
         let is_over = Arc::new(AtomicBool::new(false));
         let mut senders = JoinSet::new();
-        for _ in 0..SENDERS {
+        let begin = Instant::now();
+        for number in 0..SENDERS {
             let (sent, is_over) = (self.clone(), Arc::clone(&is_over));
             senders.spawn(async move {
-                let mut ticks = interval(Duration::from_secs(1) * SENDERS / per_second);
+                // Each in its turn.
+                let step = Duration::from_secs(1) / per_second;
+                let mut ticks = interval_at(begin + step * number, step * SENDERS);
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 while let Ok(mut stream) = TcpStream::connect(address).await {
                     let mut goes_on = true;
@@ -71,6 +74,14 @@ impl Sent {
         let answer = post(stream, &event(&pod)).await.map_or(Answer::Nothing, Answer::Status);
         self.0.answers.lock().unwrap().insert(pod, answer);
         answer
+    }
+
+    /// Wait until so many more were answered so.
+    pub(crate) async fn wait_for_more(&self, count: usize, answer: Answer) {
+        let wanted = self.count(answer) + count;
+        while self.count(answer) < wanted {
+            sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// What was answered, by the names of the pods.

@@ -210,6 +210,7 @@ impl Response {
             None => None,
         };
         if self.is_other_by_now(generation, rule) {
+            course.withdraw();
             return Ok(());
         }
         current.attempts += 1;

@@ -82,7 +82,10 @@ fn ended(status: &'static str) -> StepEnd {
 /// Wait until all that was asked for so far is written.
 async fn written(store: &Store) {
     let (done, written) = oneshot::channel();
-    store.ask(Command::Ask(Box::new(move |_| drop(done.send(())))));
+    let ask = move |_: &mut Connection| {
+        let _ = done.send(());
+    };
+    store.ask(Command::Ask(Box::new(ask)));
     written.await.unwrap();
 }
 
