@@ -37,15 +37,20 @@ pub(super) fn poisoned(connection: &mut Connection, now_ms: i64) -> rusqlite::Re
             }
         }
     }
-    let sql = "UPDATE step SET is_running = ?1 WHERE is_running = 1 AND status IS NULL AND entry IN
-        (SELECT id FROM entry WHERE state = 0)";
-    transaction.execute(sql, [schema::INTERRUPTED])?;
+    interrupt(&transaction)?;
     for (id, _) in &found {
         let reason = format!("poisoned: the process ended {CRASHES_MAX} times while it was handled");
         rows::bury(&transaction, *id, &reason, now_ms)?;
     }
     transaction.commit()?;
     Ok(found.into_iter().map(|(_, trace_id)| trace_id).collect())
+}
+
+/// What was under way is so no more, and nobody knows how far it came.
+pub(super) fn interrupt(connection: &Connection) -> rusqlite::Result<usize> {
+    let sql = "UPDATE step SET is_running = ?1 WHERE is_running = 1 AND status IS NULL AND entry IN
+        (SELECT id FROM entry WHERE state = 0)";
+    connection.execute(sql, [schema::INTERRUPTED])
 }
 
 impl Writer {

@@ -64,10 +64,13 @@ pub(super) fn open_after(
     let mut entries = Vec::new();
     for row in rows {
         let (id, entry) = row?;
-        entries.push(match entry {
-            Ok(entry) => Ok(Entry { progress: progress(connection, id)?, ..entry }),
-            Err(error) => Err((id, error.to_string())),
-        });
+        let entry = match (entry, progress(connection, id)) {
+            (Ok(entry), Ok(progress)) => Ok(Entry { progress, ..entry }),
+            // Not this one alone: it may be read later.
+            (_, Err(error @ rusqlite::Error::SqliteFailure(..))) => return Err(error),
+            (Err(error), _) | (_, Err(error)) => Err((id, error.to_string())),
+        };
+        entries.push(entry);
     }
     Ok(entries)
 }

@@ -120,3 +120,43 @@ async fn a_clock_that_was_set_back_lets_repeats_in_in_time() {
     tokio::time::sleep(window.length * 2).await;
     assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Stored));
 }
+
+#[tokio::test]
+async fn what_the_host_cuts_off_itself_has_no_part_in_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    put(&store, "slow").await.unwrap();
+    crash(store);
+    for _ in 0..3 {
+        let (store, found) = open(folder.path());
+        assert_eq!((found.waiting, found.poisoned.len()), (1, 0));
+        let slow = next(&store).await;
+        assert_eq!((slow.crashes, slow.progress.iter().all(|step| step.is_running)), (0, true));
+        store.begin_synced(slow.id, 0, &step("upload", true), 1).await.unwrap();
+        drop(slow);
+        store.interrupt();
+        crash(store);
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_a_dead_letter_and_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    for rule in ["body", "step", "fine"] {
+        put(&store, rule).await.unwrap();
+        let entry = next(&store).await;
+        store.begin(entry.id, 0, &step("label", true), 1);
+        store.leave(entry.id);
+    }
+    crash(store);
+    let file = Connection::open(folder.path().join("store/store.db")).unwrap();
+    file.execute("UPDATE entry SET body = x'00' WHERE falco_rule = 'body'", []).unwrap();
+    file.execute("UPDATE step SET hash = x'00' WHERE entry = 2", []).unwrap();
+    drop(file);
+    let (store, _) = open(folder.path());
+    assert_eq!(next(&store).await.event.rule, "fine");
+    written(&store).await;
+    let dead = column(&store, "SELECT falco_rule FROM entry WHERE state = 2 AND reason LIKE 'unreadable: %'").await;
+    assert_eq!(dead, ["body", "step"]);
+}
