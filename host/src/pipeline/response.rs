@@ -376,6 +376,17 @@ impl Response {
     /// End without having run, since more than `waiting_max` wait for the same target.
     pub(super) fn drop_out(&self, waiting_max: usize) {
         let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
+        let course = Course::of(&self.entry.progress);
+        let (status, message) = match course.current() {
+            // What may have had its effect is more than dropped.
+            Some(begun) if begun.was_unknown => {
+                (Status::Unknown, format!("{message}; what was begun of it may have been carried out"))
+            }
+            _ => (Status::Dropped, message),
+        };
+        if course.current().is_some() {
+            self.end_step(course.number(), status, &message);
+        }
         let pod = self.event().pod();
         let objects = pod.map(|pod| {
             [("namespace", pod.namespace), ("pod", pod.name)].map(|(kind, name)| (kind.to_owned(), name.to_owned()))
@@ -384,18 +395,13 @@ impl Response {
             report_match(&self.shared.reporting, self.event(), rule, &self.trace_id);
             let about = About::new(rule, rule.actions.first());
             let objects = objects.as_ref().map_or(&[] as &[_], |objects| objects);
-            self.shared.listeners.tell(&Ended {
-                status: Status::Dropped,
-                message: &message,
-                objects,
-                ..self.ended(about)
-            });
+            self.shared.listeners.tell(&Ended { status, message: &message, objects, ..self.ended(about) });
         }
         self.shared.reporting.metrics.dropped();
         if let Some(fingerprint) = self.entry.fingerprint {
             self.shared.store.forget(fingerprint);
         }
-        self.shared.store.finish(&self.entry, Outcome::Dead, &format!("{}: {message}", Status::Dropped.as_str()));
+        self.shared.store.finish(&self.entry, Outcome::Dead, &format!("{}: {message}", status.as_str()));
     }
 
     /// Send what an action has collected to where the rule says; whether all of it arrived.
