@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 /// How many send at once.
-const SENDERS: u32 = 16;
+const SENDERS: u32 = 64;
 
 /// What was sent in all lives of a host.
 #[derive(Clone, Default)]
