@@ -49,6 +49,11 @@ setup:
         $root apt-get install --yes --no-install-recommends rustc-web cargo-web rust-web-src rust-web-llvm
     fi
 
+# Kill a host that is under load again and again, and cut the power as often: nothing is lost, and nothing done twice.
+crash kills="100": setup
+    FALCO_TALON_TEST_KILLS={{kills}} FALCO_TALON_TEST_RATE=500 \
+        cargo test --locked --workspace --test it -- --nocapture crash::
+
 # Measure the host and what it is compared with, all in one run.
 bench: setup
     cargo build --locked --profile bench --package host --package bench

@@ -11,6 +11,7 @@ mod proposals;
 mod rbac;
 
 mod conflicts;
+mod crash;
 mod crowds;
 mod demo;
 mod flights;

@@ -32,9 +32,19 @@ struct Waiting {
 
 impl Waiting {
     async fn start(rules: &str) -> Waiting {
+        let waiting = Self::held(rules, "{}").await;
+        waiting.post("two").await;
+        // Events are taken one after another, so that the one before this is in its lane.
+        waiting.host.post(event("shell", "web-1")).await;
+        waiting.host.log.line("action", |line| text(line, "pod") == "web-1").await;
+        waiting
+    }
+
+    /// The same without the second one.
+    async fn held(rules: &str, policy: &str) -> Waiting {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("rules.yaml"), rules).unwrap();
-        fs::write(folder.path().join("policy.yaml"), "{}").unwrap();
+        fs::write(folder.path().join("policy.yaml"), policy).unwrap();
         let mut config = config(folder.path());
         config.watch_rules = true;
         config.deduplication.window = Duration::ZERO;
@@ -44,10 +54,6 @@ impl Waiting {
         let waiting = Waiting { folder, simulation, gate, host };
         waiting.post("one").await;
         waiting.gate.holds(1).await;
-        waiting.post("two").await;
-        // Events are taken one after another, so that the one before this is in its lane.
-        waiting.host.post(event("shell", "web-1")).await;
-        waiting.host.log.line("action", |line| text(line, "pod") == "web-1").await;
         waiting
     }
 
@@ -185,4 +191,29 @@ async fn what_has_waited_for_too_long_begins_nothing_more() {
         dead letters: 2
     "#]])
         .await;
+}
+
+/// The event about another pod waits for the one call that the actionner may have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_place_has_not_begun() {
+    let other = "
+- rule: Other
+  match: {rules: [other]}
+  actions: [{action: Other, actionner: 'kubernetes:annotation', parameters: {annotations: {seen: 'true'}}}]
+";
+    let policy = "actionners: {'kubernetes:label': {extends: bundled, limits: {concurrency: 1}}}\n";
+    let waiting = Waiting::held(&format!("{RULES}{other}"), policy).await;
+    waiting.host.post(event("shell", "web-1")).await;
+    waiting.host.post(event("other", "web-2")).await;
+    waiting.host.log.line("action", |line| text(line, "pod") == "web-2").await;
+    waiting.change("rules.yaml", other).await;
+    waiting.gate.open();
+    waiting.host.wait_until_idle().await;
+    let lines = waiting.host.stop().await;
+    let left_out = lines.iter().filter(|line| text(line, "status") == "superseded");
+    let left_out: Vec<_> = left_out.map(|line| text(line, "action")).collect();
+    // The second action for the first event, and both for the second.
+    assert_eq!(left_out, ["", ""]);
+    let pod = waiting.simulation.get("v1", "Pod", Some("shop"), "web-1").unwrap();
+    assert_eq!(pod["metadata"]["labels"], Value::Null);
 }

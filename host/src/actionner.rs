@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use policy::{Entry, Grants, Import, ObjectTarget, Policy};
 use rules::ActionnerName;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::capability::{Call, ExportsPre};
 
@@ -40,7 +40,7 @@ pub(crate) use component::{BYTES_MAX, Candidate, Inspection, Origin};
 pub use engine::Engine;
 pub(crate) use error::LoadError;
 pub(crate) use guest::{Description, OutputUse, SCHEMA};
-use shares::Shares;
+use shares::{Place, Shares};
 use state::State;
 
 pub(crate) use instance::{CallError, CallOutput, Failure, FailureKind, Report};
@@ -64,6 +64,13 @@ pub struct Actionner {
     shares: Shares,
     /// Bounds the calls of this actionner that run at once.
     permits: Arc<Semaphore>,
+}
+
+/// A place for a call of an actionner, free again with this value.
+pub(crate) struct Entered {
+    place: Place,
+    /// Given back after the place.
+    _own: Option<OwnedSemaphorePermit>,
 }
 
 impl Actionner {
@@ -152,19 +159,41 @@ impl Actionner {
         &self.grants
     }
 
-    /// Respond to an event, in a new instance.
+    /// Wait for a free place, the actionner's own before one that all share, so that a busy actionner holds nothing
+    /// that another could use.
     ///
-    /// Waits for a free place first, the actionner's own before one that all share, so that
-    /// a busy actionner holds nothing that another could use.
+    /// # Errors
+    ///
+    /// Where other calls leave too little memory for one.
+    pub(crate) async fn enter(&self) -> Result<Entered, CallError> {
+        let own = Arc::clone(&self.permits).acquire_owned().await.ok();
+        let Needs { memories, bytes_at_start } = self.needs;
+        let place = self.shares.enter(memories, bytes_at_start).await?;
+        Ok(Entered { place, _own: own })
+    }
+
+    /// Respond to an event, in a new instance, once there is a place for it.
     ///
     /// # Errors
     ///
     /// [`CallError`] where the component itself failed: it trapped, passed a limit, or ran
     /// out of time.
-    pub async fn call(&self, invocation: &Invocation, mut call: Call) -> Result<CallOutput, CallError> {
-        let _own = self.permits.acquire().await;
-        let Needs { memories, bytes_at_start } = self.needs;
-        let place = self.shares.enter(memories, bytes_at_start).await?;
+    pub async fn call(&self, invocation: &Invocation, call: Call) -> Result<CallOutput, CallError> {
+        self.call_in(self.enter().await?, invocation, call).await
+    }
+
+    /// The same in a place that was waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::call`].
+    pub(crate) async fn call_in(
+        &self,
+        entered: Entered,
+        invocation: &Invocation,
+        mut call: Call,
+    ) -> Result<CallOutput, CallError> {
+        let Entered { place, _own } = entered;
         call.restart();
         call.share_requests(&self.shares.requests);
         instance::run(&self.pre, invocation, call, place, &self.shares.turns).await

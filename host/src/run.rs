@@ -150,6 +150,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     watching.abort();
     pipeline.await.map_err(machine)?;
     let cut_off = ending::report(&logger, connections, &store);
+    store.interrupt();
     let ended = tokio::task::spawn_blocking(move || store.end_writing());
     if timeout(WRITE_MAX, ended).await.is_err() {
         let error =

@@ -293,6 +293,12 @@ impl Store {
         self.0.front.cut_off()
     }
 
+    /// What is still under way is cut off by the host itself, so that it is not what ends the process.
+    pub fn interrupt(&self) {
+        // Where that can't be written, it counts as one end of the process.
+        self.ask(Command::Ask(Box::new(|connection| drop(recovery::interrupt(connection)))));
+    }
+
     /// Write what is left, and end. Blocks meanwhile.
     pub fn end_writing(&self) {
         self.ask(Command::Stop);

@@ -9,7 +9,7 @@ use rules::{Action, Rule};
 use super::answer::{AttemptError, no_longer_there};
 use super::context::{context, missing_fields, refused_target};
 use super::shared::Shared;
-use crate::actionner::{Actionner, CallError, CallOutput, Failure, FailureKind, Invocation, Outcome, Report};
+use crate::actionner::{Actionner, CallError, CallOutput, Entered, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::Call;
 use crate::clients::Circuit;
 use crate::generation::Generation;
@@ -38,8 +38,9 @@ pub(super) struct Tried {
 }
 
 impl Attempt<'_> {
-    /// Have an action done for an event, in the instance of a component that lives for this attempt.
-    pub(super) async fn run(self, shared: &Shared) -> Tried {
+    /// Have an action done for an event, in the instance of a component that lives for this attempt, and in the place
+    /// that was waited for.
+    pub(super) async fn run(self, shared: &Shared, entered: Option<Result<Entered, CallError>>) -> Tried {
         let Self { entry, generation, action, learnt, .. } = self;
         let without_call = |result| Tried { result: Some(result), learnt: learnt.clone(), away: None };
         let Some(actionner) = generation.actionners.get(&action.actionner) else {
@@ -54,11 +55,16 @@ impl Attempt<'_> {
         if let Some(missing) = missing_fields(&entry.event, required) {
             return without_call(Err(AttemptError::failed(missing)));
         }
-        self.call(shared, actionner).await
+        self.call(shared, actionner, entered).await
     }
 
     /// Call the actionner, anew where another changes the same object: then nothing was done yet.
-    async fn call(self, shared: &Shared, actionner: &Actionner) -> Tried {
+    async fn call(
+        self,
+        shared: &Shared,
+        actionner: &Actionner,
+        mut entered: Option<Result<Entered, CallError>>,
+    ) -> Tried {
         let Self { entry, trace_id, generation, rule, action, learnt } = self;
         let invocation = Invocation {
             event: entry.event.to_json(),
@@ -78,7 +84,15 @@ impl Attempt<'_> {
                 shared.room.clone(),
                 shared.reporting.clone(),
             );
-            match actionner.call(&invocation, call.on(flight)).await {
+            let entered = match entered.take() {
+                Some(entered) => entered,
+                None => actionner.enter().await,
+            };
+            let end = match entered {
+                Ok(entered) => actionner.call_in(entered, &invocation, call.on(flight)).await,
+                Err(error) => Err(error),
+            };
+            match end {
                 Err(CallError::Busy { busy, learnt: so_far }) => {
                     learnt = so_far;
                     flight = busy.free().await;

@@ -149,6 +149,11 @@ impl Course {
         })
     }
 
+    /// What was to begin does not, where no attempt of it was made.
+    pub(super) fn withdraw(&mut self) {
+        self.current.take_if(|current| current.attempts == 0);
+    }
+
     /// The step that is begun, if one is.
     pub(super) fn current(&self) -> Option<&Current> {
         self.current.as_ref()

@@ -224,6 +224,15 @@ impl Response {
             0 => None,
             _ => self.shared.suspects.acquire().await.ok(),
         };
+        // Nor does one that waits for a place, which can take long.
+        let entered = match actionner {
+            Some(actionner) => Some(actionner.enter().await),
+            None => None,
+        };
+        if self.is_other_by_now(generation, rule) {
+            course.withdraw();
+            return Ok(());
+        }
         current.attempts += 1;
         let step = Step { rule: rule.name.clone(), action: action.name.clone(), hash, is_repeatable };
         let (attempts, learnt) = (current.attempts, std::mem::take(&mut current.learnt));
@@ -231,7 +240,7 @@ impl Response {
         let began = Instant::now();
         let (entry, trace_id) = (&*self.entry, &*self.trace_id);
         let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt };
-        let Tried { result, learnt, away } = attempt.run(&self.shared).await;
+        let Tried { result, learnt, away } = attempt.run(&self.shared, entered).await;
         let took = began.elapsed();
         let current = course.begun(rule, action, hash, is_repeatable);
         current.learnt = learnt;
@@ -276,6 +285,12 @@ impl Response {
             () = away.ready() => Ok(()),
             _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(Left::Stopped),
         }
+    }
+
+    /// Whether it has to be asked anew what may begin.
+    fn is_other_by_now(&self, generation: &Arc<Generation>, rule: &Rule) -> bool {
+        let is_in_force = Arc::ptr_eq(&self.shared.generation.load(), generation);
+        !is_in_force || *self.shared.stopping.borrow() || self.too_old(rule).is_some()
     }
 
     /// Say in the store how far a step came that may be tried again.
@@ -399,6 +414,17 @@ impl Response {
     /// End without having run, since more than `waiting_max` wait for the same target.
     pub(super) fn drop_out(&self, waiting_max: usize) {
         let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
+        let course = Course::of(&self.entry.progress);
+        let (status, message) = match course.current() {
+            // What may have had its effect is more than dropped.
+            Some(begun) if begun.was_unknown => {
+                (Status::Unknown, format!("{message}; what was begun of it may have been carried out"))
+            }
+            _ => (Status::Dropped, message),
+        };
+        if course.current().is_some() {
+            self.end_step(course.number(), status, &message);
+        }
         let pod = self.event().pod();
         let objects = pod.map(|pod| {
             [("namespace", pod.namespace), ("pod", pod.name)].map(|(kind, name)| (kind.to_owned(), name.to_owned()))
@@ -407,18 +433,13 @@ impl Response {
             report_match(&self.shared.reporting, self.event(), rule, &self.trace_id);
             let about = About::new(rule, rule.actions.first());
             let objects = objects.as_ref().map_or(&[] as &[_], |objects| objects);
-            self.shared.listeners.tell(&Ended {
-                status: Status::Dropped,
-                message: &message,
-                objects,
-                ..self.ended(about)
-            });
+            self.shared.listeners.tell(&Ended { status, message: &message, objects, ..self.ended(about) });
         }
         self.shared.reporting.metrics.dropped();
         if let Some(fingerprint) = self.entry.fingerprint {
             self.shared.store.forget(fingerprint);
         }
-        self.shared.store.finish(&self.entry, Outcome::Dead, &format!("{}: {message}", Status::Dropped.as_str()));
+        self.shared.store.finish(&self.entry, Outcome::Dead, &format!("{}: {message}", status.as_str()));
     }
 
     /// Send what an action has collected to where the rule says; whether all of it arrived.

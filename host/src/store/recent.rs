@@ -3,7 +3,7 @@
 //! Memory is bounded: beyond a number of remembered events the oldest is forgotten, so that under a flood a repeat may
 //! be acted on again, and a new event is never dropped.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::clock::milliseconds;
@@ -22,14 +22,15 @@ pub struct Window {
 #[derive(Debug)]
 pub(super) struct Recent {
     window: Window,
-    seen: HashSet<Fingerprint>,
-    /// The same in the order in which they were first seen, in milliseconds.
+    /// When each was first seen, in milliseconds.
+    seen: HashMap<Fingerprint, i64>,
+    /// The same in that order.
     order: VecDeque<(i64, Fingerprint)>,
 }
 
 impl Recent {
     pub(super) fn new(window: Window) -> Self {
-        Self { window, seen: HashSet::new(), order: VecDeque::new() }
+        Self { window, seen: HashMap::new(), order: VecDeque::new() }
     }
 
     /// From when on events matter.
@@ -52,25 +53,27 @@ impl Recent {
         while self.order.front().is_some_and(|(first_seen, _)| *first_seen <= since_ms) {
             self.forget_oldest();
         }
-        if self.seen.contains(&fingerprint) {
+        if self.seen.contains_key(&fingerprint) {
             return true;
         }
         if self.order.len() >= self.window.events_max {
             self.forget_oldest();
         }
-        self.seen.insert(fingerprint);
+        self.seen.insert(fingerprint, now_ms);
         self.order.push_back((now_ms, fingerprint));
         false
     }
 
     /// Take the next one of its kind for the first, since nothing came of this one.
     pub(super) fn forget(&mut self, fingerprint: &Fingerprint) {
-        // What is in the order besides is looked at by nobody until its time has come.
+        // What is in the order besides says nothing, also not of one that is remembered anew.
         self.seen.remove(fingerprint);
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, fingerprint)) = self.order.pop_front() {
+        if let Some((first_seen, fingerprint)) = self.order.pop_front()
+            && self.seen.get(&fingerprint) == Some(&first_seen)
+        {
             self.seen.remove(&fingerprint);
         }
     }
@@ -102,6 +105,16 @@ mod tests {
         }
         recent.forget(&[1; 32]);
         assert!(!recent.is_repeat([1; 32], 1));
+    }
+
+    #[test]
+    fn what_is_remembered_anew_has_its_whole_window() {
+        let mut recent = recent(100);
+        assert!(!recent.is_repeat([1; 32], 0));
+        recent.forget(&[1; 32]);
+        for (now_ms, is_repeat) in [(4000, false), (5500, true), (8999, true), (9000, false)] {
+            assert_eq!(recent.is_repeat([1; 32], now_ms), is_repeat, "{now_ms}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::entry::{EntryId, Fingerprint};
 use super::error::OpenError;
-use super::rows;
 use super::writer::Writer;
+use super::{rows, schema};
 
 /// So often the process may end while an entry is handled, before that is taken for what ends it.
 const CRASHES_MAX: u32 = 2;
@@ -19,10 +19,12 @@ pub(super) fn next_id(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Count another end of the process for each entry that was handled then, and bury those for which there were too
 /// many. The trace ids of the latter.
+///
+/// What ran when an earlier process ended and was not begun again since is no more suspect than before.
 pub(super) fn poisoned(connection: &mut Connection, now_ms: i64) -> rusqlite::Result<Vec<String>> {
     let transaction = connection.transaction()?;
     let sql = "UPDATE entry SET crashes = crashes + 1 WHERE id IN (SELECT open.id FROM entry AS open
-        JOIN step ON step.entry = open.id WHERE open.state = 0 AND step.is_running AND step.status IS NULL)
+        JOIN step ON step.entry = open.id WHERE open.state = 0 AND step.is_running = 1 AND step.status IS NULL)
         RETURNING id, trace_id, crashes";
     let mut found = Vec::new();
     {
@@ -35,12 +37,20 @@ pub(super) fn poisoned(connection: &mut Connection, now_ms: i64) -> rusqlite::Re
             }
         }
     }
+    interrupt(&transaction)?;
     for (id, _) in &found {
         let reason = format!("poisoned: the process ended {CRASHES_MAX} times while it was handled");
         rows::bury(&transaction, *id, &reason, now_ms)?;
     }
     transaction.commit()?;
     Ok(found.into_iter().map(|(_, trace_id)| trace_id).collect())
+}
+
+/// What was under way is so no more, and nobody knows how far it came.
+pub(super) fn interrupt(connection: &Connection) -> rusqlite::Result<usize> {
+    let sql = "UPDATE step SET is_running = ?1 WHERE is_running = 1 AND status IS NULL AND entry IN
+        (SELECT id FROM entry WHERE state = 0)";
+    connection.execute(sql, [schema::INTERRUPTED])
 }
 
 impl Writer {
@@ -56,7 +66,8 @@ impl Writer {
             self.usage.add(EntryId(row.get(0)?), place);
             waiting += 1;
         }
-        let since_ms = self.recent.since_ms(self.clock.now_ms());
+        let now_ms = self.clock.now_ms();
+        let since_ms = self.recent.since_ms(now_ms);
         // The newest first, since only those matter, and there is no index of times.
         let mut statement = self.connection.prepare("SELECT received, fingerprint FROM entry ORDER BY id DESC")?;
         let mut rows = statement.query([])?;
@@ -69,7 +80,8 @@ impl Writer {
             recent.extend(row.get::<_, Option<Fingerprint>>(1)?.map(|fingerprint| (received_ms, fingerprint)));
         }
         for (received_ms, fingerprint) in recent.into_iter().rev() {
-            self.recent.is_repeat(fingerprint, received_ms);
+            // Where the clock was set back since, what is still to come would be remembered until then.
+            self.recent.is_repeat(fingerprint, received_ms.min(now_ms));
         }
         Ok(waiting)
     }

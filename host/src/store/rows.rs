@@ -64,10 +64,13 @@ pub(super) fn open_after(
     let mut entries = Vec::new();
     for row in rows {
         let (id, entry) = row?;
-        entries.push(match entry {
-            Ok(entry) => Ok(Entry { progress: progress(connection, id)?, ..entry }),
-            Err(error) => Err((id, error.to_string())),
-        });
+        let entry = match (entry, progress(connection, id)) {
+            (Ok(entry), Ok(progress)) => Ok(Entry { progress, ..entry }),
+            // Not this one alone: it may be read later.
+            (_, Err(error @ rusqlite::Error::SqliteFailure(..))) => return Err(error),
+            (Err(error), _) | (_, Err(error)) => Err((id, error.to_string())),
+        };
+        entries.push(entry);
     }
     Ok(entries)
 }
@@ -114,8 +117,12 @@ fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progre
     steps.collect()
 }
 
-/// One that ended while the store held it open.
+/// One that ended while the store held it open. Nobody knows how far what ran of it came.
 pub(super) fn bury(connection: &Connection, id: EntryId, reason: &str, now_ms: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE step SET is_running = 0, status = 'unknown', message = ?2, ended = ?3
+        WHERE entry = ?1 AND status IS NULL";
+    let message = "the process ended while the action ran; it may have been carried out";
+    connection.prepare_cached(sql)?.execute(params![id.0, message, now_ms])?;
     let sql = "UPDATE entry SET state = ?2, ended = ?3, reason = ?4 WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![id.0, State::Dead as i64, now_ms, reason])?;
     Ok(())

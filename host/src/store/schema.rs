@@ -52,6 +52,9 @@ const STEPS: [&str; 1] = [r"
     ) WITHOUT ROWID;
 "];
 
+/// In `is_running`, where no attempt is under way but one was when an earlier process ended; while one is, it is 1.
+pub(super) const INTERRUPTED: i64 = 2;
+
 /// How an entry ended; 0 is the state of one that has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {

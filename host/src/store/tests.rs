@@ -1,8 +1,11 @@
 //! What goes in comes out, in its order, and what was promised holds after the process.
 
+mod formats;
+mod model;
+mod recovery;
+
 use std::time::Duration;
 
-use proptest::prelude::*;
 use rules::Event;
 use serde_json::json;
 use tokio::time::timeout;
@@ -80,7 +83,10 @@ fn ended(status: &'static str) -> StepEnd {
 /// Wait until all that was asked for so far is written.
 async fn written(store: &Store) {
     let (done, written) = oneshot::channel();
-    store.ask(Command::Ask(Box::new(move |_| drop(done.send(())))));
+    let ask = move |_: &mut Connection| {
+        let _ = done.send(());
+    };
+    store.ask(Command::Ask(Box::new(ask)));
     written.await.unwrap();
 }
 
@@ -214,79 +220,6 @@ async fn repeats_are_dropped_also_by_the_next_process() {
 }
 
 #[tokio::test]
-async fn what_was_not_finished_goes_on_where_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path());
-    for rule in ["one", "two", "three"] {
-        put(&store, rule).await.unwrap();
-    }
-    let (one, two) = (next(&store).await, next(&store).await);
-    store.begin(one.id, 0, &step("label", true), 1);
-    let attempted = Attempted {
-        tried: Duration::from_secs(2),
-        message: "away".to_owned(),
-        learnt: Some("uid".into()),
-        was_unknown: true,
-    };
-    store.attempted(one.id, 0, attempted);
-    store.begin(one.id, 0, &step("label", true), 2);
-    store.end(one.id, 0, ended("success"));
-    store.begin_synced(one.id, 1, &step("terminate", false), 1).await.unwrap();
-    store.finish(&two, Outcome::Done, "");
-    crash(store);
-
-    let (store, found) = open(folder.path());
-    assert_eq!((found.waiting, found.poisoned.len()), (2, 0));
-    let again = next(&store).await;
-    assert_eq!((again.uid, again.trace_id, again.crashes), (one.uid, one.trace_id, 1));
-    assert_eq!((&again.event, &again.rules), (&one.event, &one.rules));
-    let label = Progress {
-        step: step("label", true),
-        attempts: 2,
-        is_running: false,
-        tried: Duration::from_secs(2),
-        learnt: Some("uid".to_owned()),
-        was_unknown: true,
-        status: Some("success".to_owned()),
-    };
-    let terminate = Progress {
-        step: step("terminate", false),
-        attempts: 1,
-        is_running: true,
-        tried: Duration::ZERO,
-        learnt: None,
-        was_unknown: false,
-        status: None,
-    };
-    assert_eq!(again.progress, [label, terminate]);
-    let three = next(&store).await;
-    assert_eq!((&*three.event.rule, three.progress.len(), three.crashes), ("three", 0, 0));
-    put(&store, "four").await.unwrap();
-    assert!(next(&store).await.id > three.id);
-}
-
-#[tokio::test]
-async fn what_ends_the_process_twice_is_a_dead_letter() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path());
-    put(&store, "poison").await.unwrap();
-    put(&store, "fine").await.unwrap();
-    crash(store);
-    for crashes in 0..2 {
-        let (store, found) = open(folder.path());
-        assert_eq!((found.waiting, found.poisoned.len()), (2, 0));
-        let poison = next(&store).await;
-        assert_eq!(poison.crashes, crashes);
-        store.begin_synced(poison.id, 0, &step("explode", true), 1).await.unwrap();
-        drop(poison);
-        crash(store);
-    }
-    let (store, found) = open(folder.path());
-    assert_eq!((found.waiting, found.poisoned.len(), store.counts().dead), (1, 1, 0));
-    assert_eq!(next(&store).await.event.rule, "fine");
-}
-
-#[tokio::test]
 async fn what_ended_is_kept_without_secrets_and_what_is_dead_as_it_is() {
     let store = in_memory(LIMITS);
     for outcome in [Outcome::Done, Outcome::Dead] {
@@ -384,34 +317,5 @@ async fn a_damaged_file_is_set_aside_and_read_as_far_as_it_can_be() {
         put(&store, "new").await.unwrap();
         crash(store);
         std::fs::remove_dir_all(folder.path().join("store")).unwrap();
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
-
-    /// However entries come and go, what is counted is what is there.
-    #[test]
-    fn counts_are_true(moves in proptest::collection::vec(0_u8..3, 0..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let store = in_memory(Limits { entries_max: 20, ..LIMITS });
-            let (mut waiting, mut taken) = (0_usize, Vec::new());
-            for step in moves {
-                match step {
-                    0 => waiting += usize::from(put(&store, "one").await.is_ok()),
-                    1 if waiting > 0 => {
-                        taken.push(next(&store).await);
-                        waiting -= 1;
-                    }
-                    _ => if let Some(entry) = taken.pop() {
-                        store.finish(&entry, Outcome::Done, "");
-                        written(&store).await;
-                    }
-                }
-                let counts = store.counts();
-                assert_eq!((counts.waiting, counts.in_flight), (waiting, taken.len()));
-            }
-        });
     }
 }
