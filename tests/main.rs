@@ -19,6 +19,7 @@ mod http;
 mod objects;
 
 mod audit;
+mod deliveries;
 mod ends;
 mod exec;
 mod health;

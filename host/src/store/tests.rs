@@ -362,6 +362,8 @@ async fn a_damaged_file_is_set_aside_and_read_as_far_as_it_can_be() {
     }
 }
 
+mod deliveries;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
