@@ -12,8 +12,12 @@ mod lanes;
 mod plan;
 
 mod deliver;
+mod destination;
 mod details;
 mod report;
+
+mod deliveries;
+mod dispatch;
 
 mod admission;
 

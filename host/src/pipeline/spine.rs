@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::away::Away;
+use super::deliveries::Deliveries;
 use super::lanes::Lanes;
 use super::plan::answering;
 use super::report::{Listeners, report_event};
@@ -23,7 +24,7 @@ use crate::capability::Flights;
 use crate::config::Retry;
 use crate::generation::Generation;
 use crate::queue::Queue;
-use crate::store::{Entry, Store};
+use crate::store::{Due, Entry, Store};
 use crate::telemetry::Reporting;
 
 /// What the spine needs, built once by the caller.
@@ -42,16 +43,24 @@ pub(crate) struct Pipeline {
     pub target_events_max: usize,
     /// For what actionners collect.
     pub room: Room,
+    /// What processes before have left to be delivered.
+    pub due: Vec<Due>,
+    /// How long it is tried to deliver what was collected.
+    pub deliveries_within: Duration,
     /// Whether the `event` line was written at reception already.
     pub print_all_events: bool,
 }
 
 impl Pipeline {
     /// Handle events until there will be no more, then wait for what runs, but no longer than until `deadline`. What is
-    /// left then is unfinished in the store.
-    pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) {
-        let Pipeline { generation, store, reporting, retry, max_age, target_events_max, room, print_all_events } = self;
+    /// left then is unfinished in the store; how many artifacts are still to be delivered.
+    pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) -> usize {
+        let Pipeline { generation, store, reporting, retry, max_age, target_events_max, .. } = self;
+        let Pipeline { room, due, deliveries_within, print_all_events, .. } = self;
         let (stop, stopping) = watch::channel(false);
+        let deliveries = Deliveries::new(store.clone(), room.clone(), &reporting, retry, deliveries_within);
+        deliveries.recover(due);
+        let cleaning = tokio::spawn(deliveries.clone().clean());
         let shared = Arc::new(Shared {
             listeners: Listeners::new(&reporting),
             away: Away::new(store.clone(), Arc::clone(&generation)),
@@ -63,6 +72,7 @@ impl Pipeline {
             retry,
             max_age,
             room,
+            deliveries: deliveries.clone(),
             stopping,
         });
         let mut lanes = Lanes::new(target_events_max);
@@ -75,7 +85,11 @@ impl Pipeline {
         }
         // What waits in memory alone would be lost.
         stop.send_replace(shared.store.is_lasting());
-        lanes.drain(deadline.await).await;
+        let deadline = deadline.await;
+        lanes.drain(deadline).await;
+        let due = deliveries.finish(deadline).await;
+        cleaning.abort();
+        due
     }
 }
 
