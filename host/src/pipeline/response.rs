@@ -74,9 +74,21 @@ impl Work for Response {
     }
 
     /// Respond to its end or to a panic, and say in the store which of them it was.
-    async fn run(mut self, others: Vec<Self>) {
-        self.others = others;
-        let end = contain(self.follow()).await;
+    async fn run(self, others: Vec<Self>) {
+        // Until now each of them could be removed.
+        let mut started = iter::once(self).chain(others).filter(Self::start);
+        let Some(mut first) = started.next() else { return };
+        first.others = started.collect();
+        first.finish(contain(first.follow()).await);
+    }
+}
+
+impl Response {
+    fn start(&self) -> bool {
+        self.shared.store.start(self.entry.id)
+    }
+
+    fn finish(&self, end: Result<Result<Course, Left>, String>) {
         if let Err(panic) = &end {
             let line = self.shared.reporting.logger.line(Level::Error, "recovered from panic while processing event");
             line.error(panic).field("trace_id", &self.trace_id).write();
@@ -97,9 +109,7 @@ impl Work for Response {
             self.shared.away.watch(circuit);
         }
     }
-}
 
-impl Response {
     pub(super) fn event(&self) -> &Event {
         &self.entry.event
     }
@@ -398,6 +408,9 @@ impl Response {
 
     /// End without having run, since more than `waiting_max` wait for the same target.
     pub(super) fn drop_out(&self, waiting_max: usize) {
+        if !self.start() {
+            return;
+        }
         let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
         let pod = self.event().pod();
         let objects = pod.map(|pod| {

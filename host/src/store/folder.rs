@@ -25,6 +25,21 @@ const BESIDE: [&str; 2] = ["-wal", "-shm"];
 /// How much a log of changes that was written into the file keeps of the disk, in bytes.
 const LOG_BYTES_MAX: i64 = 64 << 20;
 
+/// The folder of a store in `data_dir`.
+pub(crate) fn folder_of(data_dir: &Path) -> PathBuf {
+    data_dir.join(FOLDER)
+}
+
+/// The database in `data_dir`, which must be there.
+pub(super) fn file_of(data_dir: &Path) -> Result<PathBuf, OpenError> {
+    let (path, file) = (folder_of(data_dir), folder_of(data_dir).join(FILE));
+    match file.try_exists() {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(OpenError::Missing(path)),
+        Err(error) => Err(OpenError::Folder { path, error }),
+    }
+}
+
 /// The folder of an open store.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -47,7 +62,7 @@ pub struct Damage {
 impl Folder {
     /// Make the folder in `data_dir` unless it is there, and take it.
     pub(super) fn take(data_dir: &Path) -> Result<Self, OpenError> {
-        let path = data_dir.join(FOLDER);
+        let path = folder_of(data_dir);
         let wrong = |error| OpenError::Folder { path: path.clone(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(wrong)?;
         let metadata = fs::symlink_metadata(&path).map_err(wrong)?;
@@ -77,6 +92,11 @@ impl Folder {
             }
             opened => opened.map(|(connection, _)| (connection, None)),
         }
+    }
+
+    /// Open the file as it is: one that is damaged is left to the next start of the host.
+    pub(super) fn open_as_it_is(&self) -> Result<Connection, OpenError> {
+        self.try_open(&self.path.join(FILE)).map(|(connection, _)| connection)
     }
 
     fn try_open(&self, file: &Path) -> Result<(Connection, usize), OpenError> {

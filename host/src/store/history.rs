@@ -28,9 +28,17 @@ pub(super) struct Keep {
 
 impl Keep {
     pub(super) fn new(history: History, connection: &Connection) -> rusqlite::Result<Self> {
+        let mut keep = Self { history, bytes: 0, dead: 0, ended: LOOK_EVERY };
+        keep.count(connection)?;
+        Ok(keep)
+    }
+
+    /// Count anew what ended, since somebody has changed it.
+    pub(super) fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let sql = "SELECT coalesce(sum(bytes), 0), coalesce(sum(state = ?1), 0) FROM entry WHERE state <> 0";
-        let (bytes, dead) = connection.query_row(sql, [State::Dead as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Self { history, bytes, dead, ended: LOOK_EVERY })
+        let counted = connection.query_row(sql, [State::Dead as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        (self.bytes, self.dead) = counted;
+        Ok(())
     }
 
     /// An entry ended that takes so much.
@@ -71,6 +79,18 @@ impl Keep {
     }
 }
 
+/// Stands before the hash of what is secret.
+const REDACTED: &str = "redacted:";
+
+/// How much of a hash is kept, in bytes.
+const HASH_BYTES: usize = 8;
+
+/// Whether this is what [`redacted`] has left of an event, which is another one than that which happened.
+pub(super) fn is_redacted(event: &Event) -> bool {
+    let hash = event.output.strip_prefix(REDACTED);
+    hash.is_some_and(|hash| hash.len() == 2 * HASH_BYTES && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// The event as it is kept once it has ended; none where nothing of it is secret.
 ///
 /// Its message tells the values of its fields, so that it goes with them.
@@ -81,8 +101,8 @@ pub(super) fn redacted(event: &Event, fields: &[String], key: &hmac::Key) -> Opt
     let mut event = event.clone();
     let hash = |text: &str| {
         let tag = hmac::sign(key, text.as_bytes());
-        let hex: String = tag.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("redacted:{hex}")
+        let hex: String = tag.as_ref()[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{REDACTED}{hex}")
     };
     for field in fields {
         if let Some(value) = event.output_fields.get_mut(field) {

@@ -97,16 +97,16 @@ impl Usage {
         self.entries.insert(id, place);
     }
 
-    /// What it took is free again; how much that is.
-    pub(super) fn remove(&mut self, id: EntryId) -> u64 {
-        let Some(place) = self.entries.remove(&id) else { return 0 };
+    /// What it took is free again; how much that is, where it took something.
+    pub(super) fn remove(&mut self, id: EntryId) -> Option<u64> {
+        let place = self.entries.remove(&id)?;
         for held in self.held(&place) {
             held.entries -= 1;
             held.bytes -= place.bytes;
         }
         self.hosts.retain_used(place.host);
         self.rules.retain_used(place.rule);
-        place.bytes
+        Some(place.bytes)
     }
 
     pub(super) fn bytes(&self) -> u64 {
