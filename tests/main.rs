@@ -20,6 +20,7 @@ mod objects;
 
 mod audit;
 mod ends;
+mod events;
 mod exec;
 mod health;
 mod hostile;

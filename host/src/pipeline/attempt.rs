@@ -14,6 +14,7 @@ use crate::capability::Call;
 use crate::clients::Circuit;
 use crate::generation::Generation;
 use crate::store::Entry;
+use crate::telemetry::Calls;
 
 /// What is tried, for which event, and under which rules.
 #[derive(Clone, Copy)]
@@ -25,6 +26,8 @@ pub(super) struct Attempt<'a> {
     pub(super) action: &'a Action,
     /// The objects that the attempts before have found.
     pub(super) learnt: &'a Uids,
+    /// Where it is noted what is asked of the host.
+    pub(super) calls: &'a Calls,
 }
 
 /// What came of an attempt.
@@ -59,7 +62,7 @@ impl Attempt<'_> {
 
     /// Call the actionner, anew where another changes the same object: then nothing was done yet.
     async fn call(self, shared: &Shared, actionner: &Actionner) -> Tried {
-        let Self { entry, trace_id, generation, rule, action, learnt } = self;
+        let Self { entry, trace_id, generation, rule, action, learnt, calls } = self;
         let invocation = Invocation {
             event: entry.event.to_json(),
             parameters: action.parameters.to_string(),
@@ -78,7 +81,7 @@ impl Attempt<'_> {
                 shared.room.clone(),
                 shared.reporting.clone(),
             );
-            match actionner.call(&invocation, call.on(flight)).await {
+            match actionner.call(&invocation, call.noted_in(calls).on(flight)).await {
                 Err(CallError::Busy { busy, learnt: so_far }) => {
                     learnt = so_far;
                     flight = busy.free().await;

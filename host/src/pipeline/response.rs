@@ -200,6 +200,7 @@ impl Response {
     fn leave_out(&self, course: &mut Course, rule: &str, status: Status, message: &str) {
         let number = course.number();
         let begun = course.current().filter(|current| current.rule == rule);
+        let calls = begun.map(|begun| begun.calls.text()).unwrap_or_default();
         // What may have had its effect is more than left out.
         let (status, message) = match begun {
             Some(begun) if begun.was_unknown => {
@@ -213,7 +214,7 @@ impl Response {
         }
         course.note(&format!("{}: {rule}: {message}", status.as_str()));
         if course.close(rule) {
-            self.end_step(number, status, &message);
+            self.end_step(number, status, &message, &calls);
         }
     }
 
@@ -239,8 +240,8 @@ impl Response {
         let (attempts, learnt) = (current.attempts, std::mem::take(&mut current.learnt));
         self.begin(number, &step, attempts).await?;
         let began = Instant::now();
-        let (entry, trace_id) = (&*self.entry, &*self.trace_id);
-        let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt };
+        let (entry, trace_id, calls) = (&*self.entry, &*self.trace_id, &current.calls.clone());
+        let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt, calls };
         let Tried { result, learnt, away } = attempt.run(&self.shared).await;
         let took = began.elapsed();
         let current = course.begun(rule, action, hash, is_repeatable);
@@ -360,13 +361,15 @@ impl Response {
         if !succeeded {
             course.note(&format!("{}: {}: {}", action.name, answer.status.as_str(), answer.message));
         }
-        self.end_step(number, answer.status, &answer.message);
+        // What went well needs no explanation.
+        let calls = course.current().filter(|_| !succeeded).map(|current| current.calls.text()).unwrap_or_default();
+        self.end_step(number, answer.status, &answer.message, &calls);
         course.end(&rule.name, hash, succeeded);
     }
 
-    fn end_step(&self, number: u32, status: Status, message: &str) {
+    fn end_step(&self, number: u32, status: Status, message: &str, calls: &str) {
         for response in self.answered() {
-            let end = StepEnd { status: status.as_str(), message: message.to_owned(), calls: String::new() };
+            let end = StepEnd { status: status.as_str(), message: message.to_owned(), calls: calls.to_owned() };
             self.shared.store.end(response.entry.id, number, end);
         }
     }
