@@ -138,6 +138,13 @@ pub struct StepEnd {
     pub calls: String,
 }
 
+impl StepEnd {
+    /// What it takes in the store.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.message.len() + self.calls.len()) as u64
+    }
+}
+
 /// How an entry ended that is nobody's to finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

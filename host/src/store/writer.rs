@@ -128,9 +128,11 @@ impl Writer {
         match command {
             Command::Accept(arrival, answer) => self.admit(*arrival, answer, group),
             Command::Change(change, written) => {
-                // It is written sooner or later, and its place is free for what comes behind it.
-                if let Change::Close { id, outcome, .. } = change {
-                    self.ended(id, outcome);
+                match &change {
+                    // It is written sooner or later, and its place is free for what comes behind it.
+                    Change::Close { id, outcome, .. } => self.ended(*id, *outcome),
+                    Change::End { id, end, .. } => self.usage.grow(*id, end.bytes()),
+                    Change::Begin { .. } | Change::Attempted { .. } => {}
                 }
                 self.pending.push_back((change, written));
             }
