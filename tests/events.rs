@@ -8,14 +8,17 @@ use clap::Parser;
 use expect_test::{Expect, expect};
 use host::testing::Config;
 use host::testing::events::Events;
+use http::Method;
+use kube::client::Body;
 use regex::Regex;
 use serde_json::Value;
 use simulation::{Failure, Matcher, Simulation};
 use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
 
 use crate::data::loader;
 use crate::hostile::{CLUSTER, event};
-use crate::running::{Host, config, told};
+use crate::running::{Host, PATIENCE, config, told};
 
 const RULES: &str = "
 - rule: Label
@@ -49,7 +52,6 @@ impl Place {
     fn config(&self) -> Config {
         let mut config = config(self.folder.path());
         config.data_dir = Some(self.folder.path().join("data"));
-        config.shutdown_deadline = Duration::from_millis(100);
         config
     }
 
@@ -89,6 +91,38 @@ impl Place {
         let time = Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").unwrap();
         let id = Regex::new("[0-9a-f]{32}").unwrap();
         expected.assert_eq(&id.replace_all(&time.replace_all(&answer, "TIME"), "ID"));
+    }
+}
+
+/// Holds writes up until it is opened.
+struct Gate {
+    open: watch::Sender<bool>,
+    arrived: mpsc::UnboundedReceiver<()>,
+}
+
+impl Gate {
+    fn before(client: kube::Client) -> (kube::Client, Self) {
+        let (open, opened) = watch::channel(false);
+        let (arrive, arrived) = mpsc::unbounded_channel();
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let (client, mut opened, arrive) = (client.clone(), opened.clone(), arrive.clone());
+            async move {
+                if request.method() == Method::PATCH {
+                    arrive.send(()).unwrap();
+                    opened.wait_for(|is_open| *is_open).await.unwrap();
+                }
+                client.send(request).await
+            }
+        });
+        (kube::Client::new(service, "default"), Self { open, arrived })
+    }
+
+    async fn wait_for_a_write(&mut self) {
+        tokio::time::timeout(PATIENCE, self.arrived.recv()).await.unwrap();
+    }
+
+    fn open(&self) {
+        self.open.send_replace(true);
     }
 }
 
@@ -226,28 +260,34 @@ async fn a_dead_letter_is_replayed_by_the_next_host() {
 #[tokio::test]
 async fn what_waits_is_dropped_and_what_has_begun_is_not() {
     let place = Place::new();
-    let host = place.host().await;
-    place.simulation.fail(Matcher::any().method("PATCH"), [Failure::Silence]);
+    let (client, mut gate) = Gate::before(place.simulation.client());
+    let mut config = place.config();
+    config.deduplication.window = Duration::ZERO;
+    let host = Host::start(config, client).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
     host.post(event("shell", "web-0")).await;
-    while !place.simulation.requests().iter().any(|request| request.method == "PATCH") {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    gate.wait_for_a_write().await;
+    // They wait for the first one, and have one run.
+    for _ in 0..3 {
+        host.post(event("shell", "web-0")).await;
     }
-    host.post(event("exec", "web-0")).await;
     place
         .check(
             "list",
             expect![[r#"
         ID  STATUS   RECEIVED              RULE   NAMESPACE  POD    REASON
-        2   waiting  TIME  exec   shop       web-0
+        4   waiting  TIME  shell  shop       web-0
+        3   waiting  TIME  shell  shop       web-0
+        2   waiting  TIME  shell  shop       web-0
         1   running  TIME  shell  shop       web-0
     "#]],
         )
         .await;
     place
         .check(
-            "drop 1 2",
+            "drop 1 2 3",
             expect![[r#"
         2 is dropped
+        3 is dropped
         refused: the event 1 has begun, and can be dropped once it has ended
     "#]],
         )
@@ -260,22 +300,18 @@ async fn what_waits_is_dropped_and_what_has_begun_is_not() {
     "#]],
         )
         .await;
-    host.stop().await;
-    place
-        .check(
-            "drop 1",
-            expect![[r#"
-        refused: the event 1 has begun, and can be dropped once it has ended
-    "#]],
-        )
-        .await;
+    gate.open();
+    place.wait_for(2, "list --status done --format json").await;
     place
         .check(
             "list",
             expect![[r#"
-        ID  STATUS   RECEIVED              RULE   NAMESPACE  POD    REASON
-        1   running  TIME  shell  shop       web-0
+        ID  STATUS  RECEIVED              RULE   NAMESPACE  POD    REASON
+        4   done    TIME  shell  shop       web-0
+        1   done    TIME  shell  shop       web-0
     "#]],
         )
         .await;
+    let lines = host.stop().await;
+    assert_eq!(lines.iter().filter(|line| line["message"] == "action").count(), 2);
 }

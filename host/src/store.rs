@@ -153,6 +153,7 @@ impl Store {
         let Settings { limits, window, history } = settings;
         let (front, trouble) = (Arc::new(Front::new(limits)), Trouble::new(reporting));
         let (clock, key, redact) = (Clock::new(), key(&connection)?, history.redact.clone());
+        history::remember_secrets(&connection, &redact)?;
         let poisoned = recovery::poisoned(&mut connection, clock.now_ms())?;
         let mut writer = Writer {
             usage: Usage::new(limits),

@@ -152,13 +152,9 @@ impl Events {
         let looked = match &self.command {
             Command::List(list) => list.look(data_dir),
             Command::Show(show) => show.look(data_dir),
-            Command::Replay(Replay { ids, dry_run: false }) => {
-                return Changes::new(data_dir, &config.history.redact).replay(ids).await;
-            }
-            Command::Replay(Replay { ids, dry_run: true }) => {
-                return Changes::new(data_dir, &config.history.redact).plan(ids, loader).await;
-            }
-            Command::Drop(Drop { ids }) => return Changes::new(data_dir, &config.history.redact).remove(ids).await,
+            Command::Replay(Replay { ids, dry_run: false }) => return Changes::new(data_dir).replay(ids).await,
+            Command::Replay(Replay { ids, dry_run: true }) => return Changes::new(data_dir).plan(ids, loader).await,
+            Command::Drop(Drop { ids }) => return Changes::new(data_dir).remove(ids).await,
         };
         looked.unwrap_or_else(|error| Answered { refused: vec![error.to_string()], ..Answered::default() })
     }

@@ -2,7 +2,8 @@
 
 use ring::hmac;
 use rules::Event;
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::clock::milliseconds;
@@ -77,6 +78,21 @@ impl Keep {
         self.ended = if count == DELETED_AT_ONCE { LOOK_EVERY } else { 0 };
         Ok(())
     }
+}
+
+/// Keep in the store which output fields are secret, for who changes it without a host.
+pub(super) fn remember_secrets(connection: &Connection, fields: &[String]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('redact', ?1)";
+    connection.execute(sql, [Value::from(fields).to_string()])?;
+    Ok(())
+}
+
+/// Which output fields were secret to the last host.
+pub(super) fn secrets(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT value FROM meta WHERE name = 'redact'";
+    let text: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    let fields = text.map_or_else(|| Ok(Vec::new()), |text| serde_json::from_str(&text));
+    fields.map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }
 
 /// Stands before the hash of what is secret.

@@ -26,18 +26,18 @@ pub(crate) struct Offline {
 }
 
 impl Offline {
-    /// The store in this folder, in which `redact` are the output fields of which only hashes are kept.
+    /// The store in this folder.
     ///
     /// # Errors
     ///
     /// Where there is none, a host has it, or it can't be used.
-    pub(crate) fn open(data_dir: &Path, redact: &[String]) -> Result<Self, OpenError> {
+    pub(crate) fn open(data_dir: &Path) -> Result<Self, OpenError> {
         folder::file_of(data_dir)?;
         let folder = Folder::take(data_dir)?;
         let connection = folder.open_as_it_is()?;
         // Whoever asked for a change hears when it is there to stay.
         connection.pragma_update(None, "synchronous", "FULL")?;
-        Ok(Self { key: key(&connection)?, connection, redact: redact.to_vec(), _folder: folder })
+        Ok(Self { key: key(&connection)?, redact: history::secrets(&connection)?, connection, _folder: folder })
     }
 
     /// The event of an entry that ended.

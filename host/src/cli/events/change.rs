@@ -12,7 +12,6 @@ use crate::telemetry::clean;
 /// Changes of one store, one after the other.
 pub(super) struct Changes<'a> {
     data_dir: &'a Path,
-    redact: &'a [String],
     /// Once it was found that no host has it.
     offline: Option<Offline>,
     answered: Answered,
@@ -36,8 +35,8 @@ enum ChangeError {
 }
 
 impl<'a> Changes<'a> {
-    pub(super) fn new(data_dir: &'a Path, redact: &'a [String]) -> Self {
-        Self { data_dir, redact, offline: None, answered: Answered::default() }
+    pub(super) fn new(data_dir: &'a Path) -> Self {
+        Self { data_dir, offline: None, answered: Answered::default() }
     }
 
     /// Let the events of entries arrive once more.
@@ -118,7 +117,7 @@ impl<'a> Changes<'a> {
 
     fn offline(&mut self) -> Result<&mut Offline, ChangeError> {
         if self.offline.is_none() {
-            let opened = Offline::open(self.data_dir, self.redact);
+            let opened = Offline::open(self.data_dir);
             self.offline = Some(opened.map_err(|error| match error {
                 OpenError::Locked(_) => ChangeError::Locked(error),
                 error => ChangeError::Open(error),

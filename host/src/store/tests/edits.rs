@@ -118,15 +118,15 @@ async fn what_waits_in_the_store_alone_is_removed_too() {
 #[tokio::test]
 async fn without_a_host_the_next_one_finds_what_was_changed() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(Offline::open(folder.path(), &[]), Err(OpenError::Missing(_))));
+    assert!(matches!(Offline::open(folder.path()), Err(OpenError::Missing(_))));
     let store = with_ended(folder.path(), Outcome::Dead).await;
     put(&store, "two").await.unwrap();
     put(&store, "three").await.unwrap();
     let two = next(&store).await;
     store.begin_synced(two.id, 0, &step("end", false), 1).await.unwrap();
-    assert!(matches!(Offline::open(folder.path(), &[]), Err(OpenError::Locked(_))));
+    assert!(matches!(Offline::open(folder.path()), Err(OpenError::Locked(_))));
     crash(store);
-    let mut offline = Offline::open(folder.path(), &[]).unwrap();
+    let mut offline = Offline::open(folder.path()).unwrap();
     assert!(matches!(offline.remove(two.id), Err(EditError::Begun(_))));
     offline.remove(id(3)).unwrap();
     let stored = offline.stored(id(1)).unwrap();
@@ -134,9 +134,11 @@ async fn without_a_host_the_next_one_finds_what_was_changed() {
     drop(offline);
     let before = [row(4, "waiting", ""), row(2, "running", ""), row(1, "done", "replayed as 4; no luck")];
     assert_eq!(statuses(folder.path(), &Filter::default()), before);
+    let shown = Reader::open(folder.path()).unwrap().show(id(1)).unwrap().unwrap();
+    assert!(shown.event["output"].as_str().unwrap().starts_with("redacted:"), "as the host that was there would");
     // Nothing is recovered meanwhile, or it would be taken for what ends the process.
-    drop(Offline::open(folder.path(), &[]).unwrap());
-    drop(Offline::open(folder.path(), &[]).unwrap());
+    drop(Offline::open(folder.path()).unwrap());
+    drop(Offline::open(folder.path()).unwrap());
     let (store, found) = open(folder.path());
     assert_eq!((found.waiting, found.poisoned.len()), (2, 0));
     assert_eq!((next(&store).await.id, next(&store).await.id), (id(2), id(4)));
