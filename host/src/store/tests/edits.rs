@@ -116,6 +116,25 @@ async fn what_waits_in_the_store_alone_is_removed_too() {
 }
 
 #[tokio::test]
+async fn what_is_postponed_is_removed_too() {
+    let store = in_memory(LIMITS);
+    for rule in ["one", "two", "three"] {
+        put(&store, rule).await.unwrap();
+    }
+    for _ in 0..2 {
+        let entry = next(&store).await;
+        assert!(store.start(entry.id));
+        store.postpone(entry.id);
+    }
+    store.remove(id(1)).await.unwrap();
+    store.resume();
+    // It is to be loaded now.
+    store.remove(id(2)).await.unwrap();
+    assert_eq!(next(&store).await.event.rule, "three");
+    assert_eq!((store.counts().waiting, store.counts().in_flight), (0, 1));
+}
+
+#[tokio::test]
 async fn without_a_host_the_next_one_finds_what_was_changed() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(Offline::open(folder.path()), Err(OpenError::Missing(_))));
