@@ -42,14 +42,15 @@ fn crates_know_only_whom_they_may() {
 }
 
 /// The folders of the host, each with those that it knows. Below a folder stands nobody that knows it.
-const FOLDERS: [(&str, &[&str]); 16] = [
-    ("cli", &["actionner", "clients", "config", "generation", "run", "telemetry"]),
+const FOLDERS: [(&str, &[&str]); 17] = [
+    ("cli", &["actionner", "clients", "config", "control", "generation", "run", "store", "telemetry"]),
     (
         "run",
         &[
             "actionner",
             "clients",
             "config",
+            "control",
             "generation",
             "health",
             "pipeline",
@@ -60,6 +61,7 @@ const FOLDERS: [(&str, &[&str]); 16] = [
             "telemetry",
         ],
     ),
+    ("control", &["generation", "pipeline", "store"]),
     ("startup", &["clients", "health", "telemetry"]),
     ("server", &["body", "config", "health", "pipeline", "store", "telemetry"]),
     ("pipeline", &["actionner", "capability", "clients", "config", "generation", "queue", "store", "telemetry"]),

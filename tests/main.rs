@@ -22,6 +22,7 @@ mod objects;
 mod audit;
 mod deliveries;
 mod ends;
+mod events;
 mod exec;
 mod health;
 mod hostile;

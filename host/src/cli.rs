@@ -2,7 +2,8 @@
 //!
 //! Commands print what they were asked for on standard output, as the original does, in the
 //! format of its log where it is a finding. Their exit codes are 0 for yes, 1 for a mistake
-//! in files, 2 for a mistake in the arguments, and 3 where the server's end cut something off.
+//! in files or for what is refused, 2 for a mistake in the arguments, and 3 where the server's end
+//! cut something off.
 
 mod files;
 mod print;
@@ -23,6 +24,8 @@ pub mod config;
 
 mod policy;
 mod rbac;
+
+pub mod events;
 
 mod demo;
 mod version;
@@ -61,6 +64,9 @@ enum Command {
     Policy(policy::Command),
     /// Print the ClusterRole and the Roles that the host needs for the rules in force
     Rbac(rbac::Rbac),
+    /// List, show, replay or drop events that the host has stored
+    #[command(arg_required_else_help = true)]
+    Events(events::Events),
     /// Explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(config::Command),
@@ -87,6 +93,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Actionners(command) => actionners::run(&command, &files).await,
         Command::Policy(command) => policy::run(&command, &files).await,
         Command::Rbac(command) => rbac::run(&command, &files).await,
+        Command::Events(events) => events::run(&events, &files).await,
         Command::Config(command) => {
             config::run(&command);
             Ok(())

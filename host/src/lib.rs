@@ -43,6 +43,9 @@ mod config;
 mod run;
 mod startup;
 
+// What an operator asks of a host that runs.
+mod control;
+
 mod cli;
 
 // What the server and the clients both need.
@@ -59,7 +62,7 @@ pub use cli::{Arguments, run};
 pub mod testing {
     pub use crate::actionner::{Actionner, Cache, Compiler, Engine, Invocation, Outcome, digest, serve_one};
     pub use crate::capability::Call;
-    pub use crate::cli::{catalogue, config as configuration};
+    pub use crate::cli::{catalogue, config as configuration, events};
     pub use crate::clients::{Clients, Cluster};
     pub use crate::config::{Config, Deduplication, ServerLimits, clouds};
     pub use crate::generation::{Loader, Problem};

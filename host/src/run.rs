@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::Config;
+use crate::control::Control;
 use crate::generation::{Generation, Loader, Watch, keep_current};
 use crate::health::Check;
 use crate::pipeline::{Admission, Answering, Pipeline, answering, is_protected};
@@ -114,6 +115,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let room = room(&config, &store, &found, &logger)?;
     let queue = Queue::Store(store.clone());
     let admission = admission(&config, &store, &metrics, &generation);
+    let control = control(&config, &store, &logger, &generation);
     let pipeline = Pipeline {
         generation: generation.clone(),
         store: store.clone(),
@@ -149,6 +151,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let connections = server::serve(listener, intake, deadline).await;
     starting.abort();
     looking.abort();
+    drop(control);
     store.close();
     watching.abort();
     let due = pipeline.await.map_err(machine)?;
@@ -251,6 +254,16 @@ fn admission(config: &Config, store: &Store, metrics: &Metrics, generation: &Arc
         Answering { is_any: !rules.is_empty(), live: live.map(|rule| rule.name.clone()).collect() }
     };
     Admission::new(store.clone(), metrics.clone(), &config.deduplication, Arc::new(answered_by))
+}
+
+/// What `events` of the command line asks. A host goes on without it.
+fn control(config: &Config, store: &Store, logger: &Logger, generation: &Arc<ArcSwap<Generation>>) -> Option<Control> {
+    let listening = Control::listen(config.data_dir.as_deref()?, store.clone(), Arc::clone(generation));
+    let unheard = |error| {
+        let error = format!("'falco-talon events' can't replay or drop anything while this host runs: {error}");
+        logger.line(Level::Warn, "store").error(&error).write();
+    };
+    listening.map_err(unheard).ok()
 }
 
 async fn load(loader: &Loader) -> Result<Generation, RunError> {

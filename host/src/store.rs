@@ -23,13 +23,19 @@ mod rows;
 
 mod folder;
 mod history;
+mod key;
 mod trouble;
+
+mod edit;
 
 mod writer;
 
 mod recovery;
 
 mod deliveries;
+
+mod offline;
+mod reader;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -39,17 +45,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ring::hmac;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub(crate) use delivery::{Delivered, Delivery, DeliveryId, Due};
+pub(crate) use edit::{EditError, Stored};
 pub use entry::Outcome;
 pub(crate) use entry::{
     Acceptance, Arrival, Attempted, Entry, EntryId, Fingerprint, Progress, Step, StepEnd, StepHash,
 };
 pub use error::Refused;
 pub(crate) use error::{Closed, OpenError};
-pub(crate) use folder::Damage;
+pub(crate) use folder::{Damage, folder_of};
+pub(crate) use offline::Offline;
+pub(crate) use reader::{EntryStatus, Filter, Reader, Record, Shown, StepRecord};
 pub use recent::Window;
 pub use usage::Limits;
 
@@ -60,6 +69,7 @@ use folder::Folder;
 pub use front::CutOff;
 use front::{Front, Next};
 use history::Keep;
+use key::key;
 use recent::Recent;
 use trouble::Trouble;
 use usage::Usage;
@@ -156,6 +166,7 @@ impl Store {
         let Settings { limits, window, history } = settings;
         let (front, trouble) = (Arc::new(Front::new(limits)), Trouble::new(reporting));
         let (clock, key, redact) = (Clock::new(), key(&connection)?, history.redact.clone());
+        history::remember_secrets(&connection, &redact)?;
         let poisoned = recovery::poisoned(&mut connection, clock.now_ms())?;
         let mut writer = Writer {
             usage: Usage::new(limits),
@@ -266,6 +277,49 @@ impl Store {
         self.0.front.leave(entry.id);
     }
 
+    /// What comes of an entry that was handed out begins now, so that nobody may remove it any more. Not where somebody
+    /// has: then it is no longer there.
+    pub(crate) fn start(&self, id: EntryId) -> bool {
+        self.0.front.start(id)
+    }
+
+    /// The event of an entry that ended.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none that can be replayed.
+    pub(crate) async fn stored(&self, id: EntryId) -> Result<Stored, EditError> {
+        let (answer, stored) = oneshot::channel();
+        self.ask(Command::Ask(Box::new(move |connection| drop(answer.send(edit::stored(connection, id))))));
+        stored.await.unwrap_or(Err(EditError::Refused(Refused::Closed)))
+    }
+
+    /// Let the event of an entry that ended arrive once more, for `rules`, which answer it now. The number of the new
+    /// entry, which that of the old one says from now on.
+    ///
+    /// # Errors
+    ///
+    /// As for any other event.
+    pub(crate) async fn replay(&self, stored: Stored, rules: Vec<String>) -> Result<EntryId, EditError> {
+        let redacted = history::redacted(&stored.event, &self.0.redact, &self.0.key);
+        match self.accept(stored.arrival(rules, redacted)).await? {
+            Acceptance::Stored(id) => Ok(id),
+            // It has no fingerprint.
+            Acceptance::Duplicate => Err(EditError::Refused(Refused::Closed)),
+        }
+    }
+
+    /// Remove an entry that ended, or that was not begun.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub(crate) async fn remove(&self, id: EntryId) -> Result<(), EditError> {
+        let (answer, removed) = oneshot::channel();
+        self.ask(Command::Remove(id, answer));
+        removed.await.unwrap_or(Err(EditError::Refused(Refused::Closed)))
+    }
+
     /// The entry is not handled now, and stays stored.
     pub fn leave(&self, id: EntryId) {
         self.0.front.leave(id);
@@ -350,21 +404,6 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Store").field("is_lasting", &self.0.is_lasting).finish_non_exhaustive()
     }
-}
-
-/// The key of this store, made the first time.
-fn key(connection: &Connection) -> Result<hmac::Key, OpenError> {
-    let sql = "SELECT value FROM meta WHERE name = 'key'";
-    let found: Option<Vec<u8>> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
-    let bytes = match found {
-        Some(bytes) => bytes,
-        None => {
-            let bytes: [u8; 32] = rand::random();
-            connection.execute("INSERT INTO meta (name, value) VALUES ('key', ?1)", [&bytes[..]])?;
-            bytes.to_vec()
-        }
-    };
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod text;
 mod throttle;
 mod trace_id;
 
+mod calls;
+
 pub(crate) mod logs;
 
 pub(crate) mod library;
@@ -16,6 +18,7 @@ pub(crate) mod metrics;
 
 mod reporting;
 
+pub(crate) use calls::Calls;
 pub use reporting::Reporting;
 pub(crate) use text::clean;
 pub(crate) use throttle::Throttle;

@@ -24,9 +24,9 @@ use super::seen::Seen;
 use super::spool::Spool;
 use crate::clients::{self, Circuit, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
 use crate::fair::Share;
-use crate::telemetry::Reporting;
 use crate::telemetry::audit::{Entry, Subject};
 use crate::telemetry::logs::Level;
+use crate::telemetry::{Calls, Reporting};
 
 /// One call of one actionner.
 pub struct Call {
@@ -49,6 +49,8 @@ pub struct Call {
     /// Identifies the event in logs and in the audit record.
     trace_id: String,
     reporting: Reporting,
+    /// What was asked of the host.
+    calls: Calls,
     /// What was read and written.
     pub(super) seen: Seen,
     /// What the event is about, where another object has its name by now.
@@ -125,6 +127,7 @@ impl Call {
             log,
             trace_id,
             reporting,
+            calls: Calls::default(),
             seen: Seen::default(),
             replaced: None,
             flight: Flight::default(),
@@ -132,6 +135,11 @@ impl Call {
             meter,
             has_unknown_end: AtomicBool::new(false),
         }
+    }
+
+    /// Note what is asked of the host behind what is noted there.
+    pub(crate) fn noted_in(self, calls: &Calls) -> Self {
+        Self { calls: calls.clone(), ..self }
     }
 
     /// What the policy grants.
@@ -333,6 +341,7 @@ impl Call {
             capability: capability.name(),
             is_write: capability.effect() == Effect::Write,
             dry_run: self.dry_run,
+            calls: &self.calls,
         };
         self.reporting.audit.open(subject, requests)
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::files::Files;
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
-use crate::config::Config;
+use crate::config::{Config, Warning};
 use crate::generation::{Loader, Problem};
 use crate::telemetry::Reporting;
 use crate::telemetry::audit::Audit;
@@ -29,6 +29,23 @@ impl Context {
     ///
     /// The exit code, after the log has said what is wrong.
     pub(super) fn new(files: &Files) -> Result<Self, ExitCode> {
+        let (context, warnings) = Self::with_warnings(files)?;
+        for warning in &warnings {
+            context.logger.line(Level::Warn, "config").error(warning).write();
+        }
+        Ok(context)
+    }
+
+    /// The same for what is read by programs: warnings are for the commands that check.
+    ///
+    /// # Errors
+    ///
+    /// The exit code, after the log has said what is wrong.
+    pub(super) fn without_warnings(files: &Files) -> Result<Self, ExitCode> {
+        Self::with_warnings(files).map(|(context, _)| context)
+    }
+
+    fn with_warnings(files: &Files) -> Result<(Self, Vec<Warning>), ExitCode> {
         let environment = |name: &str| std::env::var(name).ok();
         let read =
             Config::load(files.config.as_deref(), &files.rules, environment, |path| std::fs::read_to_string(path));
@@ -44,13 +61,10 @@ impl Context {
         let (logger, flush) = Logger::stdout(config.log_format);
         let logger = logger.from_level(config.log_level);
         library::subscribe(&logger);
-        for warning in &warnings {
-            logger.line(Level::Warn, "config").error(warning).write();
-        }
         if let Some(policy) = &files.policy {
             config.policy_file = Some(policy.clone());
         }
-        Ok(Self { config, logger, _flush: flush })
+        Ok((Self { config, logger, _flush: flush }, warnings))
     }
 
     /// A loader that reaches no cluster: for commands that only look at files.

@@ -60,7 +60,7 @@ impl Admission {
             return Ok(());
         }
         let fingerprint = self.fingerprints.as_ref().map(|fingerprints| fingerprints.of(&event));
-        let arrival = Arrival { event, body, trace_id, fingerprint, rules };
+        let arrival = Arrival { event, body, trace_id, fingerprint, rules, replays: None };
         if self.store.accept(arrival).await? == Acceptance::Duplicate {
             self.metrics.duplicate();
         }

@@ -14,6 +14,7 @@ use crate::capability::Call;
 use crate::clients::Circuit;
 use crate::generation::Generation;
 use crate::store::Entry;
+use crate::telemetry::Calls;
 
 /// What is tried, for which event, and under which rules.
 #[derive(Clone, Copy)]
@@ -25,6 +26,8 @@ pub(super) struct Attempt<'a> {
     pub(super) action: &'a Action,
     /// The objects that the attempts before have found.
     pub(super) learnt: &'a Uids,
+    /// Where it is noted what is asked of the host.
+    pub(super) calls: &'a Calls,
 }
 
 /// What came of an attempt.
@@ -65,7 +68,7 @@ impl Attempt<'_> {
         actionner: &Actionner,
         mut entered: Option<Result<Entered, CallError>>,
     ) -> Tried {
-        let Self { entry, trace_id, generation, rule, action, learnt } = self;
+        let Self { entry, trace_id, generation, rule, action, learnt, calls } = self;
         let invocation = Invocation {
             event: entry.event.to_json(),
             parameters: action.parameters.to_string(),
@@ -89,7 +92,7 @@ impl Attempt<'_> {
                 None => actionner.enter().await,
             };
             let end = match entered {
-                Ok(entered) => actionner.call_in(entered, &invocation, call.on(flight)).await,
+                Ok(entered) => actionner.call_in(entered, &invocation, call.noted_in(calls).on(flight)).await,
                 Err(error) => Err(error),
             };
             match end {

@@ -11,6 +11,7 @@ use super::plan::{Next, hash, next_of};
 use super::report::Status;
 use crate::generation::Generation;
 use crate::store::{Outcome, Progress, StepHash};
+use crate::telemetry::Calls;
 
 /// How far the answer to one event has come.
 #[derive(Debug, Default)]
@@ -53,6 +54,8 @@ pub(super) struct Current {
     /// Whether the process ended during the last one.
     pub(super) is_interrupted: bool,
     pub(super) is_repeatable: bool,
+    /// What its attempts in this life of the process have asked of the host.
+    pub(super) calls: Calls,
 }
 
 /// What is to be done now.
@@ -82,6 +85,7 @@ impl Course {
                     was_unknown: *was_unknown || *is_running,
                     is_interrupted: *is_running,
                     is_repeatable: step.is_repeatable,
+                    calls: Calls::default(),
                 });
                 continue;
             };
@@ -146,6 +150,7 @@ impl Course {
             was_unknown: false,
             is_interrupted: false,
             is_repeatable,
+            calls: Calls::default(),
         })
     }
 

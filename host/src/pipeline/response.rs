@@ -74,9 +74,21 @@ impl Work for Response {
     }
 
     /// Respond to its end or to a panic, and say in the store which of them it was.
-    async fn run(mut self, others: Vec<Self>) {
-        self.others = others;
-        let end = contain(self.follow()).await;
+    async fn run(self, others: Vec<Self>) {
+        // Until now each of them could be removed.
+        let mut started = iter::once(self).chain(others).filter(Self::start);
+        let Some(mut first) = started.next() else { return };
+        first.others = started.collect();
+        first.finish(contain(first.follow()).await);
+    }
+}
+
+impl Response {
+    fn start(&self) -> bool {
+        self.shared.store.start(self.entry.id)
+    }
+
+    fn finish(&self, end: Result<Result<Course, Left>, String>) {
         if let Err(panic) = &end {
             let line = self.shared.reporting.logger.line(Level::Error, "recovered from panic while processing event");
             line.error(panic).field("trace_id", &self.trace_id).write();
@@ -97,9 +109,7 @@ impl Work for Response {
             self.shared.away.watch(circuit);
         }
     }
-}
 
-impl Response {
     pub(super) fn event(&self) -> &Event {
         &self.entry.event
     }
@@ -190,6 +200,7 @@ impl Response {
     fn leave_out(&self, course: &mut Course, rule: &str, status: Status, message: &str) {
         let number = course.number();
         let begun = course.current().filter(|current| current.rule == rule);
+        let calls = begun.map(|begun| begun.calls.text()).unwrap_or_default();
         // What may have had its effect is more than left out.
         let (status, message) = match begun {
             Some(begun) if begun.was_unknown => {
@@ -203,7 +214,7 @@ impl Response {
         }
         course.note(&format!("{}: {rule}: {message}", status.as_str()));
         if course.close(rule) {
-            self.end_step(number, status, &message);
+            self.end_step(number, status, &message, &calls);
         }
     }
 
@@ -238,8 +249,8 @@ impl Response {
         let (attempts, learnt) = (current.attempts, std::mem::take(&mut current.learnt));
         self.begin(number, &step, attempts).await?;
         let began = Instant::now();
-        let (entry, trace_id) = (&*self.entry, &*self.trace_id);
-        let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt };
+        let (entry, trace_id, calls) = (&*self.entry, &*self.trace_id, &current.calls.clone());
+        let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt, calls };
         let Tried { result, learnt, away } = attempt.run(&self.shared, entered).await;
         let took = began.elapsed();
         let current = course.begun(rule, action, hash, is_repeatable);
@@ -369,7 +380,7 @@ impl Response {
                 };
                 if let Err(error) = self.shared.deliveries.deliver(&origin, artifacts, end).await {
                     course.note(&format!("{}: {}", action.name, error));
-                    self.end_step(number, Status::Failure, &error);
+                    self.end_step(number, Status::Failure, &error, "");
                     succeeded = false;
                 }
             }
@@ -377,15 +388,17 @@ impl Response {
                 if !succeeded {
                     course.note(&format!("{}: {}: {message}", action.name, status.as_str()));
                 }
-                self.end_step(number, status, &message);
+                // What went well needs no explanation.
+                let calls = course.current().filter(|_| !succeeded).map(|current| current.calls.text());
+                self.end_step(number, status, &message, &calls.unwrap_or_default());
             }
         }
         course.end(&rule.name, hash, succeeded);
     }
 
-    fn end_step(&self, number: u32, status: Status, message: &str) {
+    fn end_step(&self, number: u32, status: Status, message: &str, calls: &str) {
         for response in self.answered() {
-            let end = StepEnd { status: status.as_str(), message: message.to_owned(), calls: String::new() };
+            let end = StepEnd { status: status.as_str(), message: message.to_owned(), calls: calls.to_owned() };
             self.shared.store.end(response.entry.id, number, end);
         }
     }
@@ -426,6 +439,9 @@ impl Response {
 
     /// End without having run, since more than `waiting_max` wait for the same target.
     pub(super) fn drop_out(&self, waiting_max: usize) {
+        if !self.start() {
+            return;
+        }
         let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
         let course = Course::of(&self.entry.progress);
         let (status, message) = match course.current() {
@@ -436,7 +452,7 @@ impl Response {
             _ => (Status::Dropped, message),
         };
         if course.current().is_some() {
-            self.end_step(course.number(), status, &message);
+            self.end_step(course.number(), status, &message, "");
         }
         let pod = self.event().pod();
         let objects = pod.map(|pod| {

@@ -62,6 +62,9 @@ impl Change {
                     WHERE entry = ?1 AND number = ?2";
                 let StepEnd { status, message, calls } = &**end;
                 transaction.prepare_cached(sql)?.execute(params![id.0, number, status, message, calls, now_ms])?;
+                let sql = "UPDATE entry SET bytes = bytes + ?2 WHERE id = ?1";
+                let bytes = i64::try_from(end.bytes()).unwrap_or(i64::MAX);
+                transaction.prepare_cached(sql)?.execute(params![id.0, bytes])?;
                 for delivery in deliveries {
                     due::insert(transaction, *id, delivery, is_spooled, now_ms)?;
                 }

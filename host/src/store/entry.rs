@@ -1,16 +1,19 @@
 //! What a store holds, as plain values.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rules::Event;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::telemetry::TraceId;
 
 /// Names an entry of one store. Later ones have larger numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntryId(pub(super) i64);
 
 /// What two events have in common that are the same: a keyed hash.
@@ -32,13 +35,24 @@ pub struct Arrival {
     pub fingerprint: Option<Fingerprint>,
     /// The rules that answer it, without those that only rehearse.
     pub rules: Vec<String>,
+    /// Which entry it is a replay of, where it is one.
+    pub replays: Option<Replays>,
+}
+
+/// An entry that ended, and is done with once its event is stored anew.
+#[derive(Debug)]
+pub struct Replays {
+    /// Which.
+    pub id: EntryId,
+    /// What is kept of its event then, where that is not all of it.
+    pub redacted: Option<Vec<u8>>,
 }
 
 /// What became of an arrival that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acceptance {
-    /// It is the host's to finish.
-    Stored,
+    /// It is the host's to finish, as this entry.
+    Stored(EntryId),
     /// The same event was stored a moment ago.
     Duplicate,
 }
@@ -124,6 +138,13 @@ pub struct StepEnd {
     pub calls: String,
 }
 
+impl StepEnd {
+    /// What it takes in the store.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.message.len() + self.calls.len()) as u64
+    }
+}
+
 /// How an entry ended that is nobody's to finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -131,6 +152,14 @@ pub enum Outcome {
     Done,
     /// Something is not, and a person may want to know.
     Dead,
+}
+
+impl FromStr for EntryId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
 }
 
 impl fmt::Display for EntryId {

@@ -53,6 +53,19 @@ pub enum OpenError {
         /// The newest that is known.
         known: i64,
     },
+    /// There is none.
+    #[error("there is no store in '{}': a host with this 'data_dir' makes it", .0.display())]
+    Missing(PathBuf),
+    /// An older version has written it, and it is only read.
+    #[error("the store in '{}' has the format {found} of an older version: the next start of the host makes it {known}", .path.display())]
+    Older {
+        /// Where.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format that is read.
+        known: i64,
+    },
     /// The database can't be used.
     #[error("the store can't be used: {0}")]
     Database(#[from] rusqlite::Error),

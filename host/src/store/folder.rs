@@ -28,6 +28,21 @@ const BESIDE: [&str; 2] = ["-wal", "-shm"];
 /// How much a log of changes that was written into the file keeps of the disk, in bytes.
 const LOG_BYTES_MAX: i64 = 64 << 20;
 
+/// The folder of a store in `data_dir`.
+pub(crate) fn folder_of(data_dir: &Path) -> PathBuf {
+    data_dir.join(FOLDER)
+}
+
+/// The database in `data_dir`, which must be there.
+pub(super) fn file_of(data_dir: &Path) -> Result<PathBuf, OpenError> {
+    let (path, file) = (folder_of(data_dir), folder_of(data_dir).join(FILE));
+    match file.try_exists() {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(OpenError::Missing(path)),
+        Err(error) => Err(OpenError::Folder { path, error }),
+    }
+}
+
 /// The folder of an open store.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -51,7 +66,7 @@ pub struct Damage {
 impl Folder {
     /// Make the folder in `data_dir` unless it is there, and take it.
     pub(super) fn take(data_dir: &Path) -> Result<Self, OpenError> {
-        let path = data_dir.join(FOLDER);
+        let path = folder_of(data_dir);
         let spool = data_dir.join(SPOOL);
         make_private(&path)?;
         make_private(&spool)?;
@@ -78,6 +93,11 @@ impl Folder {
             }
             opened => opened.map(|(connection, _)| (connection, None)),
         }
+    }
+
+    /// Open the file as it is: one that is damaged is left to the next start of the host.
+    pub(super) fn open_as_it_is(&self) -> Result<Connection, OpenError> {
+        self.try_open(&self.path.join(FILE)).map(|(connection, _)| connection)
     }
 
     fn try_open(&self, file: &Path) -> Result<(Connection, usize), OpenError> {

@@ -29,6 +29,8 @@ struct State {
     ready: VecDeque<Arc<Entry>>,
     /// Taken and not given back.
     taken: BTreeMap<EntryId, Taken>,
+    /// Entries that were removed after they were taken, and begin nothing.
+    removed: BTreeSet<EntryId>,
     /// What the events of both take.
     bytes: usize,
     /// Entries that wait in the store alone, and are loaded once their turn comes.
@@ -56,6 +58,8 @@ struct Taken {
     trace_id: TraceId,
     /// What its event takes.
     bytes: usize,
+    /// It is no longer in the lane of its target.
+    is_started: bool,
     has_begun: bool,
 }
 
@@ -107,8 +111,8 @@ impl Front {
         }
         if let Some(entry) = state.ready.pop_front() {
             let has_begun = entry.progress.iter().any(|step| step.status.is_none());
-            let taken = Taken { trace_id: entry.trace_id, bytes: entry.event.bytes(), has_begun };
-            state.taken.insert(entry.id, taken);
+            let (trace_id, bytes) = (entry.trace_id, entry.event.bytes());
+            state.taken.insert(entry.id, Taken { trace_id, bytes, is_started: false, has_begun });
             if !state.ready.is_empty() || state.stored > 0 {
                 // Two arrivals before anyone waits leave a single wake-up behind.
                 self.changed.notify_one();
@@ -205,6 +209,46 @@ impl Front {
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// What comes of an entry that was taken begins now; not where it was removed.
+    pub(super) fn start(&self, id: EntryId) -> bool {
+        let mut state = self.state();
+        if let Some(taken) = state.taken.get_mut(&id) {
+            taken.is_started = true;
+        }
+        !state.removed.remove(&id)
+    }
+
+    /// Let an unfinished entry go that was not begun, unless `delete` fails. Whether it was one.
+    ///
+    /// Nothing begins meanwhile.
+    pub(super) fn remove<E>(&self, id: EntryId, delete: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+        let mut state = self.state();
+        let state = &mut *state;
+        if let Some(taken) = state.taken.get(&id) {
+            if taken.is_started {
+                return Ok(false);
+            }
+            delete()?;
+            state.bytes -= taken.bytes;
+            state.taken.remove(&id);
+            state.removed.insert(id);
+        } else if let Some(at) = state.ready.iter().position(|entry| entry.id == id) {
+            delete()?;
+            let removed = state.ready.remove(at);
+            state.bytes -= removed.map_or(0, |entry| entry.event.bytes());
+        } else if state.postponed.contains(&id) {
+            delete()?;
+            state.postponed.remove(&id);
+        } else if id > state.latest || state.again.remove(&id) {
+            delete()?;
+            state.stored = state.stored.saturating_sub(1);
+        } else {
+            return Ok(false);
+        }
+        self.changed.notify_one();
+        Ok(true)
     }
 
     pub(super) fn note(&self, stored_bytes: u64, dead: usize) {

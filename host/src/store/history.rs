@@ -2,7 +2,8 @@
 
 use ring::hmac;
 use rules::Event;
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::clock::milliseconds;
@@ -81,6 +82,33 @@ impl Keep {
     }
 }
 
+/// Keep in the store which output fields are secret, for who changes it without a host.
+pub(super) fn remember_secrets(connection: &Connection, fields: &[String]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('redact', ?1)";
+    connection.execute(sql, [Value::from(fields).to_string()])?;
+    Ok(())
+}
+
+/// Which output fields were secret to the last host.
+pub(super) fn secrets(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT value FROM meta WHERE name = 'redact'";
+    let text: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    let fields = text.map_or_else(|| Ok(Vec::new()), |text| serde_json::from_str(&text));
+    fields.map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
+}
+
+/// Stands before the hash of what is secret.
+const REDACTED: &str = "redacted:";
+
+/// How much of a hash is kept, in bytes.
+const HASH_BYTES: usize = 8;
+
+/// Whether this is what [`redacted`] has left of an event, which is another one than that which happened.
+pub(super) fn is_redacted(event: &Event) -> bool {
+    let hash = event.output.strip_prefix(REDACTED);
+    hash.is_some_and(|hash| hash.len() == 2 * HASH_BYTES && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// The event as it is kept once it has ended; none where nothing of it is secret.
 ///
 /// Its message tells the values of its fields, so that it goes with them.
@@ -91,8 +119,8 @@ pub(super) fn redacted(event: &Event, fields: &[String], key: &hmac::Key) -> Opt
     let mut event = event.clone();
     let hash = |text: &str| {
         let tag = hmac::sign(key, text.as_bytes());
-        let hex: String = tag.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("redacted:{hex}")
+        let hex: String = tag.as_ref()[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{REDACTED}{hex}")
     };
     for field in fields {
         if let Some(value) = event.output_fields.get_mut(field) {

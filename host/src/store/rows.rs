@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::entry::{Arrival, Entry, EntryId, Progress, Step};
+use super::entry::{Arrival, Entry, EntryId, Progress, Replays, Step};
 use super::schema::State;
 use crate::telemetry::TraceId;
 
@@ -27,7 +27,7 @@ pub(super) fn insert(
     arrival: &Arrival,
     now_ms: i64,
 ) -> rusqlite::Result<()> {
-    let Arrival { event, body, trace_id, fingerprint, rules } = arrival;
+    let Arrival { event, body, trace_id, fingerprint, rules, replays } = arrival;
     let pod = event.pod();
     let sql = "INSERT INTO entry
         (id, received, uid, trace_id, fingerprint, falco_rule, hostname, namespace, pod, rules, bytes, body)
@@ -46,6 +46,11 @@ pub(super) fn insert(
         i64::try_from(bytes_of(body)).unwrap_or(i64::MAX),
         &**body,
     ])?;
+    if let Some(Replays { id: replayed, redacted }) = replays {
+        let sql = "UPDATE entry SET state = ?2, body = coalesce(?3, body),
+            reason = 'replayed as ' || ?4 || iif(reason IS NULL, '', '; ' || reason) WHERE id = ?1 AND state <> 0";
+        transaction.prepare_cached(sql)?.execute(params![replayed.0, State::Done as i64, redacted, id.0])?;
+    }
     Ok(())
 }
 

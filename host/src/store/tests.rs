@@ -11,6 +11,8 @@ use rules::Event;
 use serde_json::json;
 use tokio::time::timeout;
 
+mod edits;
+
 use super::*;
 use crate::telemetry::TraceId;
 use crate::telemetry::audit::Audit;
@@ -62,6 +64,7 @@ fn arrival(rule: &str) -> Arrival {
         trace_id: TraceId::random(),
         fingerprint: None,
         rules: vec!["end it".to_owned()],
+        replays: None,
     }
 }
 
@@ -208,16 +211,16 @@ async fn repeats_are_dropped_also_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let like = |byte: u8| Arrival { fingerprint: Some([byte; 32]), ..arrival("one") };
     let (store, _) = open(folder.path());
-    assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Stored));
+    assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Stored(EntryId(1))));
     assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Duplicate));
     store.forget([1; 32]);
-    assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Stored));
-    assert_eq!(store.accept(like(2)).await, Ok(Acceptance::Stored));
+    assert_eq!(store.accept(like(1)).await, Ok(Acceptance::Stored(EntryId(2))));
+    assert_eq!(store.accept(like(2)).await, Ok(Acceptance::Stored(EntryId(3))));
     crash(store);
     let (store, found) = open(folder.path());
     assert_eq!(found.waiting, 3);
     assert_eq!(store.accept(like(2)).await, Ok(Acceptance::Duplicate));
-    assert_eq!(store.accept(like(3)).await, Ok(Acceptance::Stored));
+    assert_eq!(store.accept(like(3)).await, Ok(Acceptance::Stored(EntryId(4))));
 }
 
 #[tokio::test]

@@ -97,16 +97,26 @@ impl Usage {
         self.entries.insert(id, place);
     }
 
-    /// What it took is free again; how much that is.
-    pub(super) fn remove(&mut self, id: EntryId) -> u64 {
-        let Some(place) = self.entries.remove(&id) else { return 0 };
+    /// It takes so much more.
+    pub(super) fn grow(&mut self, id: EntryId, bytes: u64) {
+        let Some(place) = self.entries.get_mut(&id) else { return };
+        place.bytes += bytes;
+        let place = *place;
+        for held in self.held(&place) {
+            held.bytes += bytes;
+        }
+    }
+
+    /// What it took is free again; how much that is, where it took something.
+    pub(super) fn remove(&mut self, id: EntryId) -> Option<u64> {
+        let place = self.entries.remove(&id)?;
         for held in self.held(&place) {
             held.entries -= 1;
             held.bytes -= place.bytes;
         }
         self.hosts.retain_used(place.host);
         self.rules.retain_used(place.rule);
-        place.bytes
+        Some(place.bytes)
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -163,6 +173,16 @@ mod tests {
         // Of one host, and of one rule.
         assert_eq!(fill(&[("a", "shell"), ("a", "exec")]).iter().sum::<usize>(), 51);
         assert_eq!(fill(&[("a", "shell"), ("b", "shell")]).iter().sum::<usize>(), 51);
+    }
+
+    #[test]
+    fn what_grows_is_free_again_whole() {
+        let limits = Limits { entries_max: 100, stored_bytes_max: 100, loaded_bytes_max: 0, in_flight_max: 1 };
+        let mut usage = Usage::new(limits);
+        usage.add(EntryId(1), usage.place("a", "shell", 20));
+        usage.grow(EntryId(1), 30);
+        usage.grow(EntryId(2), 30);
+        assert_eq!((usage.bytes(), usage.remove(EntryId(1)), usage.bytes()), (50, Some(50), 0));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::change::Change;
 use super::clock::Clock;
+use super::edit::{self, EditError, Look};
 use super::entry::{Acceptance, Arrival, Entry, EntryId, Fingerprint, Outcome};
 use super::error::Refused;
 use super::front::Front;
@@ -45,9 +46,14 @@ pub(super) enum Command {
     Forget(Fingerprint),
     /// Something that is not on the way of an event.
     Ask(Box<dyn FnOnce(&mut Connection) + Send>),
+    /// Remove what ended or was not begun.
+    Remove(EntryId, Removed),
     /// Write what is left, and end.
     Stop,
 }
+
+/// Who waits until an entry is removed.
+pub(super) type Removed = oneshot::Sender<Result<(), EditError>>;
 
 /// Who waits until a change is written.
 pub(super) struct Written {
@@ -90,6 +96,7 @@ struct Group {
     repeats: Vec<oneshot::Sender<Result<Acceptance, Refused>>>,
     loads: Vec<EntryId>,
     asks: Vec<Box<dyn FnOnce(&mut Connection) + Send>>,
+    removals: Vec<(EntryId, Removed)>,
     is_last: bool,
 }
 
@@ -125,16 +132,25 @@ impl Writer {
         match command {
             Command::Accept(arrival, answer) => self.admit(*arrival, answer, group),
             Command::Change(change, written) => {
-                // It is written sooner or later, and its place is free for what comes behind it.
-                if let Change::Close { id, outcome, .. } = change {
-                    self.keep.ended(outcome, self.usage.remove(id));
+                match &change {
+                    // It is written sooner or later, and its place is free for what comes behind it.
+                    Change::Close { id, outcome, .. } => self.ended(*id, *outcome),
+                    Change::End { id, end, .. } => self.usage.grow(*id, end.bytes()),
+                    Change::Begin { .. } | Change::Attempted { .. } | Change::Delivered { .. } => {}
                 }
                 self.pending.push_back((change, written));
             }
             Command::Load(after) => group.loads.push(after),
             Command::Forget(fingerprint) => self.recent.forget(&fingerprint),
             Command::Ask(ask) => group.asks.push(ask),
+            Command::Remove(id, removed) => group.removals.push((id, removed)),
             Command::Stop => group.is_last = true,
+        }
+    }
+
+    fn ended(&mut self, id: EntryId, outcome: Outcome) {
+        if let Some(bytes) = self.usage.remove(id) {
+            self.keep.ended(outcome, bytes);
         }
     }
 
@@ -168,7 +184,7 @@ impl Writer {
     }
 
     fn write(&mut self, group: Group) {
-        let Group { admitted, repeats, loads, asks, is_last: _ } = group;
+        let Group { admitted, repeats, loads, asks, removals, is_last: _ } = group;
         let now_ms = self.clock.now_ms();
         // A host that can't store events gets none, and would not notice that it can again.
         if !admitted.is_empty() || !self.pending.is_empty() || self.trouble.reason().is_some() {
@@ -191,6 +207,31 @@ impl Writer {
         }
         for ask in asks {
             ask(&mut self.connection);
+        }
+        for (id, removed) in removals {
+            let _ = removed.send(self.remove(id));
+        }
+    }
+
+    fn remove(&mut self, id: EntryId) -> Result<(), EditError> {
+        let delete = || edit::delete(&self.connection, id);
+        match edit::look(&self.connection, id)? {
+            Look::Ended => {
+                delete()?;
+                self.count();
+                return Ok(());
+            }
+            Look::Waiting if self.front.remove(id, delete)? => {}
+            Look::Waiting | Look::Begun => return Err(EditError::Begun(id)),
+        }
+        self.usage.remove(id);
+        Ok(())
+    }
+
+    /// Somebody has changed what ended.
+    fn count(&mut self) {
+        if let Err(error) = self.keep.count(&self.connection) {
+            self.trouble.is(&error.to_string());
         }
     }
 
@@ -231,6 +272,9 @@ impl Writer {
 
     fn accept(&mut self, admitted: Vec<Admitted>) {
         let received = tokio::time::Instant::now();
+        if admitted.iter().any(|admitted| admitted.arrival.replays.is_some()) {
+            self.count();
+        }
         for Admitted { arrival, id, uid, answer, .. } in admitted {
             let Arrival { event, trace_id, fingerprint, rules, .. } = arrival;
             let (is_again, progress, crashes) = (false, Vec::new(), 0);
@@ -246,7 +290,7 @@ impl Writer {
                 progress,
                 crashes,
             });
-            let _ = answer.send(Ok(Acceptance::Stored));
+            let _ = answer.send(Ok(Acceptance::Stored(id)));
         }
     }
 
@@ -278,7 +322,7 @@ impl Writer {
             entries.push(entry.map_err(|(id, error)| {
                 self.trouble.lost(&format!("the event {id} can't be read, and is a dead letter: {error}"));
                 let (outcome, reason) = (Outcome::Dead, format!("unreadable: {error}"));
-                self.keep.ended(outcome, self.usage.remove(id));
+                self.ended(id, outcome);
                 self.pending.push_back((Change::Close { id, outcome, reason, redacted: None }, None));
                 id
             }));

@@ -12,6 +12,7 @@ use std::time::Duration;
 use policy::Request;
 use tokio::time::Instant;
 
+use super::calls::Calls;
 use super::logs::{Level, Logger};
 use super::text::cut;
 
@@ -38,6 +39,8 @@ pub struct Subject<'a> {
     pub is_write: bool,
     /// Whether nothing is changed whatever is asked for.
     pub dry_run: bool,
+    /// Where the end of the call is noted, too.
+    pub calls: &'a Calls,
 }
 
 /// The line of one host call, written when it is closed or dropped.
@@ -45,6 +48,9 @@ pub struct Subject<'a> {
 pub struct Entry {
     /// None once written, and where no record is kept.
     line: Option<Pending>,
+    /// None once noted.
+    calls: Option<Calls>,
+    request: String,
     capability: &'static str,
     is_write: bool,
     is_sent: Arc<AtomicBool>,
@@ -56,7 +62,6 @@ struct Pending {
     audit: Audit,
     trace_id: String,
     actionner: String,
-    request: String,
     fields: String,
     dry_run: bool,
     bytes: Option<u64>,
@@ -75,17 +80,25 @@ impl Audit {
 
     /// Begin the line of a host call.
     pub fn open(&self, subject: Subject<'_>, requests: &[Request<'_>]) -> Entry {
-        let Subject { trace_id, actionner, capability, is_write, dry_run } = subject;
+        let Subject { trace_id, actionner, capability, is_write, dry_run, calls } = subject;
         let line = self.logger.enabled(self.level).then(|| Pending {
             audit: self.clone(),
             trace_id: trace_id.to_owned(),
             actionner: actionner.to_owned(),
-            request: joined(requests),
             fields: touched(requests),
             dry_run: dry_run && is_write,
             bytes: None,
         });
-        Entry { line, capability, is_write, is_sent: Arc::default(), grant: None, opened: Instant::now() }
+        Entry {
+            line,
+            calls: Some(calls.clone()),
+            request: joined(requests),
+            capability,
+            is_write,
+            is_sent: Arc::default(),
+            grant: None,
+            opened: Instant::now(),
+        }
     }
 }
 
@@ -132,9 +145,7 @@ impl Entry {
 
     /// Say what it is about in these words.
     pub fn about(mut self, words: &str) -> Self {
-        if let Some(line) = &mut self.line {
-            words.clone_into(&mut line.request);
-        }
+        words.clone_into(&mut self.request);
         self
     }
 
@@ -154,6 +165,9 @@ impl Entry {
         if let Some(line) = self.line.take() {
             line.write(self, status, error);
         }
+        if let Some(calls) = self.calls.take() {
+            calls.ended(self.capability, &self.request, status, error);
+        }
     }
 }
 
@@ -170,7 +184,7 @@ impl Drop for Entry {
 
 impl Pending {
     fn write(&self, entry: &Entry, status: &str, error: Option<&str>) {
-        let Self { audit, trace_id, actionner, request, fields, dry_run, bytes } = self;
+        let Self { audit, trace_id, actionner, fields, dry_run, bytes } = self;
         let grant = entry.grant.map(|grant| grant.to_string()).unwrap_or_default();
         let bytes = bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
         let duration_us = entry.opened.elapsed().as_micros().to_string();
@@ -184,7 +198,7 @@ impl Pending {
             .field("duration_us", &duration_us)
             .field("fields", fields)
             .field("grant", &grant)
-            .field("request", request)
+            .field("request", &entry.request)
             .field("status", status)
             .field("trace_id", trace_id);
         if let Some(error) = &error {

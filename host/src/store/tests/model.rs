@@ -101,7 +101,7 @@ impl Model {
         }
         let (place, progress) = (Place::Waiting, Vec::new());
         self.entries.push(Known { place, fingerprint, progress, is_suspect: false, crashes: 0 });
-        Ok(Acceptance::Stored)
+        Ok(Acceptance::Stored(EntryId(i64::try_from(self.entries.len()).unwrap())))
     }
 
     /// The process ends, and the next one looks. How many entries wait then, and how many are poisoned.
