@@ -35,6 +35,8 @@ enum Ask {
         outcome: Outcome,
     },
     Leave(usize),
+    Postpone(usize),
+    Resume,
     Forget(u8),
     /// End the process without a word, and start another one.
     Crash,
@@ -50,7 +52,9 @@ fn ask() -> impl Strategy<Value = Ask> {
         3 => (which.clone(), any::<bool>()).prop_map(|(which, succeeded)| Ask::End { which, succeeded }),
         2 => (which.clone(), prop_oneof![Just(Outcome::Done), Just(Outcome::Dead)])
             .prop_map(|(which, outcome)| Ask::Finish { which, outcome }),
-        1 => which.prop_map(Ask::Leave),
+        1 => which.clone().prop_map(Ask::Leave),
+        2 => which.prop_map(Ask::Postpone),
+        1 => Just(Ask::Resume),
         1 => (1_u8..8).prop_map(Ask::Forget),
         2 => Just(Ask::Crash),
     ]
@@ -61,6 +65,7 @@ fn ask() -> impl Strategy<Value = Ask> {
 enum Place {
     Waiting,
     Taken,
+    Postponed,
     Left,
     Ended(Outcome),
 }
@@ -165,6 +170,18 @@ impl Pair {
                     self.model.entries[at].place = Place::Left;
                 }
             }
+            Ask::Postpone(which) => {
+                if let Some((at, entry)) = self.take(which) {
+                    self.store.postpone(entry.id);
+                    self.model.entries[at].place = Place::Postponed;
+                }
+            }
+            Ask::Resume => {
+                self.store.resume();
+                for entry in self.model.entries.iter_mut().filter(|entry| entry.place == Place::Postponed) {
+                    entry.place = Place::Waiting;
+                }
+            }
             Ask::Forget(fingerprint) => {
                 self.store.forget([fingerprint; 32]);
                 self.model.seen.remove(&fingerprint);
@@ -196,12 +213,11 @@ impl Pair {
         let known = &mut self.model.entries[*at];
         if known.progress.last().is_none_or(|last| last.status.is_some()) {
             let step = step(&format!("action {}", known.progress.len()), is_repeatable);
-            let (attempts, is_running, tried) = (0, false, Duration::ZERO);
             known.progress.push(Progress {
                 step,
-                attempts,
-                is_running,
-                tried,
+                attempts: 0,
+                is_running: false,
+                tried: Duration::ZERO,
                 learnt: None,
                 was_unknown: false,
                 status: None,
@@ -236,11 +252,9 @@ impl Pair {
         current.tried += Duration::from_millis(3);
         current.is_running = false;
         current.learnt = learnt.clone().or(current.learnt.take());
-        store.attempted(
-            id,
-            number,
-            Attempted { tried: current.tried, message: "away".to_owned(), learnt, was_unknown: false },
-        );
+        current.was_unknown |= has_learnt;
+        let (tried, was_unknown) = (current.tried, current.was_unknown);
+        store.attempted(id, number, Attempted { tried, message: "away".to_owned(), learnt, was_unknown });
     }
 
     fn end(&mut self, which: usize, succeeded: bool) {
@@ -286,13 +300,13 @@ impl Pair {
         written(&self.store).await;
         let counts = self.store.counts();
         let count = |is_one: fn(Place) -> bool| self.model.count(is_one);
-        assert_eq!(counts.waiting, count(|place| place == Place::Waiting));
+        assert_eq!(counts.waiting, count(|place| matches!(place, Place::Waiting | Place::Postponed)));
         assert_eq!(counts.in_flight, count(|place| place == Place::Taken));
         let states = column(&self.store, "SELECT CAST(state AS TEXT) FROM entry ORDER BY id").await;
         let expected = self.model.entries.iter().map(|entry| match entry.place {
             Place::Ended(Outcome::Done) => "1",
             Place::Ended(Outcome::Dead) => "2",
-            Place::Waiting | Place::Taken | Place::Left => "0",
+            Place::Waiting | Place::Taken | Place::Postponed | Place::Left => "0",
         });
         assert_eq!(states, expected.collect::<Vec<_>>());
         assert_eq!(counts.dead, count(|place| place == Place::Ended(Outcome::Dead)));
