@@ -42,6 +42,17 @@ pub enum OutputError {
     },
 }
 
+impl OutputError {
+    /// Whether another attempt may succeed without a change of the rule.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            // As a bucket that is not there: the rule names what nobody has made.
+            Self::NoFolder(_) => false,
+            Self::File { .. } => true,
+        }
+    }
+}
+
 /// A place that artifacts can be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {

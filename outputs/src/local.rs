@@ -3,7 +3,8 @@
 //! A file appears under its name when it is whole, and never in place of another. Blocks, as
 //! files do: the caller chooses the thread.
 
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
@@ -13,9 +14,13 @@ use crate::{Artifact, OutputError, Stored};
 /// Several artifacts of one pod can have the same name within a second.
 const SAME_NAME_MAX: u32 = 1_000;
 
+/// How much of two files is compared at once.
+const COMPARED_BYTES: usize = 64 << 10;
+
 /// Store an artifact as `<destination>/<key>`, readable by the host's user alone.
 ///
-/// Where there is such a file already, a number is put behind the key.
+/// Where there is such a file already, a number is put behind the key; but where it is the same, it is taken for what
+/// an attempt before has stored, of which nobody knows any more.
 ///
 /// # Errors
 ///
@@ -35,6 +40,9 @@ pub fn store(destination: &str, key: &str, artifact: &mut Artifact) -> Result<St
         match file.persist_noclobber(&path) {
             Ok(_) => return Ok(stored(artifact, &path)),
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                if is_same(artifact, &path).map_err(failed)? {
+                    return Ok(stored(artifact, &path));
+                }
                 file = error.file;
                 path = numbered(folder, key, number);
             }
@@ -42,6 +50,27 @@ pub fn store(destination: &str, key: &str, artifact: &mut Artifact) -> Result<St
         }
     }
     Err(failed(ErrorKind::AlreadyExists.into()))
+}
+
+/// Whether a file has this content.
+fn is_same(artifact: &mut Artifact, path: &Path) -> io::Result<bool> {
+    let has_its_length = |metadata: Metadata| metadata.is_file() && metadata.len() == artifact.bytes();
+    if !fs::symlink_metadata(path).is_ok_and(has_its_length) {
+        return Ok(false);
+    }
+    let Ok(file) = File::open(path) else { return Ok(false) };
+    let (mut one, mut other) = (vec![0; COMPARED_BYTES], vec![0; COMPARED_BYTES]);
+    let (mut artifact, mut file) = (artifact.read()?, file);
+    loop {
+        let count = artifact.read(&mut one)?;
+        if count == 0 {
+            return Ok(true);
+        }
+        // It has not become shorter since it was looked at, or it is not the same.
+        if file.read_exact(&mut other[..count]).is_err() || one[..count] != other[..count] {
+            return Ok(false);
+        }
+    }
 }
 
 fn stored(artifact: &Artifact, path: &Path) -> Stored {
@@ -63,7 +92,6 @@ fn numbered(folder: &Path, key: &str, number: u32) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -99,6 +127,19 @@ mod tests {
         }
         store(&destination, "log", &mut artifact(b"2")).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("log_2")).unwrap(), "2");
+    }
+
+    #[test]
+    fn what_is_there_already_is_not_stored_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = folder.path().display().to_string();
+        let large = vec![7; 1 << 20];
+        let other = [&large[1..], &[8]].concat();
+        for (content, name) in [(&large, "a.pcap"), (&large, "a.pcap"), (&other, "a_2.pcap"), (&other, "a_2.pcap")] {
+            let stored = store(&destination, "a.pcap", &mut artifact(content)).unwrap();
+            assert!(stored.message.ends_with(&format!("/{name}'")), "{}", stored.message);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
