@@ -20,6 +20,7 @@ mod http;
 mod objects;
 
 mod audit;
+mod deliveries;
 mod ends;
 mod exec;
 mod health;

@@ -50,6 +50,13 @@ async fn a_download_does_not_fill_the_memory() {
 }
 
 async fn measure() {
+    for lasts in [true, false] {
+        measure_download(lasts).await;
+    }
+}
+
+/// `lasts`: what is due would survive the process.
+async fn measure_download(lasts: bool) {
     let folder = tempfile::tempdir().unwrap();
     let (small, large) = (folder.path().join("small"), folder.path().join("large"));
     File::create(&small).unwrap().set_len(1 << 20).unwrap();
@@ -59,7 +66,9 @@ async fn measure() {
     fs::write(folder.path().join("rules.yaml"), rules(&stored)).unwrap();
     fs::write(folder.path().join("policy.yaml"), POLICY).unwrap();
     let (client, _) = World::simulated(CLUSTER).client();
-    let host = Host::start(config(folder.path()), client).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
+    let mut config = config(folder.path());
+    config.data_dir = lasts.then(|| folder.path().join("data"));
+    let host = Host::start(config, client).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
     // What the first download needs, no later one needs again.
     download(&host, &small).await;
     let idle_bytes = resident_bytes();

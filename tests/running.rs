@@ -132,7 +132,7 @@ impl Host {
         };
         loop {
             let (_, metrics) = self.request("GET", "/metrics", b"").await;
-            if is_zero(&metrics, "queue_depth") && is_zero(&metrics, "events_in_flight") {
+            if ["queue_depth", "events_in_flight", "deliveries_due"].iter().all(|name| is_zero(&metrics, name)) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

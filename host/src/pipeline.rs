@@ -12,8 +12,11 @@ mod lanes;
 mod plan;
 
 mod deliver;
+mod destination;
 mod details;
 mod report;
+
+mod deliveries;
 
 mod admission;
 

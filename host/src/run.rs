@@ -110,7 +110,8 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         logger.line(Level::Info, "init").field("result", "watch of rules enabled").write();
     }
 
-    let store = store(&config, &reporting)?;
+    let (store, found) = store(&config, &reporting)?;
+    let room = room(&config, &store, &found, &logger)?;
     let queue = Queue::Store(store.clone());
     let admission = admission(&config, &store, &metrics, &generation);
     let pipeline = Pipeline {
@@ -120,7 +121,9 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         retry: config.retry,
         max_age: config.max_age,
         target_events_max: config.queue_target_events_max,
-        room: Room::new(config.artifacts_bytes_max),
+        room,
+        due: found.due,
+        deliveries_within: config.deliveries_within,
         print_all_events: config.print_all_events,
     };
     // One for the intake and the pipeline, which end at the same time.
@@ -167,7 +170,7 @@ const WRITE_MAX: Duration = Duration::from_secs(2);
 const IN_FLIGHT_MAX: usize = 4_096;
 
 /// The store that the configuration names, and what was found in it.
-fn store(config: &Config, reporting: &Reporting) -> Result<Store, RunError> {
+fn store(config: &Config, reporting: &Reporting) -> Result<(Store, Found), RunError> {
     let Reporting { logger, health, .. } = reporting;
     let stored_bytes_max = match config.data_dir {
         Some(_) => config.queue_disk_bytes_max,
@@ -186,16 +189,39 @@ fn store(config: &Config, reporting: &Reporting) -> Result<Store, RunError> {
         let result = "'data_dir' is not set: events that wait are in memory, and lost with the process";
         logger.line(Level::Info, "store").field("result", result).write();
         health.wrong(Check::Disk, result);
-        return Store::in_memory(settings, reporting).map_err(machine);
+        return Ok((Store::in_memory(settings, reporting).map_err(machine)?, Found::default()));
     };
     let (store, found) = Store::open(data_dir, settings, reporting).map_err(machine)?;
     health.ok(Check::Disk);
     report_found(logger, &found);
-    Ok(store)
+    Ok((store, found))
+}
+
+/// Where artifacts lie until they are delivered.
+fn room(config: &Config, store: &Store, found: &Found, logger: &Logger) -> Result<Room, RunError> {
+    let Some(folder) = store.spool() else { return Ok(Room::new(config.artifacts_bytes_max)) };
+    let room = Room::lasting(config.artifacts_bytes_max, folder);
+    // Evidence whose delivery can't be read any more is for a person to look at.
+    let aside = found.damage.as_ref().map(|damage| damage.aside.with_added_extension("spool"));
+    let is_wanted = |file: &str| found.files.contains(file);
+    let left = room.retain(is_wanted, aside.as_deref());
+    let left = left.map_err(|error| machine(format!("the folder '{}' can't be used: {error}", folder.display())))?;
+    if let Some(aside) = aside.filter(|_| left > 0) {
+        let error = format!(
+            "{left} files that were to be delivered are unknown to the store: they lie in {} now",
+            aside.display()
+        );
+        logger.line(Level::Error, "store").error(&error).write();
+    }
+    if !found.due.is_empty() {
+        let result = format!("{} artifacts are still to be delivered", found.due.len());
+        logger.line(Level::Info, "store").field("result", &result).write();
+    }
+    Ok(room)
 }
 
 fn report_found(logger: &Logger, found: &Found) {
-    let Found { waiting, poisoned, damage } = found;
+    let Found { waiting, poisoned, damage, .. } = found;
     if let Some(damage) = damage {
         let error = format!(
             "the store was damaged ({}): it lies in {} now, and {} unfinished events could be read of it",

@@ -15,6 +15,9 @@ mod usage;
 mod clock;
 mod schema;
 
+mod delivery;
+mod due;
+
 mod change;
 mod rows;
 
@@ -26,6 +29,9 @@ mod writer;
 
 mod recovery;
 
+mod deliveries;
+
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +42,7 @@ use ring::hmac;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
+pub(crate) use delivery::{Delivered, Delivery, DeliveryId, Due};
 pub use entry::Outcome;
 pub(crate) use entry::{
     Acceptance, Arrival, Attempted, Entry, EntryId, Fingerprint, Progress, Step, StepEnd, StepHash,
@@ -48,6 +55,7 @@ pub use usage::Limits;
 
 use change::Change;
 use clock::Clock;
+use due::Left;
 use folder::Folder;
 pub use front::CutOff;
 use front::{Front, Next};
@@ -88,13 +96,14 @@ struct Inner {
     front: Arc<Front>,
     commands: Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    clock: Clock,
     /// Whether what waits is still there after the process.
     is_lasting: bool,
     redact: Vec<String>,
     /// For what is not to be read from a hash.
     key: hmac::Key,
     /// Held as long as the store is used.
-    _folder: Option<Folder>,
+    folder: Option<Folder>,
 }
 
 /// What was found in a store that was opened.
@@ -106,6 +115,10 @@ pub struct Found {
     pub poisoned: Vec<String>,
     /// A file that was set aside.
     pub damage: Option<Damage>,
+    /// What is to be delivered, in the order of the next attempts.
+    pub due: Vec<Due>,
+    /// What lies in the spool and is wanted there.
+    pub files: HashSet<String>,
 }
 
 impl Store {
@@ -151,12 +164,15 @@ impl Store {
             trouble,
             keep: Keep::new(history, &connection)?,
             next_id: recovery::next_id(&connection)?,
+            is_spooled: folder.is_some(),
+            is_miscounted: false,
             pending: std::collections::VecDeque::new(),
             is_synced: false,
             clock,
             connection,
         };
         let waiting = writer.recover()?;
+        let Left { due, files } = due::left(&writer.connection, &clock)?;
         front.waits(waiting);
         let (commands, received) = channel();
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&received));
@@ -165,12 +181,13 @@ impl Store {
             front,
             commands,
             thread: Mutex::new(Some(thread)),
+            clock,
             is_lasting: folder.is_some(),
             redact,
             key,
-            _folder: folder,
+            folder,
         };
-        Ok((Store(Arc::new(inner)), Found { waiting, poisoned, damage: None }))
+        Ok((Store(Arc::new(inner)), Found { waiting, poisoned, damage: None, due, files }))
     }
 
     /// Whether what waits is still there after the process.
@@ -218,10 +235,7 @@ impl Store {
     /// Where the store has ended: then it must not begin.
     pub async fn begin_synced(&self, id: EntryId, number: u32, step: &Step, attempts: u32) -> Result<(), Closed> {
         self.0.front.begins(id);
-        let (done, written) = oneshot::channel();
-        let change = Change::Begin { id, number, step: Box::new(step.clone()), attempts };
-        self.ask(Command::Change(change, Some(Written { is_synced: self.0.is_lasting, done })));
-        written.await.map_err(|_| Closed)
+        self.change_written(Change::Begin { id, number, step: Box::new(step.clone()), attempts }, true).await
     }
 
     /// The same for a step that is repeatable, and may begin before that is written.
@@ -237,7 +251,7 @@ impl Store {
 
     /// The step has ended, in this way.
     pub fn end(&self, id: EntryId, number: u32, end: StepEnd) {
-        self.change(Change::End { id, number, end: Box::new(end) });
+        self.change(Change::End { id, number, end: Box::new(end), deliveries: Vec::new() });
     }
 
     /// The entry is nobody's to finish any more. Where it is dead, `reason` says why.
@@ -307,6 +321,18 @@ impl Store {
             // It has said what went wrong.
             let _ = thread.join();
         }
+    }
+
+    /// Asked for at once, whether or not anybody waits for it.
+    fn change_written(
+        &self,
+        change: Change,
+        is_synced: bool,
+    ) -> impl Future<Output = Result<(), Closed>> + Send + use<> {
+        let (done, written) = oneshot::channel();
+        let is_synced = is_synced && self.0.is_lasting;
+        self.ask(Command::Change(change, Some(Written { is_synced, done })));
+        async move { written.await.map_err(|_| Closed) }
     }
 
     fn change(&self, change: Change) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, SpooledTempFile};
 
-use super::room::{Room, Share};
+use super::room::{Room, Share, UNFINISHED};
 
 /// Past this size the bytes go to disk: log excerpts and configuration files stay in memory.
 const MEMORY_BYTES_MAX: usize = 256 << 10;
@@ -156,7 +156,7 @@ impl Artifact {
     fn name_in(&mut self, folder: &Path) -> io::Result<()> {
         let Content::Unnamed(content) = &mut self.content else { return Ok(()) };
         // Created with mode 0600.
-        let mut named = Builder::new().prefix(".").tempfile_in(folder)?;
+        let mut named = Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         content.seek(SeekFrom::Start(0))?;
         io::copy(content, &mut named)?;
         self.content = Content::Named(named);
@@ -203,7 +203,10 @@ mod tests {
         assert_eq!(content(&mut taken), [7; 10]);
         drop(taken);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
-        assert_eq!(Artifact::open(&room, "c", String::new(), String::new()).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            Artifact::open(&room, "c", String::new(), String::new()).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 
     #[test]
@@ -220,16 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_can_say_anything_of_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, aside) = (folder.path().join("spool"), folder.path().join("aside"));
+        fs::create_dir(&spool).unwrap();
+        for name in ["wanted", "unknown", ".unfinished"] {
+            fs::write(spool.join(name), name).unwrap();
+        }
+        let room = Room::lasting(10_000, &spool);
+        assert_eq!(room.retain(|file| file == "wanted", Some(&aside)).unwrap(), 2);
+        let names = |folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!((names(&spool), names(&aside)), (vec!["wanted".into()], vec!["unknown".into()]));
+    }
+
+    #[test]
     fn what_is_kept_takes_room_until_it_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let room = Room::lasting(10_000, folder.path());
         artifact(&room, 6_000).keep("a").unwrap();
-        let fits = |room: &Room, bytes| Artifact::new(String::new(), String::new()).within(room).append(&vec![0; bytes]);
+        let fits =
+            |room: &Room, bytes| Artifact::new(String::new(), String::new()).within(room).append(&vec![0; bytes]);
         assert!(fits(&room, 5_000).is_err());
         // The next process counts it as well, and not what nobody names.
         fs::write(folder.path().join("left"), vec![0; 9_000]).unwrap();
         let room = Room::lasting(10_000, folder.path());
-        assert_eq!(room.retain(|file| file == "a").unwrap(), 1);
+        assert_eq!(room.retain(|file| file == "a", None).unwrap(), 1);
         assert!(fits(&room, 5_000).is_err());
         room.remove("a").unwrap();
         room.remove("a").unwrap();

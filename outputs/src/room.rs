@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What a file takes of a disk at least, so that their number is bounded as well.
 const BLOCK_BYTES: u64 = 4_096;
 
+/// How the names of files begin that are not kept yet.
+pub(super) const UNFINISHED: &str = ".";
+
 /// A number of bytes that artifacts share. Clones are the same room.
 #[derive(Debug, Clone)]
 pub struct Room(Arc<Inner>);
@@ -47,22 +50,32 @@ impl Room {
         self.0.folder.is_some()
     }
 
-    /// Take in what processes before have kept, and remove all that is not wanted; how many files that was. Blocks.
+    /// Take in what processes before have kept, and remove all that is not wanted; how many files that was. Where
+    /// nobody can say what is wanted, what was kept is moved to `aside` instead. Blocks.
     ///
     /// # Errors
     ///
     /// Where the folder can't be read, or a file not be removed.
-    pub fn retain(&self, is_wanted: impl Fn(&str) -> bool) -> io::Result<usize> {
+    pub fn retain(&self, is_wanted: impl Fn(&str) -> bool, aside: Option<&Path>) -> io::Result<usize> {
         let Some(folder) = &self.0.folder else { return Ok(0) };
         let mut removed = 0;
+        if let Some(aside) = aside {
+            fs::create_dir(aside)?;
+        }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if entry.file_name().to_str().is_some_and(&is_wanted) {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(&is_wanted) {
                 self.0.held.fetch_add(entry.metadata()?.len().max(BLOCK_BYTES), Ordering::Relaxed);
-            } else {
-                fs::remove_file(entry.path())?;
-                removed += 1;
+                continue;
             }
+            match aside {
+                Some(aside) if !name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) => {
+                    fs::rename(entry.path(), aside.join(name))?;
+                }
+                _ => fs::remove_file(entry.path())?,
+            }
+            removed += 1;
         }
         Ok(removed)
     }

@@ -1,24 +1,13 @@
-//! The stage after an action: what it has collected goes where the rule says.
+//! One attempt to bring an artifact to where the rule says.
 //!
-//! Does not log and does not decide what a failure means; the spine does.
+//! Does not log and does not decide what a failure means, but for whether another attempt may succeed.
 
-use std::time::Duration;
+use std::io;
 
-use jiff::Timestamp;
 use outputs::{Artifact, OutputError, Stored, Target, key, local};
-use rules::OutputUseSite;
-use tokio::time::Instant;
+use serde_json::Value;
 
-/// What became of one artifact.
-pub(super) struct Delivered {
-    /// None where the name of the target is unknown.
-    pub(super) target: Option<Target>,
-    /// Where it is now, as (kind, name).
-    pub(super) objects: Vec<(String, String)>,
-    /// One sentence for a person, or why it was not stored.
-    pub(super) result: Result<String, DeliveryError>,
-    pub(super) took: Duration,
-}
+use crate::store::Delivery;
 
 /// Why an artifact was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -29,56 +18,54 @@ pub(super) enum DeliveryError {
     /// The rule names a target that this version can't send to.
     #[error("the output target '{0}' can't be used in this version")]
     Unsupported(String),
+    /// What was kept of it is gone.
+    #[error("what was kept of the artifact can't be read: {0}")]
+    Unreadable(io::Error),
+    /// What is to be done is not known now.
+    #[error("the delivery can't be read from the store: {0}")]
+    Store(String),
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error("storing was cut off: {0}")]
-    Cut(#[from] tokio::task::JoinError),
+    Cut(String),
 }
 
-/// Deliver artifacts that were collected from these objects.
-pub(super) async fn deliver(
-    output: &OutputUseSite,
-    objects: &[(String, String)],
-    artifacts: Vec<Artifact>,
-) -> Vec<Delivered> {
-    let target = Target::find(&output.target);
-    if artifacts.is_empty() {
-        let result = Err(DeliveryError::Empty);
-        return vec![Delivered { target, objects: Vec::new(), result, took: Duration::ZERO }];
-    }
-    let mut delivered = Vec::new();
-    for artifact in artifacts {
-        let (name, began) = (artifact.name.clone(), Instant::now());
-        let sent = send(target, output, objects, artifact).await;
-        let (objects, result) = match sent {
-            Ok(Stored { message, objects }) => {
-                (objects.into_iter().map(|(kind, name)| (kind.to_owned(), name)).collect(), Ok(message))
-            }
-            Err(error) => (vec![("file".to_owned(), name)], Err(error)),
-        };
-        delivered.push(Delivered { target, objects, result, took: began.elapsed() });
-    }
-    delivered
-}
-
-async fn send(
-    target: Option<Target>,
-    output: &OutputUseSite,
-    objects: &[(String, String)],
-    mut artifact: Artifact,
-) -> Result<Stored, DeliveryError> {
-    if artifact.bytes() == 0 {
-        return Err(DeliveryError::Empty);
-    }
-    let key = key(Timestamp::now(), objects, &artifact.name);
-    match target {
-        Some(Target::LocalFile) => {
-            let destination = output.parameters["destination"].as_str().unwrap_or_default().to_owned();
-            let stored = tokio::task::spawn_blocking(move || local::store(&destination, &key, &mut artifact));
-            Ok(stored.await??)
+impl DeliveryError {
+    /// Whether another attempt may succeed.
+    pub(super) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Empty | Self::Unsupported(_) => false,
+            Self::Unreadable(error) => error.kind() != io::ErrorKind::NotFound,
+            Self::Output(error) => error.is_temporary(),
+            Self::Store(_) | Self::Cut(_) => true,
         }
+    }
+}
+
+/// Whether this version can send to a target of this name.
+pub(super) fn check(target: &str) -> Result<(), DeliveryError> {
+    match Target::find(target) {
+        Some(Target::LocalFile) => Ok(()),
         Some(Target::MinioS3 | Target::AwsS3 | Target::GcpGcs) | None => {
-            Err(DeliveryError::Unsupported(output.target.clone()))
+            Err(DeliveryError::Unsupported(target.to_owned()))
         }
+    }
+}
+
+/// Send an artifact, which comes back for another attempt.
+pub(super) async fn send(
+    delivery: &Delivery,
+    mut artifact: Artifact,
+) -> (Result<Stored, DeliveryError>, Option<Artifact>) {
+    if let Err(error) = check(&delivery.target) {
+        return (Err(error), Some(artifact));
+    }
+    let key = key(delivery.made, &delivery.objects, &delivery.name);
+    let parameters: Value = serde_json::from_str(&delivery.parameters).unwrap_or_default();
+    let destination = parameters["destination"].as_str().unwrap_or_default().to_owned();
+    let store = move || (local::store(&destination, &key, &mut artifact), artifact);
+    match tokio::task::spawn_blocking(store).await {
+        Ok((stored, artifact)) => (stored.map_err(DeliveryError::from), Some(artifact)),
+        Err(error) => (Err(DeliveryError::Cut(error.to_string())), None),
     }
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use outputs::Target;
-use rules::{Action, Event, OutputUseSite, Rule};
+use rules::{Action, Event, Rule};
 
 use super::details::DetailsError;
 
@@ -25,6 +25,8 @@ pub(super) enum Status {
     Superseded,
     /// It did not run, since its event is too old.
     Expired,
+    /// It has not arrived yet, and is sent again.
+    Due,
     /// The process ended meanwhile, and nobody knows whether it was carried out.
     Unknown,
 }
@@ -39,6 +41,7 @@ impl Status {
             Self::Dropped => "dropped",
             Self::Superseded => "superseded",
             Self::Expired => "expired",
+            Self::Due => "due",
             Self::Unknown => "unknown",
         }
     }
@@ -57,7 +60,6 @@ impl Status {
 /// The end of one stage of an action: everything that may be said of it.
 pub(super) struct Ended<'a> {
     pub(super) stage: Stage<'a>,
-    pub(super) event: &'a Event,
     pub(super) trace_id: &'a str,
     /// The trace id of the event whose run answered this one, where it was another's.
     pub(super) answered_by: Option<&'a str>,
@@ -93,15 +95,10 @@ impl<'a> About<'a> {
 /// What has ended.
 #[derive(Clone, Copy)]
 pub(super) enum Stage<'a> {
-    /// The actionner.
-    Action,
-    /// The way of one artifact to where the rule says.
-    Output {
-        /// What the rule says.
-        site: &'a OutputUseSite,
-        /// None where the name of the target is unknown.
-        target: Option<Target>,
-    },
+    /// The actionner, which ran for this event.
+    Action(&'a Event),
+    /// The way of one artifact to where the rule says: to a target of this name.
+    Output(&'a str),
 }
 
 /// Who hears of everything that ends.
@@ -130,14 +127,14 @@ impl Listeners {
 }
 
 fn log(logger: &Logger, ended: &Ended<'_>) {
-    let Ended { stage, event, trace_id, answered_by, about, status, message, objects, details, took: _ } = ended;
+    let Ended { stage, trace_id, answered_by, about, status, message, objects, details, took: _ } = ended;
     let tag = match stage {
-        Stage::Action => "action",
-        Stage::Output { .. } => "output",
+        Stage::Action(_) => "action",
+        Stage::Output(_) => "output",
     };
     let level = match status {
         Status::Failure | Status::Unknown => Level::Error,
-        Status::Dropped | Status::Superseded | Status::Expired => Level::Warn,
+        Status::Dropped | Status::Superseded | Status::Expired | Status::Due => Level::Warn,
         Status::Success | Status::Ignored => Level::Info,
     };
     let rehearsed = format!("no action, dry-run is enabled: {message}");
@@ -157,9 +154,10 @@ fn log(logger: &Logger, ended: &Ended<'_>) {
         None => line,
     };
     let line = match stage {
-        Stage::Action => line.field("event", &event.output),
-        Stage::Output { site, target } => {
-            line.field("category", target.map_or("", Target::category)).field("output_target", &site.target)
+        Stage::Action(event) => line.field("event", &event.output),
+        Stage::Output(target) => {
+            let category = Target::find(target).map_or("", Target::category);
+            line.field("category", category).field("output_target", target)
         }
     };
     line.field("rule", about.rule)
@@ -171,14 +169,16 @@ fn log(logger: &Logger, ended: &Ended<'_>) {
 }
 
 fn count(metrics: &Metrics, ended: &Ended<'_>) {
-    let Ended { stage, event, answered_by, about, status, objects, took, .. } = ended;
+    let Ended { stage, answered_by, about, status, objects, took, .. } = ended;
     let About { rule, dry_run, action, actionner } = *about;
-    if dry_run {
+    // What is due has not ended.
+    if dry_run || *status == Status::Due {
         return;
     }
-    if let Stage::Output { site, .. } = stage {
-        return metrics.output(action, rule, &site.target, status.as_str());
-    }
+    let event = match stage {
+        Stage::Action(event) => event,
+        Stage::Output(target) => return metrics.output(action, rule, target, status.as_str()),
+    };
     let object = |kind: &str| objects.iter().find(|(key, _)| key == kind).map_or("", |(_, name)| name);
     metrics.action(&ActionLabels {
         action,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use policy::Uids;
-use rules::{Action, Event, OutputUseSite, Rule};
+use rules::{Action, Event, Rule};
 use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
@@ -18,7 +18,7 @@ use super::away::away_from;
 use super::coalesce::one_run_answers;
 use super::contain::contain;
 use super::course::{Course, Current, Turn};
-use super::deliver::{Delivered, deliver};
+use super::deliveries::Origin;
 use super::details::details;
 use super::lanes::Work;
 use super::plan::{answering, is_protected};
@@ -350,22 +350,34 @@ impl Response {
         }
     }
 
-    /// The step has ended: what it collected is delivered, and all who listen hear of it.
-    async fn end(&self, course: &mut Course, task: &Task<'_>, mut answer: Answer, took: Duration) {
+    /// The step has ended: what it collected is on its way, and all who listen hear of it.
+    async fn end(&self, course: &mut Course, task: &Task<'_>, answer: Answer, took: Duration) {
         let Task { rule, action, hash, .. } = *task;
         let number = course.number();
         self.tell(rule, action, &answer, took);
-        let mut succeeded = answer.status.is_success();
-        if let Some(output) = &action.output
-            && answer.status == Status::Success
-            && !rule.dry_run
-        {
-            succeeded = self.deliver(rule, action, output, &mut answer).await;
+        let Answer { status, message, objects, artifacts, .. } = answer;
+        let mut succeeded = status.is_success();
+        match &action.output {
+            Some(site) if status == Status::Success && !rule.dry_run => {
+                let origin = Origin { trace_id: &self.trace_id, rule, action, site, objects: &objects };
+                // What is delivered has its own run.
+                let end = |deliveries| {
+                    let end = StepEnd { status: status.as_str(), message, calls: String::new() };
+                    self.shared.store.end_with(self.entry.id, number, end, deliveries)
+                };
+                if let Err(error) = self.shared.deliveries.deliver(&origin, artifacts, end).await {
+                    course.note(&format!("{}: {}", action.name, error));
+                    self.end_step(number, Status::Failure, &error);
+                    succeeded = false;
+                }
+            }
+            _ => {
+                if !succeeded {
+                    course.note(&format!("{}: {}: {message}", action.name, status.as_str()));
+                }
+                self.end_step(number, status, &message);
+            }
         }
-        if !succeeded {
-            course.note(&format!("{}: {}: {}", action.name, answer.status.as_str(), answer.message));
-        }
-        self.end_step(number, answer.status, &answer.message);
         course.end(&rule.name, hash, succeeded);
     }
 
@@ -398,8 +410,7 @@ impl Response {
     /// What there is to say of a stage of it, but for how it ended.
     fn ended<'a>(&'a self, about: About<'a>) -> Ended<'a> {
         Ended {
-            stage: Stage::Action,
-            event: self.event(),
+            stage: Stage::Action(self.event()),
             trace_id: &self.trace_id,
             answered_by: None,
             about,
@@ -440,27 +451,5 @@ impl Response {
             self.shared.store.forget(fingerprint);
         }
         self.shared.store.finish(&self.entry, Outcome::Dead, &format!("{}: {message}", status.as_str()));
-    }
-
-    /// Send what an action has collected to where the rule says; whether all of it arrived.
-    async fn deliver(&self, rule: &Rule, action: &Action, site: &OutputUseSite, answer: &mut Answer) -> bool {
-        let artifacts = std::mem::take(&mut answer.artifacts);
-        let mut succeeded = true;
-        for Delivered { target, objects, result, took } in deliver(site, &answer.objects, artifacts).await {
-            let (status, message) = match result {
-                Ok(message) => (Status::Success, message),
-                Err(error) => (Status::Failure, error.to_string()),
-            };
-            succeeded &= status == Status::Success;
-            self.shared.listeners.tell(&Ended {
-                stage: Stage::Output { site, target },
-                status,
-                message: &message,
-                objects: &objects,
-                took,
-                ..self.ended(About::new(rule, Some(action)))
-            });
-        }
-        succeeded
     }
 }

@@ -8,6 +8,7 @@ use outputs::Room;
 use tokio::sync::{Semaphore, watch};
 
 use super::away::Away;
+use super::deliveries::Deliveries;
 use super::report::Listeners;
 use crate::capability::Flights;
 use crate::config::Retry;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) away: Arc<Away>,
     /// The objects that are being changed.
     pub(super) flights: Flights,
+    pub(super) deliveries: Deliveries,
     /// Whether nothing begins any more, and what is left stays stored.
     pub(super) stopping: watch::Receiver<bool>,
     /// For entries during which the process ended: one at a time, so that it is known which one ends it.

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::away::Away;
+use super::deliveries::Deliveries;
 use super::lanes::Lanes;
 use super::plan::answering;
 use super::report::{Listeners, report_event};
@@ -23,8 +24,9 @@ use crate::capability::Flights;
 use crate::config::Retry;
 use crate::generation::Generation;
 use crate::queue::Queue;
-use crate::store::{Entry, Store};
+use crate::store::{Due, Entry, Store};
 use crate::telemetry::Reporting;
+use crate::telemetry::logs::Level;
 
 /// What the spine needs, built once by the caller.
 pub(crate) struct Pipeline {
@@ -42,6 +44,10 @@ pub(crate) struct Pipeline {
     pub target_events_max: usize,
     /// For what actionners collect.
     pub room: Room,
+    /// What processes before have left to be delivered.
+    pub due: Vec<Due>,
+    /// How long it is tried to deliver what was collected.
+    pub deliveries_within: Duration,
     /// Whether the `event` line was written at reception already.
     pub print_all_events: bool,
 }
@@ -50,8 +56,12 @@ impl Pipeline {
     /// Handle events until there will be no more, then wait for what runs, but no longer than until `deadline`. What is
     /// left then is unfinished in the store.
     pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) {
-        let Pipeline { generation, store, reporting, retry, max_age, target_events_max, room, print_all_events } = self;
+        let Pipeline { generation, store, reporting, retry, max_age, target_events_max, .. } = self;
+        let Pipeline { room, due, deliveries_within, print_all_events, .. } = self;
         let (stop, stopping) = watch::channel(false);
+        let deliveries = Deliveries::new(store.clone(), room.clone(), &reporting, retry, deliveries_within);
+        deliveries.recover(due);
+        let cleaning = tokio::spawn(deliveries.clone().clean());
         let shared = Arc::new(Shared {
             listeners: Listeners::new(&reporting),
             away: Away::new(store.clone(), Arc::clone(&generation)),
@@ -63,6 +73,7 @@ impl Pipeline {
             retry,
             max_age,
             room,
+            deliveries: deliveries.clone(),
             stopping,
         });
         let mut lanes = Lanes::new(target_events_max);
@@ -75,7 +86,23 @@ impl Pipeline {
         }
         // What waits in memory alone would be lost.
         stop.send_replace(shared.store.is_lasting());
-        lanes.drain(deadline.await).await;
+        let deadline = deadline.await;
+        lanes.drain(deadline).await;
+        let due = deliveries.finish(deadline).await;
+        cleaning.abort();
+        report_due(&shared, due);
+    }
+}
+
+/// What a shutdown leaves undelivered.
+fn report_due(shared: &Shared, due: usize) {
+    let logger = &shared.reporting.logger;
+    if due > 0 && shared.store.is_lasting() {
+        let result = format!("{due} artifacts stay stored, and are delivered after the next start");
+        logger.line(Level::Info, "store").field("result", &result).write();
+    } else if due > 0 {
+        let error = format!("{due} artifacts could not be delivered, and are lost, since 'data_dir' is not set");
+        logger.line(Level::Error, "store").error(&error).write();
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is written, one statement or two each.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::delivery::{Delivered, Delivery, DeliveryId};
+use super::due;
 use super::entry::{Attempted, EntryId, Outcome, Step, StepEnd};
 use super::schema::State;
 
@@ -12,14 +14,18 @@ pub(super) enum Change {
     Begin { id: EntryId, number: u32, step: Box<Step>, attempts: u32 },
     /// An attempt has ended, and another one may follow.
     Attempted { id: EntryId, number: u32, attempted: Attempted },
-    /// A step has ended.
-    End { id: EntryId, number: u32, end: Box<StepEnd> },
+    /// A step has ended, and leaves this to be delivered.
+    End { id: EntryId, number: u32, end: Box<StepEnd>, deliveries: Vec<Delivery> },
+    /// An attempt at a delivery has ended.
+    Delivered { id: DeliveryId, delivered: Delivered, message: String },
     /// It is nobody's to finish any more.
     Close { id: EntryId, outcome: Outcome, reason: String, redacted: Option<Vec<u8>> },
 }
 
 impl Change {
-    pub(super) fn apply(&self, transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<()> {
+    /// Whether there may be other dead letters than those that were counted. `is_spooled`: what is to be delivered lies
+    /// in files.
+    pub(super) fn apply(&self, transaction: &Transaction<'_>, is_spooled: bool, now_ms: i64) -> rusqlite::Result<bool> {
         match self {
             Self::Begin { id, number, step, attempts } => {
                 let sql =
@@ -51,11 +57,17 @@ impl Change {
                     was_unknown
                 ])?;
             }
-            Self::End { id, number, end } => {
+            Self::End { id, number, end, deliveries } => {
                 let sql = "UPDATE step SET is_running = 0, status = ?3, message = ?4, calls = ?5, ended = ?6
                     WHERE entry = ?1 AND number = ?2";
                 let StepEnd { status, message, calls } = &**end;
                 transaction.prepare_cached(sql)?.execute(params![id.0, number, status, message, calls, now_ms])?;
+                for delivery in deliveries {
+                    due::insert(transaction, *id, delivery, is_spooled, now_ms)?;
+                }
+            }
+            Self::Delivered { id, delivered, message } => {
+                return due::note(transaction, *id, delivered, message, now_ms);
             }
             Self::Close { id, outcome, reason, redacted } => {
                 let state = match outcome {
@@ -63,14 +75,19 @@ impl Change {
                     Outcome::Dead => State::Dead,
                 };
                 let reason = Some(reason).filter(|reason| !reason.is_empty());
-                let sql = "UPDATE entry SET state = ?2, ended = ?3, reason = ?4 WHERE id = ?1";
-                transaction.prepare_cached(sql)?.execute(params![id.0, state as i64, now_ms, reason])?;
+                // A delivery that was given up has left its reason.
+                let sql = "UPDATE entry SET state = CASE WHEN reason IS NULL THEN ?2 ELSE ?5 END, ended = ?3,
+                    reason = coalesce(?4, reason) WHERE id = ?1 RETURNING state";
+                let mut statement = transaction.prepare_cached(sql)?;
+                let row = params![id.0, state as i64, now_ms, reason, State::Dead as i64];
+                let written: Option<i64> = statement.query_row(row, |row| row.get(0)).optional()?;
                 if let Some(body) = redacted {
                     let sql = "UPDATE entry SET body = ?2 WHERE id = ?1";
                     transaction.prepare_cached(sql)?.execute(params![id.0, body])?;
                 }
+                return Ok(written.is_some_and(|written| written != state as i64));
             }
         }
-        Ok(())
+        Ok(false)
     }
 }

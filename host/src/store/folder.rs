@@ -16,6 +16,9 @@ const FOLDER: &str = "store";
 
 const FILE: &str = "store.db";
 
+/// Beside it: what is to be delivered.
+const SPOOL: &str = "spool";
+
 /// Held by the process that has the store.
 const LOCK: &str = "lock";
 
@@ -29,6 +32,7 @@ const LOG_BYTES_MAX: i64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    pub(super) spool: PathBuf,
     /// Held until the process ends, however that is.
     _lock: File,
 }
@@ -48,17 +52,14 @@ impl Folder {
     /// Make the folder in `data_dir` unless it is there, and take it.
     pub(super) fn take(data_dir: &Path) -> Result<Self, OpenError> {
         let path = data_dir.join(FOLDER);
+        let spool = data_dir.join(SPOOL);
+        make_private(&path)?;
+        make_private(&spool)?;
         let wrong = |error| OpenError::Folder { path: path.clone(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(wrong)?;
-        let metadata = fs::symlink_metadata(&path).map_err(wrong)?;
-        let is_own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
-        if !is_own || metadata.mode() & 0o077 != 0 {
-            return Err(OpenError::Open(path));
-        }
         let mut options = OpenOptions::new();
         let lock = options.create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK)).map_err(wrong)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { path, spool, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
             Err(TryLockError::Error(error)) => Err(wrong(error)),
         }
@@ -110,6 +111,18 @@ impl Folder {
     }
 }
 
+/// Make a folder for the host's user alone, unless it is there.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let wrong = |error| OpenError::Folder { path: path.to_owned(), error };
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
+    let metadata = fs::symlink_metadata(path).map_err(wrong)?;
+    let is_own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
+    if !is_own || metadata.mode() & 0o077 != 0 {
+        return Err(OpenError::Open(path.to_owned()));
+    }
+    Ok(())
+}
+
 /// What holds for a connection, on disk or in memory.
 pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -128,18 +141,23 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 fn salvage(connection: &Connection, aside: &Path) -> usize {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let Ok(damaged) = Connection::open_with_flags(aside, flags) else { return 0 };
-    let ids = || -> rusqlite::Result<Vec<i64>> {
-        let mut statement = damaged.prepare("SELECT id FROM entry WHERE state = 0 ORDER BY id")?;
+    let of = |sql: &str| -> rusqlite::Result<Vec<i64>> {
+        let mut statement = damaged.prepare(sql)?;
         let ids = statement.query_map([], |row| row.get(0))?;
         // Up to where the damage begins.
         Ok(ids.map_while(Result::ok).collect())
     };
-    let copied = |id: &i64| copy(&damaged, connection, *id).is_ok();
-    ids().unwrap_or_default().iter().filter(|id| copied(id)).count()
+    let open = of("SELECT id FROM entry WHERE state = 0 ORDER BY id").unwrap_or_default();
+    let copied = open.into_iter().filter(|id| copy(&damaged, connection, *id).is_ok()).count();
+    // What ended goes with the file that is set aside, but for what is still to be delivered.
+    for id in of("SELECT DISTINCT entry FROM delivery WHERE state = 0").unwrap_or_default() {
+        let _ = copy(&damaged, connection, id);
+    }
+    copied
 }
 
 fn copy(from: &Connection, to: &Connection, id: i64) -> rusqlite::Result<()> {
-    for (table, key) in [("entry", "id"), ("step", "entry")] {
+    for (table, key) in [("entry", "id"), ("step", "entry"), ("delivery", "entry")] {
         let mut select = from.prepare(&format!("SELECT * FROM {table} WHERE {key} = ?1"))?;
         let columns = select.column_count();
         let places = vec!["?"; columns].join(", ");

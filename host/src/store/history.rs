@@ -28,9 +28,17 @@ pub(super) struct Keep {
 
 impl Keep {
     pub(super) fn new(history: History, connection: &Connection) -> rusqlite::Result<Self> {
+        let mut keep = Self { history, bytes: 0, dead: 0, ended: LOOK_EVERY };
+        keep.count(connection)?;
+        Ok(keep)
+    }
+
+    /// Count anew what ended, since somebody has changed it.
+    pub(super) fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let sql = "SELECT coalesce(sum(bytes), 0), coalesce(sum(state = ?1), 0) FROM entry WHERE state <> 0";
-        let (bytes, dead) = connection.query_row(sql, [State::Dead as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Self { history, bytes, dead, ended: LOOK_EVERY })
+        let counted = connection.query_row(sql, [State::Dead as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        (self.bytes, self.dead) = counted;
+        Ok(())
     }
 
     /// An entry ended that takes so much.
@@ -48,12 +56,14 @@ impl Keep {
         self.ended >= LOOK_EVERY
     }
 
-    /// Delete what is too old or too much, the oldest first, and some at once.
+    /// Delete what is too old or too much, the oldest first, and some at once; but nothing of which a delivery is due.
     pub(super) fn prune(&mut self, connection: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         let is_too_much = self.bytes > self.history.bytes_max;
         let oldest_ms = if is_too_much { i64::MAX } else { now_ms.saturating_sub(milliseconds(self.history.keep)) };
         let sql = "DELETE FROM entry WHERE id IN
-            (SELECT id FROM entry WHERE state <> 0 AND ended < ?1 ORDER BY ended LIMIT ?2) RETURNING bytes, state = ?3";
+            (SELECT id FROM entry WHERE state <> 0 AND ended < ?1
+                AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.entry = entry.id AND delivery.state = 0)
+            ORDER BY ended LIMIT ?2) RETURNING bytes, state = ?3";
         let mut statement = connection.prepare_cached(sql)?;
         let deleted = statement.query_map(params![oldest_ms, DELETED_AT_ONCE, State::Dead as i64], |row| {
             Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?))

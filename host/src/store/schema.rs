@@ -8,7 +8,8 @@ pub(super) const FORMAT: i64 = 1;
 /// What brings each format to the next one; the first makes the tables.
 ///
 /// What a person may look for has a column, and ids are texts, so that `sqlite3` shows what logs show. Times are
-/// milliseconds since 1970, states those of [`State`].
+/// milliseconds since 1970, states those of [`State`]
+/// and [`Arrival`].
 const STEPS: [&str; 1] = [r"
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE entry (
@@ -50,6 +51,32 @@ const STEPS: [&str; 1] = [r"
         ended INTEGER,
         PRIMARY KEY (entry, number)
     ) WITHOUT ROWID;
+    CREATE TABLE delivery (
+        id TEXT NOT NULL UNIQUE,
+        entry INTEGER NOT NULL REFERENCES entry (id) ON DELETE CASCADE,
+        state INTEGER NOT NULL DEFAULT 0,
+        rule TEXT NOT NULL,
+        action TEXT NOT NULL,
+        actionner TEXT NOT NULL,
+        target TEXT NOT NULL,
+        parameters TEXT NOT NULL,
+        name TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        file TEXT,
+        bytes INTEGER NOT NULL,
+        objects TEXT NOT NULL,
+        made INTEGER NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next INTEGER,
+        message TEXT,
+        ended INTEGER
+    );
+    CREATE INDEX delivery_entry ON delivery (entry, state);
+    CREATE INDEX due_delivery ON delivery (next) WHERE state = 0;
+    CREATE TABLE unwanted_file (file TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TRIGGER delivery_deleted AFTER DELETE ON delivery WHEN old.file IS NOT NULL BEGIN
+        INSERT OR IGNORE INTO unwanted_file (file) VALUES (old.file);
+    END;
 "];
 
 /// In `is_running`, where no attempt is under way but one was when an earlier process ended; while one is, it is 1.
@@ -62,6 +89,14 @@ pub(super) enum State {
     Done = 1,
     /// Something is not, and never will be by itself.
     Dead = 2,
+}
+
+/// How a delivery ended; 0 is the state of one that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Arrived = 1,
+    /// It did not arrive, and never will by itself. Its file stays until its entry goes.
+    GivenUp = 2,
 }
 
 /// The format of what is there; 0 where nothing is.

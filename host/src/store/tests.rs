@@ -1,5 +1,6 @@
 //! What goes in comes out, in its order, and what was promised holds after the process.
 
+mod deliveries;
 mod formats;
 mod model;
 mod recovery;

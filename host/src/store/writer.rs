@@ -64,6 +64,10 @@ pub(super) struct Writer {
     pub(super) trouble: Trouble,
     pub(super) keep: Keep,
     pub(super) next_id: i64,
+    /// Whether what is to be delivered lies in files.
+    pub(super) is_spooled: bool,
+    /// Whether dead letters have to be counted anew.
+    pub(super) is_miscounted: bool,
     /// What could not be written yet, in its order.
     pub(super) pending: VecDeque<(Change, Option<Written>)>,
     /// How the last group was written.
@@ -199,7 +203,7 @@ impl Writer {
         }
         let transaction = self.connection.transaction()?;
         for (change, _) in &self.pending {
-            change.apply(&transaction, now_ms)?;
+            self.is_miscounted |= change.apply(&transaction, self.is_spooled, now_ms)?;
         }
         if self.trouble.reason().is_some() {
             let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('tried', ?1)";
@@ -217,6 +221,11 @@ impl Writer {
             if let Some(Written { done, .. }) = written {
                 let _ = done.send(());
             }
+        }
+        if std::mem::take(&mut self.is_miscounted)
+            && let Err(error) = self.keep.count(&self.connection)
+        {
+            self.trouble.is(&error.to_string());
         }
     }
 

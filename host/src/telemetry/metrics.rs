@@ -44,6 +44,8 @@ struct Inner {
     queue_bytes: IntGauge,
     queue_stored_bytes: IntGauge,
     dead_letters: IntGauge,
+    deliveries_due: IntGauge,
+    deliveries_given_up: IntCounterVec,
     queue_depth: IntGauge,
     events_in_flight: IntGauge,
     duplicates: IntCounter,
@@ -141,6 +143,12 @@ impl Metrics {
                 .gauge("queue_stored_bytes", "what the events that are not done take in the store, in bytes")?,
             dead_letters: build
                 .gauge("dead_letters", "number of events that could not be brought to an end and are kept")?,
+            deliveries_due: build.gauge("deliveries_due", "number of artifacts that are still to be delivered")?,
+            deliveries_given_up: build.counters(
+                "delivery_given_up_total",
+                "number of artifacts that could not be delivered",
+                &["target"],
+            )?,
             queue_depth: build.gauge("queue_depth", "number of events that wait in the queue")?,
             events_in_flight: build
                 .gauge("events_in_flight", "number of events that were taken from the queue and are not done")?,
@@ -185,6 +193,16 @@ impl Metrics {
     /// An artifact was sent to `target`, or should have been.
     pub fn output(&self, action: &str, rule: &str, target: &str, status: &str) {
         self.0.outputs.increment(&[action, rule, target, status]);
+    }
+
+    /// So many artifacts are still to be delivered.
+    pub fn deliveries_due(&self, count: usize) {
+        self.0.deliveries_due.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// An artifact will not be delivered any more.
+    pub fn gave_up(&self, target: &str) {
+        self.0.deliveries_given_up.with_label_values(&[&*clean(target, LABEL_BYTES_MAX)]).inc();
     }
 
     /// An event was received; `event` is its Falco rule.

@@ -1,0 +1,485 @@
+//! The stage after an action: what it has collected goes where the rule says, until it has arrived.
+//!
+//! Beside the lanes of the events, so that a destination that is away holds up no action: a rule goes on when its
+//! artifacts have arrived, or when they are safe and will be sent again. What time can't mend is given up at once, and
+//! all else when it is too old.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::future::join_all;
+use outputs::{Artifact, Room, Stored};
+use rules::{Action, OutputUseSite, Rule};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+use super::contain::contain;
+use super::deliver::{DeliveryError, check, send};
+use super::destination::{Destination, First, Item, Line, Next};
+use super::report::{About, Ended, Listeners, Stage, Status};
+use crate::config::Retry;
+use crate::store::{Closed, Delivered, Delivery, DeliveryId, Due, Store};
+use crate::telemetry::Reporting;
+use crate::telemetry::logs::Level;
+
+/// What is sent at once, to all destinations.
+const AT_ONCE_MAX: usize = 8;
+
+/// For so long a rule waits for the first attempt.
+const FIRST_MAX: Duration = Duration::from_secs(2);
+
+/// How often it is looked for files of what was forgotten.
+const CLEAN_EVERY: Duration = Duration::from_secs(60);
+
+/// All that is due. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Deliveries(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    room: Room,
+    reporting: Reporting,
+    listeners: Listeners,
+    retry: Retry,
+    within: Duration,
+    places: Semaphore,
+    // Blocking mutexes, because nothing waits while they are held.
+    lines: Mutex<HashMap<Destination, (Line, Arc<Notify>)>>,
+    tasks: Mutex<JoinSet<()>>,
+    count: AtomicUsize,
+    /// Whether nothing more is sent that the next process can send.
+    stop: watch::Sender<bool>,
+}
+
+/// Where artifacts come from, and where they go.
+pub(super) struct Origin<'a> {
+    pub(super) trace_id: &'a str,
+    pub(super) rule: &'a Rule,
+    pub(super) action: &'a Action,
+    pub(super) site: &'a OutputUseSite,
+    /// What the action was about, as (kind, name).
+    pub(super) objects: &'a [(String, String)],
+}
+
+impl Deliveries {
+    pub(super) fn new(store: Store, room: Room, reporting: &Reporting, retry: Retry, within: Duration) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            room,
+            reporting: reporting.clone(),
+            listeners: Listeners::new(reporting),
+            retry,
+            within,
+            places: Semaphore::new(AT_ONCE_MAX),
+            lines: Mutex::default(),
+            tasks: Mutex::default(),
+            count: AtomicUsize::new(0),
+            stop: watch::Sender::new(false),
+        }))
+    }
+
+    /// Go on with what processes before have left.
+    pub(super) fn recover(&self, due: Vec<Due>) {
+        for Due { id, target, parameters, made, next, attempts } in due {
+            let item = Item { id, made, attempts, held: None, first: None };
+            self.push(Destination { target, parameters }, item, next);
+        }
+    }
+
+    /// Send what an action has collected to where its rule says. `end` stores that the action has ended, and what is
+    /// still to be delivered then, of which nothing is sent before that is stored. Ready when all has arrived, or is
+    /// safe and will be sent again.
+    ///
+    /// # Errors
+    ///
+    /// Where some of it never will arrive.
+    pub(super) async fn deliver<W>(
+        &self,
+        origin: &Origin<'_>,
+        artifacts: Vec<Artifact>,
+        end: impl FnOnce(Vec<Delivery>) -> W,
+    ) -> Result<(), String>
+    where
+        W: Future<Output = Result<(), Closed>> + Send + 'static,
+    {
+        let mut failure = None;
+        if artifacts.is_empty() {
+            failure = Some(self.fail(origin, &[], &DeliveryError::Empty));
+        }
+        let (mut deliveries, mut items, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
+        for artifact in artifacts {
+            let delivery = self.delivery_of(origin, &artifact);
+            match self.prepare(origin, &delivery, artifact).await {
+                Ok(Some(held)) => {
+                    let (first, hears) = oneshot::channel();
+                    let (id, made, held) = (delivery.id, Instant::now(), (!self.0.room.is_lasting()).then_some(held));
+                    items.push(Item { id, made, attempts: 0, held, first: Some(first) });
+                    firsts.push(hears);
+                    deliveries.push(delivery);
+                }
+                Ok(None) => {}
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        let stored = end(deliveries);
+        let (this, destination) = (self.clone(), origin.destination());
+        tokio::spawn(async move {
+            if stored.await.is_ok() {
+                for item in items {
+                    this.push(destination.clone(), item, Instant::now());
+                }
+            }
+        });
+        // Who waits for longer than that knows that they are safe.
+        for first in timeout(FIRST_MAX, join_all(firsts)).await.unwrap_or_default() {
+            if let Ok(First::Failed(error)) = first {
+                failure = failure.or(Some(error));
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn delivery_of(&self, origin: &Origin<'_>, artifact: &Artifact) -> Delivery {
+        let Origin { trace_id, rule, action, site, objects } = *origin;
+        Delivery {
+            id: DeliveryId::random(),
+            trace_id: trace_id.to_owned(),
+            rule: rule.name.clone(),
+            action: action.name.clone(),
+            actionner: action.actionner.to_string(),
+            target: site.target.clone(),
+            parameters: site.parameters.to_string(),
+            name: artifact.name.clone(),
+            media_type: artifact.media_type.clone(),
+            bytes: artifact.bytes(),
+            objects: objects.to_vec(),
+            made: self.0.store.now(),
+        }
+    }
+
+    /// Put an artifact where it is safe. It is sent at once where that can't be: then there is none to be sent later.
+    async fn prepare(
+        &self,
+        origin: &Origin<'_>,
+        delivery: &Delivery,
+        artifact: Artifact,
+    ) -> Result<Option<Artifact>, String> {
+        let file = [("file".to_owned(), delivery.name.clone())];
+        if artifact.bytes() == 0 {
+            return Err(self.fail(origin, &file, &DeliveryError::Empty));
+        }
+        check(&delivery.target).map_err(|error| self.fail(origin, &file, &error))?;
+        if !self.0.room.is_lasting() {
+            return Ok(Some(artifact));
+        }
+        let (mut artifact, name) = (artifact, delivery.id.to_string());
+        let keep = move || (artifact.keep(&name), artifact);
+        let unsafe_since = match spawn_blocking(keep).await {
+            Ok((Ok(()), artifact)) => return Ok(Some(artifact)),
+            Ok((Err(error), artifact)) => (error, artifact),
+            Err(error) => return Err(self.fail(origin, &file, &DeliveryError::Cut(error.to_string()))),
+        };
+        let (error, artifact) = unsafe_since;
+        let began = Instant::now();
+        let sent = send(delivery, artifact).await.0;
+        self.remove(delivery.id).await;
+        match sent {
+            Ok(stored) => {
+                self.arrived(delivery, stored, began.elapsed());
+                Ok(None)
+            }
+            Err(failure) => {
+                let message = format!("{failure}; it can't be sent again, since it could not be kept: {error}");
+                self.tell(delivery, Status::Failure, &message, &file, began.elapsed());
+                Err(message)
+            }
+        }
+    }
+
+    fn fail(&self, origin: &Origin<'_>, objects: &[(String, String)], error: &DeliveryError) -> String {
+        let Origin { trace_id, rule, action, site, .. } = *origin;
+        let message = error.to_string();
+        self.0.listeners.tell(&Ended {
+            stage: Stage::Output(&site.target),
+            trace_id,
+            answered_by: None,
+            about: About::new(rule, Some(action)),
+            status: Status::Failure,
+            message: &message,
+            objects,
+            details: None,
+            took: Duration::ZERO,
+        });
+        message
+    }
+
+    fn push(&self, destination: Destination, item: Item, next: Instant) {
+        let mut lines = self.lines();
+        self.count(|count| count.fetch_add(1, Ordering::Relaxed) + 1);
+        match lines.entry(destination) {
+            Entry::Occupied(mut line) => {
+                let (line, changed) = line.get_mut();
+                line.push(item, next);
+                changed.notify_one();
+            }
+            Entry::Vacant(vacant) => {
+                let (destination, changed) = (vacant.key().clone(), Arc::new(Notify::new()));
+                let mut line = Line::default();
+                line.push(item, next);
+                vacant.insert((line, Arc::clone(&changed)));
+                let this = self.clone();
+                let mut tasks = self.tasks();
+                while tasks.try_join_next().is_some() {}
+                tasks.spawn(async move { this.serve(&destination, &changed).await });
+            }
+        }
+    }
+
+    /// Send what waits for a destination until nothing does.
+    async fn serve(&self, destination: &Destination, changed: &Notify) {
+        let mut stop = self.0.stop.subscribe();
+        loop {
+            // What is held in memory alone would be lost.
+            if *stop.borrow() && self.0.store.is_lasting() {
+                return;
+            }
+            let next = {
+                let mut lines = self.lines();
+                let next = lines.get_mut(destination).map_or(Next::Nothing, |(line, _)| line.next(Instant::now()));
+                if matches!(next, Next::Nothing) {
+                    lines.remove(destination);
+                }
+                next
+            };
+            match next {
+                Next::Nothing => return,
+                Next::Send(item) => self.attempt(destination, item).await,
+                Next::WaitUntil(then) => tokio::select! {
+                    () = sleep_until(then) => {}
+                    () = changed.notified() => {}
+                    _ = stop.changed() => {}
+                },
+            }
+        }
+    }
+
+    async fn attempt(&self, destination: &Destination, mut item: Item) {
+        let _place = self.0.places.acquire().await;
+        let delivery = match self.0.store.delivery(item.id).await {
+            Ok(Some(delivery)) => delivery,
+            // Somebody has removed its event.
+            Ok(None) => {
+                self.count(|count| count.fetch_sub(1, Ordering::Relaxed) - 1);
+                return;
+            }
+            Err(error) => return self.refused(destination, item, None, &DeliveryError::Store(error)),
+        };
+        let began = Instant::now();
+        let sent = contain(self.send(&delivery, &mut item.held)).await;
+        match sent.unwrap_or_else(|panic| Err(DeliveryError::Cut(panic))) {
+            Ok(stored) => {
+                self.answered(destination);
+                self.arrived(&delivery, stored, began.elapsed());
+                self.settle(&delivery);
+                item.answer(First::Arrived);
+            }
+            Err(error) if error.is_temporary() => self.refused(destination, item, Some(&delivery), &error),
+            Err(error) => {
+                self.answered(destination);
+                self.give_up(item, &delivery, &error.to_string());
+            }
+        }
+    }
+
+    async fn send(&self, delivery: &Delivery, held: &mut Option<Artifact>) -> Result<Stored, DeliveryError> {
+        let artifact = match held.take() {
+            Some(artifact) => artifact,
+            None => {
+                let (room, file) = (self.0.room.clone(), delivery.id.to_string());
+                let (name, media_type) = (delivery.name.clone(), delivery.media_type.clone());
+                let opened = spawn_blocking(move || Artifact::open(&room, &file, name, media_type)).await;
+                let opened = opened.map_err(|error| DeliveryError::Cut(error.to_string()))?;
+                opened.map_err(DeliveryError::Unreadable)?
+            }
+        };
+        let (sent, artifact) = send(delivery, artifact).await;
+        if !self.0.room.is_lasting() {
+            *held = artifact;
+        }
+        sent
+    }
+
+    fn answered(&self, destination: &Destination) {
+        if let Some((line, _)) = self.lines().get_mut(destination) {
+            line.answered();
+        }
+    }
+
+    /// The destination does not take it now: leave it alone for a while, and give up what is too old by then.
+    fn refused(&self, destination: &Destination, mut item: Item, delivery: Option<&Delivery>, error: &DeliveryError) {
+        let message = error.to_string();
+        let (now, within) = (Instant::now(), self.0.within);
+        let (pause, old) = {
+            let mut lines = self.lines();
+            let Some((line, _)) = lines.get_mut(destination) else { return };
+            let pause = self.pause(line.refused());
+            line.pause(now, pause);
+            // One that was read is too old when its next attempt would be.
+            (pause, line.take_old(now + pause, within))
+        };
+        if let Some(delivery) = delivery {
+            if now.saturating_duration_since(item.made) + pause > within {
+                self.give_up(item, delivery, &after(&message, within));
+                return self.give_up_unread(old, message);
+            }
+            if item.attempts == 0 {
+                let file = [("file".to_owned(), delivery.name.clone())];
+                self.tell(delivery, Status::Due, &message, &file, Duration::ZERO);
+            }
+            drop(self.0.store.delivered(item.id, Delivered::Postponed(pause), &message));
+        }
+        item.attempts += 1;
+        item.answer(First::Due);
+        if let Some((line, _)) = self.lines().get_mut(destination) {
+            line.push(item, now + pause);
+        }
+        self.give_up_unread(old, message);
+    }
+
+    /// What has waited for too long behind others is not tried again.
+    fn give_up_unread(&self, old: Vec<Item>, message: String) {
+        if old.is_empty() {
+            return;
+        }
+        let this = self.clone();
+        self.tasks().spawn(async move {
+            for item in old {
+                // What can't be read is left to the next process.
+                if let Ok(Some(delivery)) = this.0.store.delivery(item.id).await {
+                    this.give_up(item, &delivery, &after(&message, this.0.within));
+                }
+            }
+        });
+    }
+
+    fn give_up(&self, mut item: Item, delivery: &Delivery, message: &str) {
+        let file = [("file".to_owned(), delivery.name.clone())];
+        self.tell(delivery, Status::Failure, message, &file, Duration::ZERO);
+        self.0.reporting.metrics.gave_up(&delivery.target);
+        drop(self.0.store.delivered(item.id, Delivered::GivenUp, message));
+        self.count(|count| count.fetch_sub(1, Ordering::Relaxed) - 1);
+        item.answer(First::Failed(message.to_owned()));
+    }
+
+    fn arrived(&self, delivery: &Delivery, stored: Stored, took: Duration) {
+        let Stored { message, objects } = stored;
+        let objects: Vec<_> = objects.into_iter().map(|(kind, name)| (kind.to_owned(), name)).collect();
+        self.tell(delivery, Status::Success, &message, &objects, took);
+    }
+
+    /// Say in the store that it has arrived, and only then remove what was kept of it.
+    fn settle(&self, delivery: &Delivery) {
+        self.count(|count| count.fetch_sub(1, Ordering::Relaxed) - 1);
+        let (this, id) = (self.clone(), delivery.id);
+        let stored = self.0.store.delivered(id, Delivered::Arrived, "");
+        self.tasks().spawn(async move {
+            if stored.await.is_ok() {
+                this.remove(id).await;
+            }
+        });
+    }
+
+    async fn remove(&self, id: DeliveryId) {
+        self.remove_files(vec![id.to_string()]).await;
+    }
+
+    async fn remove_files(&self, files: Vec<String>) {
+        let room = self.0.room.clone();
+        let remove = move || files.iter().try_for_each(|file| room.remove(file));
+        if let Ok(Err(error)) = spawn_blocking(remove).await {
+            let error = format!("what was kept of an artifact can't be removed: {error}");
+            self.0.reporting.logger.line(Level::Warn, "output").error(&error).write();
+        }
+    }
+
+    /// Remove files of what was forgotten, for as long as this is polled.
+    pub(super) async fn clean(self) {
+        loop {
+            sleep(CLEAN_EVERY).await;
+            self.remove_files(self.0.store.unwanted_files().await).await;
+        }
+    }
+
+    /// Finish what is being sent, and in memory what is due; how much is due then.
+    pub(super) async fn finish(&self, deadline: Instant) -> usize {
+        self.0.stop.send_replace(true);
+        loop {
+            let mut tasks = self.take_tasks();
+            if tasks.is_empty()
+                || timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await.is_err()
+            {
+                return self.0.count.load(Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn take_tasks(&self) -> JoinSet<()> {
+        std::mem::take(&mut *self.tasks())
+    }
+
+    /// The wait after so many failures in a row.
+    fn pause(&self, failures: usize) -> Duration {
+        let Retry { backoff_min, backoff_max, .. } = self.0.retry;
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(backoff_min)
+            .with_max_delay(backoff_max)
+            .without_max_times()
+            .with_jitter();
+        // Behind these it is the longest in any case.
+        backoff.build().nth(failures.saturating_sub(1).min(64)).unwrap_or(backoff_max)
+    }
+
+    fn tell(&self, delivery: &Delivery, status: Status, message: &str, objects: &[(String, String)], took: Duration) {
+        let Delivery { trace_id, rule, action, actionner, target, .. } = delivery;
+        self.0.listeners.tell(&Ended {
+            stage: Stage::Output(target),
+            trace_id,
+            answered_by: None,
+            about: About { rule, dry_run: false, action, actionner },
+            status,
+            message,
+            objects,
+            details: None,
+            took,
+        });
+    }
+
+    fn count(&self, change: impl FnOnce(&AtomicUsize) -> usize) {
+        self.0.reporting.metrics.deliveries_due(change(&self.0.count));
+    }
+
+    fn lines(&self) -> MutexGuard<'_, HashMap<Destination, (Line, Arc<Notify>)>> {
+        // Each change is complete before anything could panic.
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Origin<'_> {
+    fn destination(&self) -> Destination {
+        let OutputUseSite { target, parameters } = self.site;
+        Destination { target: target.clone(), parameters: parameters.to_string() }
+    }
+}
+
+fn after(message: &str, within: Duration) -> String {
+    format!("{message}; given up after {} s", within.as_secs())
+}
