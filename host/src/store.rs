@@ -174,6 +174,7 @@ impl Store {
         let waiting = writer.recover()?;
         let Left { due, files } = due::left(&writer.connection, &clock)?;
         front.waits(waiting);
+        front.note(writer.usage.bytes(), writer.keep.dead());
         let (commands, received) = channel();
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&received));
         let thread = thread.map_err(|error| OpenError::Folder { path: "store".into(), error })?;

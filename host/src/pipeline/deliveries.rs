@@ -33,6 +33,9 @@ const AT_ONCE_MAX: usize = 8;
 /// For so long a rule waits for the first attempt.
 const FIRST_MAX: Duration = Duration::from_secs(2);
 
+/// So many refusals in a row are those of the destination, and not of what is sent.
+const REFUSALS_MIN: usize = 3;
+
 /// How often it is looked for files of what was forgotten.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
 
@@ -233,9 +236,7 @@ impl Deliveries {
                 line.push(item, next);
                 vacant.insert((line, Arc::clone(&changed)));
                 let this = self.clone();
-                let mut tasks = self.tasks();
-                while tasks.try_join_next().is_some() {}
-                tasks.spawn(async move { this.serve(&destination, &changed).await });
+                self.spawn(async move { this.serve(&destination, &changed).await });
             }
         }
     }
@@ -327,10 +328,11 @@ impl Deliveries {
         let (pause, old) = {
             let mut lines = self.lines();
             let Some((line, _)) = lines.get_mut(destination) else { return };
-            let pause = self.pause(line.refused());
+            let refusals = line.refused();
+            let pause = self.pause(refusals);
             line.pause(now, pause);
-            // One that was read is too old when its next attempt would be.
-            (pause, line.take_old(now + pause, within))
+            let old = if refusals < REFUSALS_MIN { Vec::new() } else { line.take_old(now + pause, within) };
+            (pause, old)
         };
         if let Some(delivery) = delivery {
             if now.saturating_duration_since(item.made) + pause > within {
@@ -357,7 +359,7 @@ impl Deliveries {
             return;
         }
         let this = self.clone();
-        self.tasks().spawn(async move {
+        self.spawn(async move {
             for item in old {
                 // What can't be read is left to the next process.
                 if let Ok(Some(delivery)) = this.0.store.delivery(item.id).await {
@@ -387,7 +389,7 @@ impl Deliveries {
         self.count(|count| count.fetch_sub(1, Ordering::Relaxed) - 1);
         let (this, id) = (self.clone(), delivery.id);
         let stored = self.0.store.delivered(id, Delivered::Arrived, "");
-        self.tasks().spawn(async move {
+        self.spawn(async move {
             if stored.await.is_ok() {
                 this.remove(id).await;
             }
@@ -426,6 +428,13 @@ impl Deliveries {
                 return self.0.count.load(Ordering::Relaxed);
             }
         }
+    }
+
+    /// Something to be finished before the process ends.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(work);
     }
 
     fn take_tasks(&self) -> JoinSet<()> {

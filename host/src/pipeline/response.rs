@@ -360,9 +360,11 @@ impl Response {
         match &action.output {
             Some(site) if status == Status::Success && !rule.dry_run => {
                 let origin = Origin { trace_id: &self.trace_id, rule, action, site, objects: &objects };
-                // What is delivered has its own run.
                 let end = |deliveries| {
                     let end = StepEnd { status: status.as_str(), message, calls: String::new() };
+                    for response in &self.others {
+                        self.shared.store.end(response.entry.id, number, end.clone());
+                    }
                     self.shared.store.end_with(self.entry.id, number, end, deliveries)
                 };
                 if let Err(error) = self.shared.deliveries.deliver(&origin, artifacts, end).await {
