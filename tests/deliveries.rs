@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,18 +22,25 @@ metadata: {name: web-0, namespace: shop}
 spec: {nodeName: node-1, containers: [{name: web, image: nginx}]}
 ";
 
+/// Names the folder of a host to the process that runs it until it ends without a word.
+const CRASHES: &str = "FALCO_TALON_TEST_CRASHES_IN";
+
 /// More than is held in memory.
 const FILE_BYTES: usize = 1 << 20;
 
 struct Place {
-    folder: tempfile::TempDir,
+    path: PathBuf,
     world: World,
+    /// Removed by who has made it.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Place {
     fn new(config: &str) -> Self {
-        let (folder, world) = (tempfile::tempdir().unwrap(), World::simulated(CLUSTER));
-        let path = folder.path();
+        let folder = tempfile::tempdir().unwrap();
+        let place = Self::again(folder.path());
+        let place = Self { _folder: Some(folder), ..place };
+        let path = &place.path;
         fs::write(path.join("evidence"), vec![7; FILE_BYTES]).unwrap();
         fs::create_dir(path.join("stored")).unwrap();
         let (evidence, destination) = (path.join("evidence"), path.join("destination"));
@@ -54,13 +63,17 @@ impl Place {
         fs::write(path.join("rules.yaml"), rules).unwrap();
         let config = format!("retry: {{backoff_ms_min: 1, backoff_ms_max: 20}}\n{config}");
         fs::write(path.join("config.yaml"), config).unwrap();
-        let place = Self { folder, world };
         place.lead_to("/proc");
         place
     }
 
+    /// One that somebody else has made.
+    fn again(path: &Path) -> Self {
+        Self { path: path.to_owned(), world: World::simulated(CLUSTER), _folder: None }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.path.join(name)
     }
 
     /// Let the destination be another one from now on.
@@ -71,7 +84,7 @@ impl Place {
     }
 
     async fn start(&self, lasts: bool) -> Host {
-        let mut config = config(self.folder.path());
+        let mut config = config(&self.path);
         config.data_dir = lasts.then(|| self.path("data"));
         let host = Host::start(config, self.world.client().0).await;
         host.unwrap_or_else(|log| panic!("{}", told(&log.lines())))
@@ -168,6 +181,34 @@ async fn what_is_due_is_delivered_once_by_the_next_process() {
     assert_eq!(metric(&host, "deliveries_due").await, "0");
     let lines = host.stop().await;
     assert!(lines.iter().all(|line| line["message"] != "output"), "{}", told(&lines));
+    assert_eq!(place.files("stored"), place.evidence());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_forgets_no_delivery() {
+    if let Some(path) = std::env::var_os(CRASHES) {
+        let host = Place::again(Path::new(&path)).start(true).await;
+        touch(&host).await;
+        output(&host, "due").await;
+        std::process::abort();
+    }
+    let place = Place::new("");
+    let mut test = Command::new(std::env::current_exe().unwrap());
+    test.args(["deliveries::a_crash_forgets_no_delivery", "--exact"]).env(CRASHES, &place.path);
+    let ended = tokio::task::spawn_blocking(move || test.output()).await.unwrap().unwrap();
+    assert_eq!(ended.status.signal(), Some(6), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert_eq!(place.files("data/spool"), place.evidence());
+    place.lead_to(place.path("stored"));
+    let host = place.start(true).await;
+    output(&host, "success").await;
+    place.wait_until_nothing_is_spooled().await;
+    host.wait_until_idle().await;
+    let lines = host.stop().await;
+    assert!(
+        lines.iter().all(|line| text(line, "action") != "Fetch it" || line["message"] == "output"),
+        "{}",
+        told(&lines)
+    );
     assert_eq!(place.files("stored"), place.evidence());
 }
 
