@@ -17,6 +17,7 @@ mod details;
 mod report;
 
 mod deliveries;
+mod dispatch;
 
 mod admission;
 

@@ -50,7 +50,7 @@ pub struct Resources {
 /// How the host ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// How many events were accepted and are not done.
+    /// How many events were accepted and are not done, and how many of their artifacts are lost.
     pub cut_off: usize,
 }
 
@@ -151,8 +151,8 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     looking.abort();
     store.close();
     watching.abort();
-    pipeline.await.map_err(machine)?;
-    let cut_off = ending::report(&logger, connections, &store);
+    let due = pipeline.await.map_err(machine)?;
+    let cut_off = ending::report(&logger, connections, due, &store);
     store.interrupt();
     let ended = tokio::task::spawn_blocking(move || store.end_writing());
     if timeout(WRITE_MAX, ended).await.is_err() {

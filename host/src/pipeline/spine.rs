@@ -26,7 +26,6 @@ use crate::generation::Generation;
 use crate::queue::Queue;
 use crate::store::{Due, Entry, Store};
 use crate::telemetry::Reporting;
-use crate::telemetry::logs::Level;
 
 /// What the spine needs, built once by the caller.
 pub(crate) struct Pipeline {
@@ -54,8 +53,8 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Handle events until there will be no more, then wait for what runs, but no longer than until `deadline`. What is
-    /// left then is unfinished in the store.
-    pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) {
+    /// left then is unfinished in the store; how many artifacts are still to be delivered.
+    pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) -> usize {
         let Pipeline { generation, store, reporting, retry, max_age, target_events_max, .. } = self;
         let Pipeline { room, due, deliveries_within, print_all_events, .. } = self;
         let (stop, stopping) = watch::channel(false);
@@ -90,19 +89,7 @@ impl Pipeline {
         lanes.drain(deadline).await;
         let due = deliveries.finish(deadline).await;
         cleaning.abort();
-        report_due(&shared, due);
-    }
-}
-
-/// What a shutdown leaves undelivered.
-fn report_due(shared: &Shared, due: usize) {
-    let logger = &shared.reporting.logger;
-    if due > 0 && shared.store.is_lasting() {
-        let result = format!("{due} artifacts stay stored, and are delivered after the next start");
-        logger.line(Level::Info, "store").field("result", &result).write();
-    } else if due > 0 {
-        let error = format!("{due} artifacts could not be delivered, and are lost, since 'data_dir' is not set");
-        logger.line(Level::Error, "store").error(&error).write();
+        due
     }
 }
 

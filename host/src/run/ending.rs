@@ -38,8 +38,9 @@ pub(super) async fn deadline(
     deadline
 }
 
-/// Says what could not finish: as many connections, and events of this store. How many events that are.
-pub(super) fn report(logger: &Logger, connections: usize, store: &Store) -> usize {
+/// Says what could not finish: as many connections, events of this store, and as many artifacts that are due. How many
+/// events and artifacts that are, without those that stay stored.
+pub(super) fn report(logger: &Logger, connections: usize, due: usize, store: &Store) -> usize {
     if connections > 0 {
         let error = format!("{connections} connections were closed before their request was answered");
         logger.line(Level::Warn, "shutdown").error(&error).write();
@@ -58,11 +59,25 @@ pub(super) fn report(logger: &Logger, connections: usize, store: &Store) -> usiz
         let error = format!("{lost} events that waited are lost: there is no 'data_dir' that could keep them");
         logger.line(Level::Error, "shutdown").error(&error).write();
     }
+    let lost_artifacts = report_due(logger, due, store.is_lasting());
     let result = match waiting - lost {
-        0 if cut_off.is_empty() && lost == 0 => "everything that was accepted is done".to_owned(),
-        0 => return cut_off.len() + lost,
+        0 if cut_off.is_empty() && lost == 0 && due == 0 => "everything that was accepted is done".to_owned(),
+        0 => return cut_off.len() + lost + lost_artifacts,
         stored => format!("{stored} events stay stored, and go on at the next start"),
     };
     logger.line(Level::Info, "shutdown").field("result", &result).write();
-    cut_off.len() + lost
+    cut_off.len() + lost + lost_artifacts
+}
+
+/// Says what is not delivered. How much of it is lost.
+fn report_due(logger: &Logger, due: usize, is_lasting: bool) -> usize {
+    if due > 0 && is_lasting {
+        let result = format!("{due} artifacts stay stored, and are delivered after the next start");
+        logger.line(Level::Info, "shutdown").field("result", &result).write();
+    } else if due > 0 {
+        let error =
+            format!("{due} artifacts that were to be delivered are lost: there is no 'data_dir' that could keep them");
+        logger.line(Level::Error, "shutdown").error(&error).write();
+    }
+    if is_lasting { 0 } else { due }
 }

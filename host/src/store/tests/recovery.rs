@@ -71,7 +71,7 @@ async fn what_ends_the_process_twice_is_a_dead_letter() {
         crash(store);
     }
     let (store, found) = open(folder.path());
-    assert_eq!((found.waiting, found.poisoned.len(), store.counts().dead), (1, 1, 0));
+    assert_eq!((found.waiting, found.poisoned.len(), store.counts().dead), (1, 1, 1));
     assert_eq!(next(&store).await.event.rule, "fine");
 }
 
