@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn delivery(entry: &Entry) -> Delivery {
+pub(super) fn delivery(entry: &Entry) -> Delivery {
     Delivery {
         id: DeliveryId::random(),
         trace_id: entry.trace_id.to_string(),

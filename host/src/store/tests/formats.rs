@@ -7,6 +7,7 @@ use std::fs;
 
 use expect_test::{Expect, expect};
 
+use super::deliveries::delivery;
 use super::*;
 
 /// With whatever came and ended, however long ago.
@@ -33,7 +34,8 @@ async fn write(to: &Path) {
         store.begin(entry.id, 0, &step("label", true), 1);
         store.end(entry.id, 0, ended("success"));
         store.begin_synced(entry.id, 1, &step("terminate", false), 1).await.unwrap();
-        store.end(entry.id, 1, ended(status));
+        let due = (outcome == Outcome::Done).then(|| delivery(&entry));
+        store.end_with(entry.id, 1, ended(status), due.into_iter().collect()).await.unwrap();
         store.finish(&entry, outcome, if outcome == Outcome::Dead { "terminate: unknown" } else { "" });
     }
     let (begun, tried) = (next(&store).await, next(&store).await);
@@ -75,6 +77,10 @@ async fn check(format: i64, expected: Expect) {
             said.push(format!("  after {} s, learnt {learnt:?}, unknown {was_unknown}", tried.as_secs()));
         }
     }
+    for Due { id, attempts, .. } in found.due {
+        let Delivery { rule, target, name, .. } = store.delivery(id).await.unwrap().unwrap();
+        said.push(format!("{rule}: {name} is due at {target}, attempts: {attempts}"));
+    }
     for number in 0..5 {
         let repeat = Arrival { fingerprint: Some([number; 32]), ..arrival("repeat") };
         assert_eq!(store.accept(repeat).await, Ok(Acceptance::Duplicate));
@@ -98,7 +104,8 @@ async fn the_first() {
             tried: waits for ["end it"], crashes: 0
               label: repeatable true, running false, attempts 1
               after 2 s, learnt Some("uid"), unknown true
-            waiting: waits for ["end it"], crashes: 0"#]],
+            waiting: waits for ["end it"], crashes: 0
+            end it: /etc/passwd is due at local:file, attempts: 0"#]],
     )
     .await;
 }

@@ -121,6 +121,7 @@ fn everything_else_is_shown() {
         action_duration_seconds_count{actionner="kubernetes:label"} 1
         build_info{version="devel"} 1
         dead_letters 1
+        deliveries_due 0
         denial_total{actionner="acme:page",capability="http"} 1
         dropped_log_line_total 0
         dropped_total 0
