@@ -380,7 +380,8 @@ impl Response {
                 };
                 if let Err(error) = self.shared.deliveries.deliver(&origin, artifacts, end).await {
                     course.note(&format!("{}: {}", action.name, error));
-                    self.end_step(number, Status::Failure, &error, "");
+                    let calls = course.current().map(|current| current.calls.text());
+                    self.end_step(number, Status::Failure, &error, &calls.unwrap_or_default());
                     succeeded = false;
                 }
             }

@@ -24,6 +24,9 @@ pub(crate) enum EditError {
     /// What comes of it has begun.
     #[error("the event {0} has begun, and can be dropped once it has ended")]
     Begun(EntryId),
+    /// What was collected for it is not delivered yet.
+    #[error("of the event {0} something is still to be delivered: it can be dropped after that")]
+    Undelivered(EntryId),
     /// It is damaged.
     #[error("the event {0} can't be read: {1}")]
     Unreadable(EntryId, String),
@@ -65,12 +68,14 @@ pub(super) enum Look {
 }
 
 pub(super) fn look(connection: &Connection, id: EntryId) -> Result<Look, EditError> {
-    let sql = "SELECT state <> 0, EXISTS (SELECT 1 FROM step WHERE step.entry = entry.id) FROM entry WHERE id = ?1";
-    let found = connection.query_row(sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let sql = "SELECT state <> 0, EXISTS (SELECT 1 FROM step WHERE step.entry = entry.id),
+        EXISTS (SELECT 1 FROM delivery WHERE delivery.entry = entry.id AND delivery.state = 0) FROM entry WHERE id = ?1";
+    let found = connection.query_row(sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     match found.ok_or(EditError::Unknown(id))? {
-        (true, _) => Ok(Look::Ended),
-        (false, true) => Ok(Look::Begun),
-        (false, false) => Ok(Look::Waiting),
+        (_, _, true) => Err(EditError::Undelivered(id)),
+        (true, ..) => Ok(Look::Ended),
+        (false, true, _) => Ok(Look::Begun),
+        (false, false, _) => Ok(Look::Waiting),
     }
 }
 

@@ -241,8 +241,9 @@ impl Front {
         } else if state.postponed.contains(&id) {
             delete()?;
             state.postponed.remove(&id);
-        } else if id > state.latest || state.again.remove(&id) {
+        } else if id > state.latest || state.again.contains(&id) {
             delete()?;
+            state.again.remove(&id);
             state.stored = state.stored.saturating_sub(1);
         } else {
             return Ok(false);

@@ -110,3 +110,15 @@ async fn what_is_due_is_not_forgotten_and_what_is_forgotten_leaves_no_file() {
     assert_eq!(store.unwanted_files().await, [delivery.id.to_string()]);
     assert_eq!(store.unwanted_files().await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn an_entry_of_which_one_is_due_is_not_removed() {
+    let store = in_memory(LIMITS);
+    let (entry, delivery) = leave_one(&store).await;
+    store.finish(&entry, Outcome::Done, "");
+    written(&store).await;
+    assert!(matches!(store.remove(entry.id).await, Err(EditError::Undelivered(_))));
+    store.delivered(delivery.id, Delivered::Arrived, "").await.unwrap();
+    store.remove(entry.id).await.unwrap();
+    assert_eq!(count(&store, ALL).await, "0");
+}
