@@ -52,14 +52,14 @@ impl io::Write for Written {
 }
 
 /// Into a store for so many events, all of which a rule answers.
-fn admission(entries_max: usize) -> Admission {
+fn admission(entries_max: usize) -> (Admission, Health) {
     let limits = Limits { entries_max, stored_bytes_max: 1 << 20, loaded_bytes_max: 1 << 20, in_flight_max: 10 };
     let (logger, metrics) = (Logger::new(Format::Text, io::sink()), Metrics::new("devel", 100).unwrap());
     let reporting = Reporting::new(logger.clone(), metrics.clone(), Audit::to_log(logger));
     let store = Store::in_memory(Settings::of(limits), &reporting).unwrap();
     let repeats = Deduplication { window: Duration::ZERO, fields: Vec::new(), events_max: 1 };
     let answered_by = |_: &Event| Answering { is_any: true, live: Vec::new() };
-    Admission::new(store, metrics, &repeats, Arc::new(answered_by))
+    (Admission::new(store, metrics, &repeats, Arc::new(answered_by)), reporting.health)
 }
 
 /// A running server.
@@ -78,11 +78,12 @@ impl Host {
 
     async fn with(limits: ServerLimits, capacity: usize, print_all_events: bool) -> Host {
         let log = Written::default();
+        let (admission, health) = admission(capacity);
         let intake = Intake {
-            admission: admission(capacity),
+            admission,
             metrics: Metrics::new("devel", 100).unwrap(),
             logger: Logger::new(Format::Text, log.clone()),
-            health: Health::default(),
+            health,
             print_all_events,
             limits,
         };
@@ -276,9 +277,10 @@ async fn tells_its_health() {
 #[tokio::test]
 async fn tells_whether_it_takes_events() {
     let host = Host::start().await;
+    let health = host.intake.health.clone();
+    health.wrong(Check::Store, "the disk is full");
     let answer = host.ask(&get("/readyz")).await;
     assert_eq!((answer.status(), answer.body.as_str()), (503, r#"{"status": "not ready"}"#));
-    let health = host.intake.health.clone();
     health.ok(Check::Store);
     health.wrong(Check::Rules, "they are invalid");
     let answer = host.ask(&get("/readyz")).await;
@@ -291,8 +293,7 @@ async fn tells_whether_it_takes_events() {
     let answer = host.ask(&get("/readyz?verbose=1")).await;
     assert_eq!(answer.status(), 503);
     assert!(answer.body.starts_with("[-]store failed: the disk is full\n"), "{}", answer.body);
-    // What can be stored after all says so.
-    host.post(EVENT).await;
+    health.ok(Check::Store);
     assert_eq!(host.ask(&get("/readyz")).await.status(), 200);
     host.stop().await;
     assert!(!health.states().is_ready());
