@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
-use crate::config::Config;
+use crate::config::{Config, History};
 use crate::control::Control;
 use crate::generation::{Generation, Loader, Watch, keep_current};
 use crate::health::Check;
@@ -169,6 +169,9 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
 /// How long the store may take to write what is left.
 const WRITE_MAX: Duration = Duration::from_secs(2);
 
+/// What is kept of what ended where nobody can look at it but by metrics.
+const HISTORY_IN_MEMORY_BYTES_MAX: u64 = 4 << 20;
+
 /// Entries that are handled at once: those of a crowd beyond wait in the store.
 const IN_FLIGHT_MAX: usize = 4_096;
 
@@ -192,6 +195,8 @@ fn store(config: &Config, reporting: &Reporting) -> Result<(Store, Found), RunEr
         let result = "'data_dir' is not set: events that wait are in memory, and lost with the process";
         logger.line(Level::Info, "store").field("result", result).write();
         health.wrong(Check::Disk, result);
+        let bytes_max = settings.history.bytes_max.min(HISTORY_IN_MEMORY_BYTES_MAX);
+        let settings = Settings { history: History { bytes_max, ..settings.history }, ..settings };
         return Ok((Store::in_memory(settings, reporting).map_err(machine)?, Found::default()));
     };
     let (store, found) = Store::open(data_dir, settings, reporting).map_err(machine)?;

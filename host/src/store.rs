@@ -19,6 +19,7 @@ mod delivery;
 mod due;
 
 mod change;
+mod later;
 mod rows;
 
 mod folder;
@@ -54,22 +55,23 @@ pub use entry::Outcome;
 pub(crate) use entry::{
     Acceptance, Arrival, Attempted, Entry, EntryId, Fingerprint, Progress, Step, StepEnd, StepHash,
 };
-pub use error::Refused;
+pub(crate) use error::Refused;
 pub(crate) use error::{Closed, OpenError};
 pub(crate) use folder::{Damage, folder_of};
 pub(crate) use offline::Offline;
 pub(crate) use reader::{EntryStatus, Filter, Reader, Record, Shown, StepRecord};
-pub use recent::Window;
+pub(crate) use recent::Window;
 pub use usage::Limits;
 
 use change::Change;
 use clock::Clock;
 use due::Left;
 use folder::Folder;
-pub use front::CutOff;
+pub(crate) use front::CutOff;
 use front::{Front, Next};
 use history::Keep;
 use key::key;
+use later::Later;
 use recent::Recent;
 use trouble::Trouble;
 use usage::Usage;
@@ -104,6 +106,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     front: Arc<Front>,
+    later: Arc<Later>,
     commands: Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
@@ -164,7 +167,7 @@ impl Store {
         reporting: &Reporting,
     ) -> Result<(Store, Found), OpenError> {
         let Settings { limits, window, history } = settings;
-        let (front, trouble) = (Arc::new(Front::new(limits)), Trouble::new(reporting));
+        let (front, later, trouble) = (Arc::new(Front::new(limits)), Arc::<Later>::default(), Trouble::new(reporting));
         let (clock, key, redact) = (Clock::new(), key(&connection)?, history.redact.clone());
         history::remember_secrets(&connection, &redact)?;
         let poisoned = recovery::poisoned(&mut connection, clock.now_ms())?;
@@ -172,6 +175,7 @@ impl Store {
             usage: Usage::new(limits),
             recent: Recent::new(window),
             front: Arc::clone(&front),
+            later: Arc::clone(&later),
             trouble,
             keep: Keep::new(history, &connection)?,
             next_id: recovery::next_id(&connection)?,
@@ -191,6 +195,7 @@ impl Store {
         let thread = thread.map_err(|error| OpenError::Folder { path: "store".into(), error })?;
         let inner = Inner {
             front,
+            later,
             commands,
             thread: Mutex::new(Some(thread)),
             clock,
@@ -391,7 +396,9 @@ impl Store {
     }
 
     fn change(&self, change: Change) {
-        self.ask(Command::Change(change, None));
+        if self.0.later.push(change) {
+            self.ask(Command::Wake);
+        }
     }
 
     fn ask(&self, command: Command) {

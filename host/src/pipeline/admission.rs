@@ -24,7 +24,7 @@ pub struct Admission {
 }
 
 /// The rules in force that answer an event: all of them, and those that do more than rehearse.
-pub type AnsweredBy = dyn Fn(&Event) -> Answering + Send + Sync;
+type AnsweredBy = dyn Fn(&Event) -> Answering + Send + Sync;
 
 /// The rules that answer an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -322,7 +322,7 @@ impl Response {
             let id = response.entry.id;
             // The last of them is synced with those before.
             let is_last = std::ptr::eq(response, self);
-            if is_last && (!step.is_repeatable || self.entry.crashes > 0) {
+            if is_last && (!step.is_repeatable || self.entry.crashes > 0 || self.entry.is_again) {
                 store.begin_synced(id, number, step, attempts).await?;
             } else {
                 store.begin(id, number, step, attempts);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::time::sleep;
 
+use crate::clients::Circuit;
 use crate::generation::Generation;
 use crate::health::{Check, Health};
 
@@ -18,7 +19,7 @@ pub(super) async fn report(generation: Arc<ArcSwap<Generation>>, health: Health)
     loop {
         let circuits = generation.load().clients.circuits();
         let away = circuits.iter().find(|circuit| circuit.name() == "kubernetes" && circuit.is_open());
-        match away.and_then(|circuit| circuit.since()) {
+        match away.and_then(Circuit::since) {
             Some(since) => {
                 let seconds = since.elapsed().as_secs();
                 health

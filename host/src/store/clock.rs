@@ -2,9 +2,10 @@
 //!
 //! A machine's clock can be set while events wait, and none is to be older or younger for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// Tells the time in milliseconds since 1970.
 #[derive(Debug, Clone, Copy)]

@@ -17,10 +17,10 @@ use crate::telemetry::TraceId;
 pub struct EntryId(pub(super) i64);
 
 /// What two events have in common that are the same: a keyed hash.
-pub type Fingerprint = [u8; 32];
+pub(crate) type Fingerprint = [u8; 32];
 
 /// Names what an action does, by a hash: its rule, its parameters, and the component that runs.
-pub type StepHash = [u8; 16];
+pub(crate) type StepHash = [u8; 16];
 
 /// An event that is to be stored.
 #[derive(Debug)]

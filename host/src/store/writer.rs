@@ -8,10 +8,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::change::Change;
 use super::clock::Clock;
@@ -20,6 +21,7 @@ use super::entry::{Acceptance, Arrival, Entry, EntryId, Fingerprint, Outcome};
 use super::error::Refused;
 use super::front::Front;
 use super::history::Keep;
+use super::later::Later;
 use super::recent::Recent;
 use super::rows;
 use super::trouble::Trouble;
@@ -30,6 +32,9 @@ const GROUP_MAX: usize = 512;
 
 /// Entries that are loaded at once.
 const LOADED_AT_ONCE: usize = 256;
+
+/// How long changes wait that nobody waits for.
+const LATER_MAX: Duration = Duration::from_millis(2);
 
 /// Until what could not be written is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -44,8 +49,10 @@ pub(super) enum Command {
     /// Load entries behind this one.
     Load(EntryId),
     Forget(Fingerprint),
+    /// There are changes that nobody waits for.
+    Wake,
     /// Something that is not on the way of an event.
-    Ask(Box<dyn FnOnce(&mut Connection) + Send>),
+    Ask(Ask),
     /// Remove what ended or was not begun.
     Remove(EntryId, Removed),
     /// Write what is left, and end.
@@ -54,6 +61,9 @@ pub(super) enum Command {
 
 /// Who waits until an entry is removed.
 pub(super) type Removed = oneshot::Sender<Result<(), EditError>>;
+
+/// Something that is done with the database.
+pub(super) type Ask = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Who waits until a change is written.
 pub(super) struct Written {
@@ -67,6 +77,7 @@ pub(super) struct Writer {
     pub(super) usage: Usage,
     pub(super) recent: Recent,
     pub(super) front: Arc<Front>,
+    pub(super) later: Arc<Later>,
     pub(super) trouble: Trouble,
     pub(super) keep: Keep,
     pub(super) next_id: i64,
@@ -95,7 +106,7 @@ struct Group {
     /// Repeats of what is in this very group, and of what is stored.
     repeats: Vec<oneshot::Sender<Result<Acceptance, Refused>>>,
     loads: Vec<EntryId>,
-    asks: Vec<Box<dyn FnOnce(&mut Connection) + Send>>,
+    asks: Vec<Ask>,
     removals: Vec<(EntryId, Removed)>,
     is_last: bool,
 }
@@ -106,12 +117,12 @@ impl Writer {
         let mut pruned = Instant::now();
         loop {
             let pause = if self.trouble.reason().is_some() { PAUSE } else { PRUNE_EVERY };
-            let first = match commands.recv_timeout(pause) {
-                Ok(command) => Some(command),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => Some(Command::Stop),
-            };
+            let first = self.first(commands, pause);
             let mut group = Group::default();
+            // Before what was asked for after it.
+            for change in self.later.take() {
+                self.sort(Command::Change(change, None), &mut group);
+            }
             for command in first.into_iter().chain(commands.try_iter().take(GROUP_MAX)) {
                 self.sort(command, &mut group);
             }
@@ -128,8 +139,25 @@ impl Writer {
         }
     }
 
+    /// What begins the next group: something that somebody waits for, or the end of the time that all else may wait.
+    fn first(&self, commands: &Receiver<Command>, pause: Duration) -> Option<Command> {
+        let mut end = None;
+        loop {
+            let left = end.map_or(pause, |end: Instant| end.saturating_duration_since(Instant::now()));
+            match commands.recv_timeout(left) {
+                // It may have been written with a group before.
+                Ok(Command::Wake) if self.later.is_empty() => {}
+                Ok(Command::Wake) => end = end.or(Some(Instant::now() + LATER_MAX)),
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => return Some(Command::Stop),
+            }
+        }
+    }
+
     fn sort(&mut self, command: Command, group: &mut Group) {
         match command {
+            Command::Wake => {}
             Command::Accept(arrival, answer) => self.admit(*arrival, answer, group),
             Command::Change(change, written) => {
                 match &change {
@@ -271,7 +299,7 @@ impl Writer {
     }
 
     fn accept(&mut self, admitted: Vec<Admitted>) {
-        let received = tokio::time::Instant::now();
+        let received = Instant::now();
         if admitted.iter().any(|admitted| admitted.arrival.replays.is_some()) {
             self.count();
         }

@@ -43,7 +43,7 @@ async fn intake() -> Result<()> {
     row("host, store on disk", median(&rates[0]), "events/s", "");
     row("host, store in memory", median(&rates[1]), "events/s", "");
     row("bare axum handler that makes the same insert", median(&rates[2]), "events/s", "");
-    row("rate, on disk / in memory", ratio(&rates[0], &rates[1]), "", "aim: at least 0.9");
+    row("rate, on disk / in memory", ratio(&rates[0], &rates[1]), "", "");
     row("rate, host on disk / bare", ratio(&rates[0], &rates[2]), "", "");
     Ok(())
 }
