@@ -119,7 +119,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let pipeline = Pipeline {
         generation: generation.clone(),
         store: store.clone(),
-        reporting,
+        reporting: reporting.clone(),
         retry: config.retry,
         max_age: config.max_age,
         target_events_max: config.queue_target_events_max,
@@ -134,7 +134,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         let deadline = deadline.clone();
         async move { pipeline.run(&queue, deadline).await }
     });
-    let looking = tokio::spawn(servers::report(Arc::clone(&generation), health.clone()));
+    let looking = tokio::spawn(servers::report(Arc::clone(&generation), reporting));
     let watching = tokio::spawn(keep_current(watch, reload, Arc::new(loader), generation));
 
     let address = listener.local_addr().map_err(machine)?;

@@ -175,16 +175,16 @@ mod tests {
         check(
             &[503, 502, SILENCE],
             expect![[r#"
-            (
-                11,
-                11,
-                [
-                    "the API server has not answered yet: the API server failed with the status 503",
-                    "the API server has not answered yet: the API server, or what is before it, gave up",
-                    "the API server has not answered yet: no answer came within 10 s",
-                ],
-            )
-        "#]],
+                (
+                    6,
+                    6,
+                    [
+                        "the API server has not answered yet: the API server failed with the status 503",
+                        "the API server has not answered yet: the API server, or what is before it, gave up",
+                        "the API server has not answered yet: no answer came in time",
+                    ],
+                )
+            "#]],
         )
         .await;
     }
@@ -194,15 +194,15 @@ mod tests {
         check(
             &[SILENCE, SILENCE, SILENCE, SILENCE, SILENCE, SILENCE, SILENCE],
             expect![[r#"
-            (
-                60,
-                84,
-                [
-                    "the API server has not answered yet",
-                    "the API server has not answered yet: no answer came within 10 s",
-                ],
-            )
-        "#]],
+                (
+                    49,
+                    49,
+                    [
+                        "the API server has not answered yet",
+                        "the API server has not answered yet: no answer came in time",
+                    ],
+                )
+            "#]],
         )
         .await;
     }

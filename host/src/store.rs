@@ -19,7 +19,7 @@ mod delivery;
 mod due;
 
 mod change;
-mod later;
+mod inbox;
 mod rows;
 
 mod folder;
@@ -40,7 +40,6 @@ mod reader;
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -70,8 +69,8 @@ use folder::Folder;
 pub(crate) use front::CutOff;
 use front::{Front, Next};
 use history::Keep;
+use inbox::Inbox;
 use key::key;
-use later::Later;
 use recent::Recent;
 use trouble::Trouble;
 use usage::Usage;
@@ -106,8 +105,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     front: Arc<Front>,
-    later: Arc<Later>,
-    commands: Sender<Command>,
+    inbox: Arc<Inbox>,
     thread: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
     /// Whether what waits is still there after the process.
@@ -167,15 +165,16 @@ impl Store {
         reporting: &Reporting,
     ) -> Result<(Store, Found), OpenError> {
         let Settings { limits, window, history } = settings;
-        let (front, later, trouble) = (Arc::new(Front::new(limits)), Arc::<Later>::default(), Trouble::new(reporting));
+        let (front, trouble) = (Arc::new(Front::new(limits)), Trouble::new(reporting));
         let (clock, key, redact) = (Clock::new(), key(&connection)?, history.redact.clone());
+        // What is replaced by a hash is not to stay in what is free of the file.
+        connection.pragma_update(None, "secure_delete", !redact.is_empty())?;
         history::remember_secrets(&connection, &redact)?;
         let poisoned = recovery::poisoned(&mut connection, clock.now_ms())?;
         let mut writer = Writer {
             usage: Usage::new(limits),
             recent: Recent::new(window),
             front: Arc::clone(&front),
-            later: Arc::clone(&later),
             trouble,
             keep: Keep::new(history, &connection)?,
             next_id: recovery::next_id(&connection)?,
@@ -190,13 +189,13 @@ impl Store {
         let Left { due, files } = due::left(&writer.connection, &clock)?;
         front.waits(waiting);
         front.note(writer.usage.bytes(), writer.keep.dead());
-        let (commands, received) = channel();
-        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&received));
+        let inbox = Arc::<Inbox>::default();
+        let commands = Arc::clone(&inbox);
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&commands));
         let thread = thread.map_err(|error| OpenError::Folder { path: "store".into(), error })?;
         let inner = Inner {
             front,
-            later,
-            commands,
+            inbox,
             thread: Mutex::new(Some(thread)),
             clock,
             is_lasting: folder.is_some(),
@@ -237,7 +236,7 @@ impl Store {
             match self.0.front.next() {
                 Next::Entry(entry) => return Some(entry),
                 Next::End => return None,
-                Next::Load(after) => self.ask(Command::Load(after)),
+                Next::Load(after, load) => self.ask(Command::Load(after, load)),
                 Next::Wait => {}
             }
             changed.await;
@@ -396,14 +395,19 @@ impl Store {
     }
 
     fn change(&self, change: Change) {
-        if self.0.later.push(change) {
-            self.ask(Command::Wake);
-        }
+        self.ask(Command::Change(change, None));
     }
 
     fn ask(&self, command: Command) {
         // Whoever waits for an answer hears that the store has ended.
-        let _ = self.0.commands.send(command);
+        self.0.inbox.push(command);
+    }
+}
+
+impl Drop for Inner {
+    /// Nobody is left who could ask.
+    fn drop(&mut self) {
+        self.inbox.push(Command::Stop);
     }
 }
 

@@ -177,11 +177,17 @@ impl Circuit {
     }
 
     fn answered(&self) {
-        let outage = match std::mem::replace(&mut *self.state(), State::closed()) {
-            State::Closed { .. } => return,
-            State::Open(outage) => outage,
+        let outage = {
+            let mut state = self.state();
+            match std::mem::replace(&mut *state, State::closed()) {
+                State::Closed { .. } => return,
+                State::Open(outage) => {
+                    // While nobody can change the state, so that both say the same.
+                    self.0.is_open.send_replace(false);
+                    outage
+                }
+            }
         };
-        self.0.is_open.send_replace(false);
         self.0.probe_ended.notify_one();
         let away = outage.since.elapsed();
         self.log(Level::Info, "success", |line| {
@@ -211,8 +217,8 @@ impl Circuit {
                 }
             }
             *state = State::Open(Outage::new(now));
+            self.0.is_open.send_replace(true);
         }
-        self.0.is_open.send_replace(true);
         self.log(Level::Warn, "failure", |line| {
             line(&format!("{} is away, and is asked by one request at a time: {cause}", self.0.name));
         });

@@ -290,12 +290,13 @@ impl Kubernetes {
 /// others that were there may not either.
 async fn begun<T>(way: &Way, permit: &Permit, sent: impl Future<Output = kube::Result<T>>) -> Result<T, Miss> {
     let began = Instant::now();
-    let end = began + FIRST_BYTE_MAX;
-    match timeout_at(end.min(permit.end()), sent).await {
+    // A server that is silent shows before the call is over, however short that is.
+    let end = began + FIRST_BYTE_MAX.min(permit.end().saturating_duration_since(began) / 2);
+    match timeout_at(end, sent).await {
         Ok(answer) => answer.map_err(|error| convert_client_error(error, &way.connection.server)),
         Err(_) => {
             way.connection.give_up(began);
-            Err(if end < permit.end() { Miss::silent(&way.connection.server) } else { Failed::late(LATE).into() })
+            Err(Miss::silent(&way.connection.server, end - began))
         }
     }
 }

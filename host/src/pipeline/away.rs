@@ -3,13 +3,14 @@
 //! Some events wait in memory for their turn to try, and ask for the server by that. All others are put off, so that
 //! they take neither memory nor a place, and come again once it is back.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use policy::ObjectTarget;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::actionner::Actionner;
@@ -27,7 +28,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Away {
     store: Store,
     generation: Arc<ArcSwap<Generation>>,
-    waiting: Semaphore,
+    // A blocking mutex, because nothing waits while it is held. There are a handful of servers.
+    servers: Mutex<BTreeMap<&'static str, Arc<Server>>>,
+}
+
+/// Who waits for one server.
+struct Server {
+    waiting: Arc<Semaphore>,
     /// Whether somebody sees to it that what was put off comes again.
     is_watched: AtomicBool,
 }
@@ -47,27 +54,34 @@ pub(super) fn away_from(generation: &Generation, actionner: &Actionner) -> Optio
 
 impl Away {
     pub(super) fn new(store: Store, generation: Arc<ArcSwap<Generation>>) -> Arc<Self> {
-        Arc::new(Self { store, generation, waiting: Semaphore::new(WAITING_MAX), is_watched: AtomicBool::new(false) })
+        Arc::new(Self { store, generation, servers: Mutex::default() })
     }
 
-    /// A place to wait in, if there is one.
-    pub(super) fn place(&self) -> Option<SemaphorePermit<'_>> {
-        self.waiting.try_acquire().ok()
+    /// A place to wait in for this server, if there is one.
+    pub(super) fn place(&self, circuit: &Circuit) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.server(circuit).waiting).try_acquire_owned().ok()
+    }
+
+    fn server(&self, circuit: &Circuit) -> Arc<Server> {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Server { waiting: Arc::new(Semaphore::new(WAITING_MAX)), is_watched: AtomicBool::new(false) };
+        Arc::clone(servers.entry(circuit.name()).or_insert_with(|| Arc::new(new())))
     }
 
     /// See to it that what is put off for this server comes again.
     pub(super) fn watch(self: &Arc<Self>, circuit: Circuit) {
-        if !self.is_watched.swap(true, Ordering::Relaxed) {
-            tokio::spawn(Arc::clone(self).resume_once_back(circuit));
+        let server = self.server(&circuit);
+        if !server.is_watched.swap(true, Ordering::Relaxed) {
+            tokio::spawn(Arc::clone(self).resume_once_back(server, circuit));
         }
     }
 
     /// Until it is back, or there is nobody else who tries; or until the rules in force have no use for it.
-    async fn resume_once_back(self: Arc<Self>, circuit: Circuit) {
+    async fn resume_once_back(self: Arc<Self>, server: Arc<Server>, circuit: Circuit) {
         let is_in_use = || self.generation.load().clients.circuits().iter().any(|other| other.is(&circuit));
         while timeout(LOOK_EVERY, circuit.ready()).await.is_err() && is_in_use() {}
         // First, so that who is put off from now on is seen to anew.
-        self.is_watched.store(false, Ordering::Relaxed);
+        server.is_watched.store(false, Ordering::Relaxed);
         self.store.resume();
     }
 }

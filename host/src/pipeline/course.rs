@@ -72,7 +72,7 @@ impl Course {
     /// What was done until the process last ended.
     pub(super) fn of(progress: &[Progress]) -> Self {
         let mut course = Self::default();
-        for Progress { step, attempts, is_running, tried, learnt, was_unknown, status } in progress {
+        for Progress { step, attempts, is_running, tried, learnt, was_unknown, status, is_last } in progress {
             course.matched.insert(step.rule.clone());
             let Some(status) = status else {
                 course.current = Some(Current {
@@ -94,6 +94,9 @@ impl Course {
                 course.note(&format!("{}: {status}", step.action));
             }
             course.ended.push(Ended { rule: step.rule.clone(), hash: step.hash, succeeded });
+            if *is_last {
+                course.closed.insert(step.rule.clone());
+            }
         }
         course
     }

@@ -69,6 +69,7 @@ impl Work for Response {
     fn is_answered_with(&self, before: &Self) -> bool {
         Arc::ptr_eq(&self.generation, &before.generation)
             && self.rules.iter().map(Arc::as_ptr).eq(before.rules.iter().map(Arc::as_ptr))
+            && self.entry.rules == before.entry.rules
             && [self, before].iter().all(|response| response.entry.progress.is_empty() && response.entry.crashes == 0)
             && one_run_answers(&self.generation, &self.rules, before.event(), self.event())
     }
@@ -214,7 +215,7 @@ impl Response {
         }
         course.note(&format!("{}: {rule}: {message}", status.as_str()));
         if course.close(rule) {
-            self.end_step(number, status, &message, &calls);
+            self.end_step(number, &StepEnd { status: status.as_str(), message, calls, is_last: true });
         }
     }
 
@@ -248,6 +249,13 @@ impl Response {
         let step = Step { rule: rule.name.clone(), action: action.name.clone(), hash, is_repeatable };
         let (attempts, learnt) = (current.attempts, std::mem::take(&mut current.learnt));
         self.begin(number, &step, attempts).await?;
+        // It may have taken long to write that.
+        if self.is_other_by_now(generation, rule) {
+            current.attempts -= 1;
+            current.learnt = learnt;
+            self.attempted(number, current, String::new());
+            return Ok(());
+        }
         let began = Instant::now();
         let (entry, trace_id, calls) = (&*self.entry, &*self.trace_id, &current.calls.clone());
         let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt, calls };
@@ -290,7 +298,7 @@ impl Response {
 
     /// Wait until a server that is away may be tried, where there is a place to wait in.
     async fn wait_for(&self, away: Circuit) -> Result<(), Left> {
-        let Some(_place) = self.shared.away.place() else { return Err(Left::Away(away)) };
+        let Some(_place) = self.shared.away.place(&away) else { return Err(Left::Away(away)) };
         let mut stopping = self.shared.stopping.clone();
         tokio::select! {
             () = away.ready() => Ok(()),
@@ -306,9 +314,9 @@ impl Response {
 
     /// Say in the store how far a step came that may be tried again.
     fn attempted(&self, number: u32, current: &Current, message: String) {
-        let Current { tried, learnt, was_unknown, .. } = current;
+        let Current { attempts, tried, learnt, was_unknown, .. } = current;
         let learnt = (*learnt != Uids::default()).then(|| learnt.to_string());
-        let attempted = Attempted { tried: *tried, message, learnt, was_unknown: *was_unknown };
+        let attempted = Attempted { attempts: *attempts, tried: *tried, message, learnt, was_unknown: *was_unknown };
         for response in self.answered() {
             self.shared.store.attempted(response.entry.id, number, attempted.clone());
         }
@@ -368,11 +376,14 @@ impl Response {
         self.tell(rule, action, &answer, took);
         let Answer { status, message, objects, artifacts, .. } = answer;
         let mut succeeded = status.is_success();
+        let has_next = rule.actions.last().is_some_and(|last| !std::ptr::eq(last, action)) && action.continues;
+        let is_last = |succeeded: bool| !has_next || !(succeeded || action.ignore_errors);
         match &action.output {
             Some(site) if status == Status::Success && !rule.dry_run => {
                 let origin = Origin { trace_id: &self.trace_id, rule, action, site, objects: &objects };
                 let end = |deliveries| {
-                    let end = StepEnd { status: status.as_str(), message, calls: String::new() };
+                    let end =
+                        StepEnd { status: status.as_str(), message, calls: String::new(), is_last: is_last(true) };
                     for response in &self.others {
                         self.shared.store.end(response.entry.id, number, end.clone());
                     }
@@ -381,7 +392,9 @@ impl Response {
                 if let Err(error) = self.shared.deliveries.deliver(&origin, artifacts, end).await {
                     course.note(&format!("{}: {}", action.name, error));
                     let calls = course.current().map(|current| current.calls.text());
-                    self.end_step(number, Status::Failure, &error, &calls.unwrap_or_default());
+                    let calls = calls.unwrap_or_default();
+                    let status = Status::Failure.as_str();
+                    self.end_step(number, &StepEnd { status, message: error, calls, is_last: is_last(false) });
                     succeeded = false;
                 }
             }
@@ -391,16 +404,16 @@ impl Response {
                 }
                 // What went well needs no explanation.
                 let calls = course.current().filter(|_| !succeeded).map(|current| current.calls.text());
-                self.end_step(number, status, &message, &calls.unwrap_or_default());
+                let (status, calls) = (status.as_str(), calls.unwrap_or_default());
+                self.end_step(number, &StepEnd { status, message, calls, is_last: is_last(succeeded) });
             }
         }
         course.end(&rule.name, hash, succeeded);
     }
 
-    fn end_step(&self, number: u32, status: Status, message: &str, calls: &str) {
+    fn end_step(&self, number: u32, end: &StepEnd) {
         for response in self.answered() {
-            let end = StepEnd { status: status.as_str(), message: message.to_owned(), calls: calls.to_owned() };
-            self.shared.store.end(response.entry.id, number, end);
+            self.shared.store.end(response.entry.id, number, end.clone());
         }
     }
 
@@ -453,7 +466,8 @@ impl Response {
             _ => (Status::Dropped, message),
         };
         if course.current().is_some() {
-            self.end_step(course.number(), status, &message, "");
+            let (status, message, calls) = (status.as_str(), message.clone(), String::new());
+            self.end_step(course.number(), &StepEnd { status, message, calls, is_last: true });
         }
         let pod = self.event().pod();
         let objects = pod.map(|pod| {

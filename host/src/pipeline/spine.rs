@@ -4,6 +4,7 @@
 //! side. The entry of an event is finished in the store after its last action, and not before; or when newer ones took
 //! its place in the lane.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use arc_swap::ArcSwap;
 use outputs::Room;
 use rules::{AuditTarget, Event, ObjectName};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::away::Away;
 use super::deliveries::Deliveries;
@@ -76,16 +77,28 @@ impl Pipeline {
             stopping,
         });
         let mut lanes = Lanes::new(target_events_max);
-        while let Some(entry) = queue.next().await {
+        let mut run = |entry: Arc<Entry>| {
             shared.reporting.metrics.queue_waited(entry.received.elapsed());
             let response = respond(&shared, entry, print_all_events);
             if let Some(oldest) = lanes.run(lane(response.event()), response) {
                 oldest.drop_out(target_events_max);
             }
+        };
+        let mut deadline = pin!(deadline);
+        let deadline = loop {
+            tokio::select! {
+                entry = queue.next() => match entry {
+                    Some(entry) => run(entry),
+                    None => break deadline.await,
+                },
+                deadline = &mut deadline => break deadline,
+            }
+        };
+        // What waits in memory alone would be lost: it goes on for as long as there is time.
+        while let Ok(Some(entry)) = timeout_at(deadline, queue.next()).await {
+            run(entry);
         }
-        // What waits in memory alone would be lost.
         stop.send_replace(shared.store.is_lasting());
-        let deadline = deadline.await;
         lanes.drain(deadline).await;
         let due = deliveries.finish(deadline).await;
         cleaning.abort();

@@ -1,4 +1,4 @@
-//! What `/readyz?verbose` says of the servers that actionners need.
+//! What `/readyz?verbose` says of the API server and of the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,17 @@ use tokio::time::sleep;
 
 use crate::clients::Circuit;
 use crate::generation::Generation;
-use crate::health::{Check, Health};
+use crate::health::Check;
+use crate::telemetry::Reporting;
 
 /// How often it is looked. Who asks does so every few seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Say whether the API server is away, each time that this changes. To be dropped when the host stops.
-pub(super) async fn report(generation: Arc<ArcSwap<Generation>>, health: Health) {
+/// Say whether the API server is away and the log is read, each time that this changes. To be dropped when the host stops.
+pub(super) async fn report(generation: Arc<ArcSwap<Generation>>, Reporting { health, metrics, .. }: Reporting) {
+    let dropped_lines = metrics.dropped_log_lines();
+    let mut dropped_before = dropped_lines.get();
+    health.ok(Check::Log);
     let mut was_away = false;
     loop {
         let circuits = generation.load().clients.circuits();
@@ -29,6 +33,13 @@ pub(super) async fn report(generation: Arc<ArcSwap<Generation>>, health: Health)
             None => {}
         }
         was_away = away.is_some();
+        match dropped_lines.get() {
+            dropped if dropped > dropped_before => {
+                health.wrong(Check::Log, "lines are left out, since nobody reads them in time");
+                dropped_before = dropped;
+            }
+            _ => health.ok(Check::Log),
+        }
         sleep(LOOK_EVERY).await;
     }
 }

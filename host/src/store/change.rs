@@ -44,9 +44,9 @@ impl Change {
                     now_ms
                 ])?;
             }
-            Self::Attempted { id, number, attempted: Attempted { tried, message, learnt, was_unknown } } => {
+            Self::Attempted { id, number, attempted: Attempted { attempts, tried, message, learnt, was_unknown } } => {
                 let sql = "UPDATE step SET is_running = 0, tried = ?3, message = ?4, learnt = coalesce(?5, learnt),
-                    was_unknown = ?6 WHERE entry = ?1 AND number = ?2";
+                    was_unknown = ?6, attempts = ?7 WHERE entry = ?1 AND number = ?2";
                 let tried_ms = super::clock::milliseconds(*tried);
                 transaction.prepare_cached(sql)?.execute(params![
                     id.0,
@@ -54,14 +54,18 @@ impl Change {
                     tried_ms,
                     message,
                     learnt,
-                    was_unknown
+                    was_unknown,
+                    attempts
                 ])?;
             }
             Self::End { id, number, end, deliveries } => {
-                let sql = "UPDATE step SET is_running = 0, status = ?3, message = ?4, calls = ?5, ended = ?6
+                let sql =
+                    "UPDATE step SET is_running = 0, status = ?3, message = ?4, calls = ?5, ended = ?6, is_last = ?7
                     WHERE entry = ?1 AND number = ?2";
-                let StepEnd { status, message, calls } = &**end;
-                transaction.prepare_cached(sql)?.execute(params![id.0, number, status, message, calls, now_ms])?;
+                let StepEnd { status, message, calls, is_last } = &**end;
+                transaction
+                    .prepare_cached(sql)?
+                    .execute(params![id.0, number, status, message, calls, now_ms, is_last])?;
                 let sql = "UPDATE entry SET bytes = bytes + ?2 WHERE id = ?1";
                 let bytes = i64::try_from(end.bytes()).unwrap_or(i64::MAX);
                 transaction.prepare_cached(sql)?.execute(params![id.0, bytes])?;
@@ -84,6 +88,10 @@ impl Change {
                 let mut statement = transaction.prepare_cached(sql)?;
                 let row = params![id.0, state as i64, now_ms, reason, State::Dead as i64];
                 let written: Option<i64> = statement.query_row(row, |row| row.get(0)).optional()?;
+                if *outcome == Outcome::Dead {
+                    let sql = "UPDATE step SET is_running = 0, status = 'unknown' WHERE entry = ?1 AND status IS NULL";
+                    transaction.prepare_cached(sql)?.execute([id.0])?;
+                }
                 if let Some(body) = redacted {
                     let sql = "UPDATE entry SET body = ?2 WHERE id = ?1";
                     transaction.prepare_cached(sql)?.execute(params![id.0, body])?;

@@ -112,11 +112,15 @@ pub struct Progress {
     pub was_unknown: bool,
     /// How it ended, in the words of the log; none while it has not.
     pub status: Option<String>,
+    /// Whether nothing more comes of its rule.
+    pub is_last: bool,
 }
 
 /// How an attempt ended after which another one may follow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempted {
+    /// Attempts that count.
+    pub attempts: u32,
     /// For how long the action was tried by now, without the time in which the other side was away.
     pub tried: Duration,
     /// Why it did not succeed.
@@ -136,6 +140,8 @@ pub struct StepEnd {
     pub message: String,
     /// What was asked of the host meanwhile, a line a call.
     pub calls: String,
+    /// Whether nothing more comes of its rule.
+    pub is_last: bool,
 }
 
 impl StepEnd {

@@ -6,9 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
+use super::entry::EntryId;
 use super::error::OpenError;
+use super::rows;
 use super::schema;
 
 /// In the folder that the operator names, which may be of a volume that belongs to somebody else.
@@ -109,7 +111,7 @@ impl Folder {
             return Err(OpenError::Newer { path: self.path.clone(), found, known: schema::FORMAT });
         }
         prepare(&mut connection)?;
-        // Each open entry is looked at, so that damage shows now.
+        check(&connection)?;
         let sql = "SELECT count(*), coalesce(sum(length(body)), 0) FROM entry WHERE state = 0";
         let open = connection.query_row(sql, [], |row| row.get(0))?;
         Ok((connection, open))
@@ -168,16 +170,31 @@ fn salvage(connection: &Connection, aside: &Path) -> usize {
         Ok(ids.map_while(Result::ok).collect())
     };
     let open = of("SELECT id FROM entry WHERE state = 0 ORDER BY id").unwrap_or_default();
-    let copied = open.into_iter().filter(|id| copy(&damaged, connection, *id).is_ok()).count();
+    let copied = open.into_iter().filter(|id| take_over(&damaged, connection, *id).is_ok()).count();
     // What ended goes with the file that is set aside, but for what is still to be delivered.
     for id in of("SELECT DISTINCT entry FROM delivery WHERE state = 0").unwrap_or_default() {
-        let _ = copy(&damaged, connection, id);
+        let _ = copy(&damaged, connection, id, &TABLES);
     }
     copied
 }
 
-fn copy(from: &Connection, to: &Connection, id: i64) -> rusqlite::Result<()> {
-    for (table, key) in [("entry", "id"), ("step", "entry"), ("delivery", "entry")] {
+/// What an entry is made of, each with the column that names it.
+const TABLES: [(&str, &str); 3] = [("entry", "id"), ("step", "entry"), ("delivery", "entry")];
+
+/// An entry of which it can't be known what was done is not done once more: it is a dead letter.
+fn take_over(from: &Connection, to: &Connection, id: i64) -> rusqlite::Result<()> {
+    if copy(from, to, id, &TABLES).is_ok() {
+        return Ok(());
+    }
+    copy(from, to, id, &TABLES[..1])?;
+    let reason = "damaged: what was done of it can't be read any more";
+    rows::bury(to, EntryId(id), reason, Timestamp::now().as_millisecond())
+}
+
+/// All or nothing of it.
+fn copy(from: &Connection, to: &Connection, id: i64, tables: &[(&str, &str)]) -> rusqlite::Result<()> {
+    let transaction = to.unchecked_transaction()?;
+    for (table, key) in tables {
         let mut select = from.prepare(&format!("SELECT * FROM {table} WHERE {key} = ?1"))?;
         let columns = select.column_count();
         let places = vec!["?"; columns].join(", ");
@@ -189,5 +206,14 @@ fn copy(from: &Connection, to: &Connection, id: i64) -> rusqlite::Result<()> {
             insert.execute(rusqlite::params_from_iter(values))?;
         }
     }
-    Ok(())
+    transaction.commit()
+}
+
+/// Whether the file is whole, so that damage shows now and not when an event is at stake.
+fn check(connection: &Connection) -> rusqlite::Result<()> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found)))
 }

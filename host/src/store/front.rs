@@ -44,6 +44,8 @@ struct State {
     /// The latest one that ever was ready. What is not behind it is handled or done, unless it comes again.
     latest: EntryId,
     is_loading: bool,
+    /// Which load is the current one: what an earlier one brings may be out of date.
+    load: u64,
     /// Nothing more is accepted.
     is_closed: bool,
     /// Nothing more is handed out.
@@ -76,8 +78,8 @@ pub struct CutOff {
 #[derive(Debug)]
 pub(super) enum Next {
     Entry(Arc<Entry>),
-    /// Entries behind this one must be loaded first, by whom this is said to.
-    Load(EntryId),
+    /// Entries behind this one must be loaded first, by whom this is said to; the load has this number.
+    Load(EntryId, u64),
     Wait,
     End,
 }
@@ -121,7 +123,7 @@ impl Front {
         }
         if state.stored > 0 && !state.is_loading {
             state.is_loading = true;
-            return Next::Load(state.last);
+            return Next::Load(state.last, state.load);
         }
         Next::Wait
     }
@@ -145,12 +147,12 @@ impl Front {
         self.changed.notify_one();
     }
 
-    /// The open entries behind `after` were loaded, in their order, or can't be read.
-    pub(super) fn loaded(&self, after: EntryId, entries: Vec<Result<Entry, EntryId>>) {
+    /// The open entries behind the last one that was looked at were loaded, in their order, or can't be read.
+    pub(super) fn loaded(&self, load: u64, entries: Vec<Result<Entry, EntryId>>) {
         let mut state = self.state();
-        state.is_loading = false;
         // Else some that come again lie before these: they come first.
-        if state.last == after {
+        if state.load == load {
+            state.is_loading = false;
             if entries.is_empty() {
                 state.stored = 0;
             }
@@ -170,8 +172,12 @@ impl Front {
     }
 
     /// The entries could not be loaded now.
-    pub(super) fn not_loaded(&self) {
-        self.state().is_loading = false;
+    pub(super) fn not_loaded(&self, load: u64) {
+        let mut state = self.state();
+        if state.load == load {
+            state.is_loading = false;
+        }
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -191,13 +197,18 @@ impl Front {
         let mut state = self.state();
         let state = &mut *state;
         let Some(first) = state.postponed.first() else { return };
-        state.last = EntryId(first.0 - 1);
+        let first = first.0;
         state.stored += state.postponed.len() + state.ready.len();
         state.again.append(&mut state.postponed);
         for entry in std::mem::take(&mut state.ready) {
             state.bytes -= entry.event.bytes();
             state.again.insert(entry.id);
         }
+        // Some of an earlier time may not have come yet.
+        let first = state.again.first().map_or(first, |again| again.0.min(first));
+        state.last = state.last.min(EntryId(first - 1));
+        state.load += 1;
+        state.is_loading = false;
         self.changed.notify_one();
     }
 

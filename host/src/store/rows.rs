@@ -15,6 +15,9 @@ use crate::telemetry::TraceId;
 /// What a row takes beside the event, roughly: columns, index, steps.
 const ROW_BYTES: u64 = 512;
 
+/// What the events that are loaded at once take in memory, but for the last of them.
+const LOADED_BYTES_MAX: usize = 8 << 20;
+
 /// What an event takes in the store.
 pub(super) fn bytes_of(body: &[u8]) -> u64 {
     body.len() as u64 + ROW_BYTES
@@ -66,9 +69,10 @@ pub(super) fn open_after(
     let mut statement = connection.prepare_cached(sql)?;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![after.0, count], |row| Ok((EntryId(row.get(0)?), entry(row, clock))))?;
-    let mut entries = Vec::new();
+    let (mut entries, mut bytes) = (Vec::new(), 0);
     for row in rows {
         let (id, entry) = row?;
+        bytes += entry.as_ref().map_or(0, |entry| entry.event.bytes());
         let entry = match (entry, progress(connection, id)) {
             (Ok(entry), Ok(progress)) => Ok(Entry { progress, ..entry }),
             // Not this one alone: it may be read later.
@@ -76,6 +80,10 @@ pub(super) fn open_after(
             (Err(error), _) | (_, Err(error)) => Err((id, error.to_string())),
         };
         entries.push(entry);
+        // The next ones come with the next load.
+        if bytes > LOADED_BYTES_MAX {
+            break;
+        }
     }
     Ok(entries)
 }
@@ -104,7 +112,7 @@ fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
 
 fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progress>> {
     let sql =
-        "SELECT rule, action, hash, is_repeatable, attempts, is_running, tried, learnt, was_unknown, status FROM step
+        "SELECT rule, action, hash, is_repeatable, attempts, is_running, tried, learnt, was_unknown, status, is_last FROM step
         WHERE entry = ?1 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let steps = statement.query_map([id.0], |row| {
@@ -117,6 +125,7 @@ fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progre
             learnt: row.get(7)?,
             was_unknown: row.get(8)?,
             status: row.get(9)?,
+            is_last: row.get(10)?,
         })
     })?;
     steps.collect()

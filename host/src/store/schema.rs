@@ -49,6 +49,7 @@ const STEPS: [&str; 1] = [r"
         message TEXT,
         calls TEXT,
         ended INTEGER,
+        is_last INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (entry, number)
     ) WITHOUT ROWID;
     CREATE TABLE delivery (

@@ -81,7 +81,7 @@ fn step(action: &str, is_repeatable: bool) -> Step {
 }
 
 fn ended(status: &'static str) -> StepEnd {
-    StepEnd { status, message: "so it is".to_owned(), calls: String::new() }
+    StepEnd { status, message: "so it is".to_owned(), calls: String::new(), is_last: false }
 }
 
 /// Wait until all that was asked for so far is written.
@@ -201,9 +201,31 @@ async fn what_has_ended_does_not_come_again_with_what_was_postponed() {
     front.postpone(EntryId(1));
     front.leave(EntryId(2));
     front.resume();
-    assert!(matches!(front.next(), Next::Load(EntryId(0))));
-    front.loaded(EntryId(0), (1..=5).map(|id| Ok(entry(id))).collect());
+    assert!(matches!(front.next(), Next::Load(EntryId(0), 1)));
+    front.loaded(1, (1..=5).map(|id| Ok(entry(id))).collect());
     assert_eq!([taken(&front), taken(&front), taken(&front), taken(&front)], [Some(1), Some(4), Some(5), None]);
+}
+
+/// What comes again may be put off once more, with others, before it was loaded.
+#[tokio::test]
+async fn what_is_put_off_twice_comes_again_all_the_same() {
+    let store = in_memory(LIMITS);
+    for number in 1..=5 {
+        put(&store, &format!("rule {number}")).await.unwrap();
+    }
+    let mut taken = Vec::new();
+    for _ in 1..=4 {
+        taken.push(next(&store).await);
+    }
+    store.postpone(taken[0].id);
+    store.postpone(taken[1].id);
+    store.resume();
+    store.postpone(taken[3].id);
+    store.resume();
+    for expected in ["rule 1", "rule 2", "rule 4", "rule 5"] {
+        assert_eq!(next(&store).await.event.rule, expected);
+    }
+    assert_eq!((store.counts().waiting, store.counts().in_flight), (0, 5));
 }
 
 #[tokio::test]

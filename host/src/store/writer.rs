@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -21,20 +20,14 @@ use super::entry::{Acceptance, Arrival, Entry, EntryId, Fingerprint, Outcome};
 use super::error::Refused;
 use super::front::Front;
 use super::history::Keep;
-use super::later::Later;
+use super::inbox::Inbox;
 use super::recent::Recent;
 use super::rows;
 use super::trouble::Trouble;
 use super::usage::Usage;
 
-/// Changes of one group: so many at most, that the first need not wait for all.
-const GROUP_MAX: usize = 512;
-
 /// Entries that are loaded at once.
 const LOADED_AT_ONCE: usize = 256;
-
-/// How long changes wait that nobody waits for.
-const LATER_MAX: Duration = Duration::from_millis(2);
 
 /// Until what could not be written is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -47,10 +40,8 @@ pub(super) enum Command {
     Accept(Box<Arrival>, oneshot::Sender<Result<Acceptance, Refused>>),
     Change(Change, Option<Written>),
     /// Load entries behind this one.
-    Load(EntryId),
+    Load(EntryId, u64),
     Forget(Fingerprint),
-    /// There are changes that nobody waits for.
-    Wake,
     /// Something that is not on the way of an event.
     Ask(Ask),
     /// Remove what ended or was not begun.
@@ -65,6 +56,22 @@ pub(super) type Removed = oneshot::Sender<Result<(), EditError>>;
 /// Something that is done with the database.
 pub(super) type Ask = Box<dyn FnOnce(&mut Connection) + Send>;
 
+impl Command {
+    /// Whether somebody waits until it is done.
+    pub(super) fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Change(_, None) | Self::Forget(_))
+    }
+}
+
+/// Has nobody wait for a writer that has ended, however that was.
+struct Closing<'a>(&'a Inbox);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// Who waits until a change is written.
 pub(super) struct Written {
     pub(super) is_synced: bool,
@@ -77,7 +84,6 @@ pub(super) struct Writer {
     pub(super) usage: Usage,
     pub(super) recent: Recent,
     pub(super) front: Arc<Front>,
-    pub(super) later: Arc<Later>,
     pub(super) trouble: Trouble,
     pub(super) keep: Keep,
     pub(super) next_id: i64,
@@ -105,25 +111,21 @@ struct Group {
     admitted: Vec<Admitted>,
     /// Repeats of what is in this very group, and of what is stored.
     repeats: Vec<oneshot::Sender<Result<Acceptance, Refused>>>,
-    loads: Vec<EntryId>,
+    loads: Vec<(EntryId, u64)>,
     asks: Vec<Ask>,
     removals: Vec<(EntryId, Removed)>,
     is_last: bool,
 }
 
 impl Writer {
-    /// Write what comes until told to stop, or until nobody is left who could ask.
-    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+    /// Write what comes until told to stop.
+    pub(super) fn run(mut self, inbox: &Inbox) {
+        let _closing = Closing(inbox);
         let mut pruned = Instant::now();
         loop {
             let pause = if self.trouble.reason().is_some() { PAUSE } else { PRUNE_EVERY };
-            let first = self.first(commands, pause);
             let mut group = Group::default();
-            // Before what was asked for after it.
-            for change in self.later.take() {
-                self.sort(Command::Change(change, None), &mut group);
-            }
-            for command in first.into_iter().chain(commands.try_iter().take(GROUP_MAX)) {
+            for command in inbox.take(pause) {
                 self.sort(command, &mut group);
             }
             let is_last = group.is_last;
@@ -139,25 +141,8 @@ impl Writer {
         }
     }
 
-    /// What begins the next group: something that somebody waits for, or the end of the time that all else may wait.
-    fn first(&self, commands: &Receiver<Command>, pause: Duration) -> Option<Command> {
-        let mut end = None;
-        loop {
-            let left = end.map_or(pause, |end: Instant| end.saturating_duration_since(Instant::now()));
-            match commands.recv_timeout(left) {
-                // It may have been written with a group before.
-                Ok(Command::Wake) if self.later.is_empty() => {}
-                Ok(Command::Wake) => end = end.or(Some(Instant::now() + LATER_MAX)),
-                Ok(command) => return Some(command),
-                Err(RecvTimeoutError::Timeout) => return None,
-                Err(RecvTimeoutError::Disconnected) => return Some(Command::Stop),
-            }
-        }
-    }
-
     fn sort(&mut self, command: Command, group: &mut Group) {
         match command {
-            Command::Wake => {}
             Command::Accept(arrival, answer) => self.admit(*arrival, answer, group),
             Command::Change(change, written) => {
                 match &change {
@@ -168,7 +153,7 @@ impl Writer {
                 }
                 self.pending.push_back((change, written));
             }
-            Command::Load(after) => group.loads.push(after),
+            Command::Load(after, load) => group.loads.push((after, load)),
             Command::Forget(fingerprint) => self.recent.forget(&fingerprint),
             Command::Ask(ask) => group.asks.push(ask),
             Command::Remove(id, removed) => group.removals.push((id, removed)),
@@ -230,8 +215,8 @@ impl Writer {
             let refused = self.trouble.reason().map(Refused::Unwritable);
             let _ = answer.send(refused.map_or(Ok(Acceptance::Duplicate), Err));
         }
-        for after in loads {
-            self.load(after);
+        for (after, load) in loads {
+            self.load(after, load);
         }
         for ask in asks {
             ask(&mut self.connection);
@@ -242,6 +227,10 @@ impl Writer {
     }
 
     fn remove(&mut self, id: EntryId) -> Result<(), EditError> {
+        // What could not be written yet may be about it.
+        if !self.pending.is_empty() {
+            return Err(EditError::Begun(id));
+        }
         let delete = || edit::delete(&self.connection, id);
         match edit::look(&self.connection, id)? {
             Look::Ended => {
@@ -336,13 +325,18 @@ impl Writer {
         }
     }
 
-    fn load(&mut self, after: EntryId) {
+    fn load(&mut self, after: EntryId, load: u64) {
+        // A row without what could not be written yet says less than what is so.
+        if !self.pending.is_empty() {
+            std::thread::sleep(PAUSE);
+            return self.front.not_loaded(load);
+        }
         let read = match rows::open_after(&self.connection, &self.clock, after, LOADED_AT_ONCE) {
             Ok(read) => read,
             Err(error) => {
                 self.trouble.is(&error.to_string());
                 std::thread::sleep(PAUSE);
-                return self.front.not_loaded();
+                return self.front.not_loaded(load);
             }
         };
         let mut entries = Vec::new();
@@ -355,7 +349,7 @@ impl Writer {
                 id
             }));
         }
-        self.front.loaded(after, entries);
+        self.front.loaded(load, entries);
     }
 
     fn prune(&mut self) {

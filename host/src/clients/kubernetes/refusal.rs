@@ -15,7 +15,7 @@ use super::cluster::of_credentials;
 use crate::clients::circuit::Reached;
 use crate::clients::end::Failed;
 use crate::clients::error::{Refusal, RequestError, Said};
-use crate::clients::web::{self, FIRST_BYTE_MAX};
+use crate::clients::web;
 
 /// What the client library writes as the reason of an answer that is no `Status`.
 const NO_STATUS: &str = "Failed to parse error data";
@@ -43,8 +43,8 @@ impl From<Failed> for Miss {
 
 impl Miss {
     /// No answer has begun within the time that any takes.
-    pub(super) fn silent(server: &str) -> Self {
-        let words = format!("{server}: no answer has begun within {} s", FIRST_BYTE_MAX.as_secs());
+    pub(super) fn silent(server: &str, waited: Duration) -> Self {
+        let words = format!("{server}: no answer has begun within {:.1} s", waited.as_secs_f64());
         let said = Some(Said { words: words.clone(), is_about_the_object: false });
         let failed = Failed::Lost { why: LATE.to_owned(), is_late: false, said };
         Self { reached: Reached::No(words), ..failed.into() }

@@ -272,7 +272,7 @@ async fn an_answer_that_does_not_begin_costs_one_deadline_and_its_connections() 
     let ((error, words), ended) = sent.await.unwrap();
     tokio::time::resume();
     assert_eq!(error, r#"Unknown("no answer came in time")"#);
-    assert_eq!(words, format!("{}: no answer has begun within 15 s", world.server.address));
+    assert_eq!(words, format!("{}: no answer has begun within 15.0 s", world.server.address));
     assert!(ended - began <= FIRST_BYTE_MAX);
     world.server.change(|ways| ways.is_silent = false);
     let connections = world.server.seen(|seen| seen.connections);

@@ -221,6 +221,7 @@ impl Pair {
                 learnt: None,
                 was_unknown: false,
                 status: None,
+                is_last: false,
             });
         }
         let number = u32::try_from(known.progress.len() - 1).unwrap();
@@ -253,8 +254,8 @@ impl Pair {
         current.is_running = false;
         current.learnt = learnt.clone().or(current.learnt.take());
         current.was_unknown |= has_learnt;
-        let (tried, was_unknown) = (current.tried, current.was_unknown);
-        store.attempted(id, number, Attempted { tried, message: "away".to_owned(), learnt, was_unknown });
+        let (attempts, tried, was_unknown) = (current.attempts, current.tried, current.was_unknown);
+        store.attempted(id, number, Attempted { attempts, tried, message: "away".to_owned(), learnt, was_unknown });
     }
 
     fn end(&mut self, which: usize, succeeded: bool) {

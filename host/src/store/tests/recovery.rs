@@ -12,6 +12,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
     let (one, two) = (next(&store).await, next(&store).await);
     store.begin(one.id, 0, &step("label", true), 1);
     let attempted = Attempted {
+        attempts: 1,
         tried: Duration::from_secs(2),
         message: "away".to_owned(),
         learnt: Some("uid".into()),
@@ -37,6 +38,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
         learnt: Some("uid".to_owned()),
         was_unknown: true,
         status: Some("success".to_owned()),
+        is_last: false,
     };
     let terminate = Progress {
         step: step("terminate", false),
@@ -46,6 +48,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
         learnt: None,
         was_unknown: false,
         status: None,
+        is_last: false,
     };
     assert_eq!(again.progress, [label, terminate]);
     let three = next(&store).await;
