@@ -59,9 +59,11 @@ async fn rules_that_are_refused_show_and_refuse_no_event() {
             [+]rules ok
             [+]cluster ok
             [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            [+]log ok
             readyz check passed
             {check="cluster"} 1
             {check="disk"} 0
+            {check="log"} 1
             {check="rules"} 1
             {check="shutdown"} 1
             {check="store"} 1
@@ -79,9 +81,11 @@ async fn rules_that_are_refused_show_and_refuse_no_event() {
             [-]rules excluded: failed: they are invalid, and those loaded before stay in force; the log says what is wrong
             [+]cluster ok
             [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            [+]log ok
             readyz check passed
             {check="cluster"} 1
             {check="disk"} 0
+            {check="log"} 1
             {check="rules"} 0
             {check="shutdown"} 1
             {check="store"} 1
@@ -111,9 +115,11 @@ async fn a_start_waits_for_the_api_server_and_events_do_not() {
             [+]rules ok
             [-]cluster excluded: failed: the API server has not answered yet
             [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            [+]log ok
             readyz check passed
             {check="cluster"} 0
             {check="disk"} 0
+            {check="log"} 1
             {check="rules"} 1
             {check="shutdown"} 1
             {check="store"} 1
@@ -132,9 +138,11 @@ async fn a_start_waits_for_the_api_server_and_events_do_not() {
             [+]rules ok
             [+]cluster ok
             [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            [+]log ok
             readyz check passed
             {check="cluster"} 1
             {check="disk"} 0
+            {check="log"} 1
             {check="rules"} 1
             {check="shutdown"} 1
             {check="store"} 1
@@ -170,8 +178,10 @@ async fn no_api_server_is_waited_for_where_no_rule_needs_one() {
             [+]shutdown ok
             [+]rules ok
             [-]disk excluded: failed: 'data_dir' is not set: events that wait are in memory, and lost with the process
+            [+]log ok
             readyz check passed
             {check="disk"} 0
+            {check="log"} 1
             {check="rules"} 1
             {check="shutdown"} 1
             {check="store"} 1

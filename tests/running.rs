@@ -61,6 +61,8 @@ pub(crate) fn config(folder: &Path) -> Config {
     config.actionners_dir = existing("actionners");
     config.cache_dir = Some(cache_dir());
     config.watch_rules = false;
+    // Where the other side stays unavailable, a test need not wait for long.
+    config.retry.attempts_max = config.retry.attempts_max.min(10);
     // Where these tests themselves run is of no interest.
     config.own_namespace = environment.get("NAMESPACE").cloned();
     // Address space for the calls of a busy host is more than many hosts at once need.

@@ -233,3 +233,29 @@ async fn what_waits_for_a_place_has_not_begun() {
     let pod = waiting.simulation.get("v1", "Pod", Some("shop"), "web-1").unwrap();
     assert_eq!(pod["metadata"]["labels"], Value::Null);
 }
+
+/// What is done is done, whatever becomes of its rule; what waits is done once, by whatever name its rule has then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_is_not_done_again_under_another_name() {
+    let once = RULES.lines().filter(|line| !line.contains("Second")).collect::<Vec<_>>().join("\n");
+    let waiting = Waiting::start(&once).await;
+    waiting.change("rules.yaml", &once.replace("Mark it", "Mark it now")).await;
+    waiting
+        .check(expect![[r#"
+            one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+            two: : superseded: the rule does not answer the event any more
+            {"first":"old"}
+            dead letters: 1
+        "#]])
+        .await;
+    let waiting = Waiting::start(&once).await;
+    waiting.change("rules.yaml", &once.replace("Mark it", "Another").replace("[shell]", "[nothing]")).await;
+    waiting
+        .check(expect![[r#"
+        one: First: success: the pod 'web-0' in the namespace 'shop' has been labeled
+        two: : superseded: the rule does not answer the event any more
+        {"first":"old"}
+        dead letters: 1
+    "#]])
+        .await;
+}

@@ -232,7 +232,7 @@ fn report_found(logger: &Logger, found: &Found) {
     let Found { waiting, poisoned, damage, .. } = found;
     if let Some(damage) = damage {
         let error = format!(
-            "the store was damaged ({}): it lies in {} now, and {} unfinished events could be read of it",
+            "the store was damaged ({}): it lies in {} now, and {} unfinished events and dead letters could be read of it",
             damage.reason,
             damage.aside.display(),
             damage.read

@@ -176,8 +176,8 @@ mod tests {
             &[503, 502, SILENCE],
             expect![[r#"
                 (
-                    6,
-                    6,
+                    11,
+                    11,
                     [
                         "the API server has not answered yet: the API server failed with the status 503",
                         "the API server has not answered yet: the API server, or what is before it, gave up",
@@ -195,8 +195,8 @@ mod tests {
             &[SILENCE, SILENCE, SILENCE, SILENCE, SILENCE, SILENCE, SILENCE],
             expect![[r#"
                 (
-                    49,
-                    49,
+                    60,
+                    82,
                     [
                         "the API server has not answered yet",
                         "the API server has not answered yet: no answer came in time",

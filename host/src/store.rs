@@ -19,6 +19,7 @@ mod delivery;
 mod due;
 
 mod change;
+mod command;
 mod inbox;
 mod rows;
 
@@ -64,6 +65,7 @@ pub use usage::Limits;
 
 use change::Change;
 use clock::Clock;
+use command::{Command, Written};
 use due::Left;
 use folder::Folder;
 pub(crate) use front::CutOff;
@@ -74,7 +76,7 @@ use key::key;
 use recent::Recent;
 use trouble::Trouble;
 use usage::Usage;
-use writer::{Command, Writer, Written};
+use writer::Writer;
 
 use crate::config::History;
 use crate::telemetry::Reporting;
@@ -177,6 +179,7 @@ impl Store {
             front: Arc::clone(&front),
             trouble,
             keep: Keep::new(history, &connection)?,
+            has_secrets: !redact.is_empty(),
             next_id: recovery::next_id(&connection)?,
             is_spooled: folder.is_some(),
             is_miscounted: false,
@@ -324,9 +327,9 @@ impl Store {
         removed.await.unwrap_or(Err(EditError::Refused(Refused::Closed)))
     }
 
-    /// The entry is not handled now, and stays stored.
+    /// The entry is not handled any more in this life of the process, and stays stored.
     pub fn leave(&self, id: EntryId) {
-        self.0.front.leave(id);
+        self.0.front.give_back(id);
     }
 
     /// The entry is not handled now, and takes no memory until [`Store::resume`].

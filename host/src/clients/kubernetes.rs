@@ -55,6 +55,9 @@ pub(crate) trait Sink: Send {
     fn take(&mut self, bytes: Vec<u8>) -> impl Future<Output = Result<(), RequestError>> + Send;
 }
 
+/// Left of a call when a silent server is given up, so that the actionner can say so.
+const TO_REPORT: Duration = Duration::from_millis(250);
+
 /// How often a request is sent again that the API server turned away unread.
 const TURNED_AWAY_MAX: u32 = 3;
 
@@ -290,12 +293,17 @@ impl Kubernetes {
 /// others that were there may not either.
 async fn begun<T>(way: &Way, permit: &Permit, sent: impl Future<Output = kube::Result<T>>) -> Result<T, Miss> {
     let began = Instant::now();
-    // A server that is silent shows before the call is over, however short that is.
-    let end = began + FIRST_BYTE_MAX.min(permit.end().saturating_duration_since(began) / 2);
-    match timeout_at(end, sent).await {
+    let end = began + FIRST_BYTE_MAX;
+    // A server that is silent shows before the call is over, so that it is not the call that is to blame.
+    let left = permit.end().saturating_duration_since(began);
+    let end = if left > TO_REPORT * 8 { end.min(permit.end() - TO_REPORT) } else { end };
+    match timeout_at(end.min(permit.end()), sent).await {
         Ok(answer) => answer.map_err(|error| convert_client_error(error, &way.connection.server)),
         Err(_) => {
             way.connection.give_up(began);
+            if end > permit.end() {
+                return Err(Failed::late(LATE).into());
+            }
             Err(Miss::silent(&way.connection.server, end - began))
         }
     }

@@ -265,7 +265,7 @@ pub(crate) const KEYS: &[Key] = &[
     integer("shutdown.deadline_ms", "25000", (0, HOUR_MS), "time to finish what was accepted before the stop"),
     integer(
         "retry.attempts_max",
-        "10",
+        "100",
         (1, Retry::ATTEMPTS_MAX as u64),
         "attempts at an action whose target is unavailable, the first included; `retry` of an action comes before it",
     ),

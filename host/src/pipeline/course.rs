@@ -102,9 +102,17 @@ impl Course {
     }
 
     /// What comes next under these rules, which answer the event now.
-    pub(super) fn next(&mut self, generation: &Generation, rules: &[Arc<Rule>]) -> Turn {
+    ///
+    /// A rule that `is_new` begins nothing: it may be one of those before under another name.
+    pub(super) fn next(
+        &mut self,
+        generation: &Generation,
+        rules: &[Arc<Rule>],
+        is_new: impl Fn(&Rule) -> bool,
+    ) -> Turn {
         let rule = rules.iter().find_map(|rule| {
-            let next = if self.closed.contains(&rule.name) { Next::Nothing } else { self.next_of(generation, rule) };
+            let is_over = self.closed.contains(&rule.name) || is_new(rule);
+            let next = if is_over { Next::Nothing } else { self.next_of(generation, rule) };
             match next {
                 Next::Nothing => {
                     self.closed.insert(rule.name.clone());
@@ -168,8 +176,12 @@ impl Course {
     }
 
     /// The step that comes next or was begun has ended. `succeeded`: so that what the rule asks for next is done.
-    pub(super) fn end(&mut self, rule: &str, hash: StepHash, succeeded: bool) {
+    /// `is_last`: nothing more comes of its rule.
+    pub(super) fn end(&mut self, rule: &str, hash: StepHash, succeeded: bool, is_last: bool) {
         self.current = None;
+        if is_last {
+            self.closed.insert(rule.to_owned());
+        }
         self.ended.push(Ended { rule: rule.to_owned(), hash, succeeded });
     }
 
@@ -194,6 +206,11 @@ impl Course {
     /// Whether nothing more comes of a rule.
     pub(super) fn is_closed(&self, rule: &str) -> bool {
         self.closed.contains(rule)
+    }
+
+    /// Whether nothing was done or reported of any rule.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.matched.is_empty() && self.reason.is_none()
     }
 
     /// Whether this is the first that is done of a rule.

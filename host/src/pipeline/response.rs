@@ -134,7 +134,7 @@ impl Response {
                 generation = Arc::clone(&in_force);
             }
             drop(in_force);
-            match course.next(&generation, &rules) {
+            match course.next(&generation, &rules, |rule| self.is_new(&generation, rule)) {
                 Turn::Act(rule, at, hash) => {
                     let task = Task { generation: &generation, rule: &rule, action: &rule.actions[at], hash };
                     self.turn(&mut course, &task).await?;
@@ -152,6 +152,10 @@ impl Response {
         }
         for rule in self.entry.rules.iter().filter(|rule| !course.is_closed(rule)).cloned().collect::<Vec<_>>() {
             self.leave_out(&mut course, &rule, Status::Superseded, "the rule does not answer the event any more");
+        }
+        if course.is_untouched() {
+            let message = "the rules that answer the event by now are others than those that it was accepted for";
+            self.leave_out(&mut course, "", Status::Superseded, message);
         }
         Ok(course)
     }
@@ -188,6 +192,12 @@ impl Response {
             }
             None => self.attempt(course, task).await,
         }
+    }
+
+    /// Whether a rule that changes something did not answer the event when it was accepted.
+    fn is_new(&self, generation: &Generation, rule: &Rule) -> bool {
+        let is_live = !rule.dry_run && !is_protected(generation, rule, self.event());
+        is_live && !self.entry.rules.contains(&rule.name)
     }
 
     fn too_old(&self, rule: &Rule) -> Option<String> {
@@ -408,7 +418,7 @@ impl Response {
                 self.end_step(number, &StepEnd { status, message, calls, is_last: is_last(succeeded) });
             }
         }
-        course.end(&rule.name, hash, succeeded);
+        course.end(&rule.name, hash, succeeded, is_last(succeeded));
     }
 
     fn end_step(&self, number: u32, end: &StepEnd) {

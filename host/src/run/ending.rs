@@ -45,15 +45,25 @@ pub(super) fn report(logger: &Logger, connections: usize, due: usize, store: &St
         let error = format!("{connections} connections were closed before their request was answered");
         logger.line(Level::Warn, "shutdown").error(&error).write();
     }
-    let cut_off = store.cut_off();
+    let mut cut_off = store.cut_off();
+    let mut waiting = store.counts().waiting;
+    if store.is_lasting() {
+        // What had not begun is as good as what waits.
+        let taken = cut_off.len();
+        cut_off.retain(|event| event.has_begun);
+        waiting += taken - cut_off.len();
+    }
     for CutOff { trace_id, has_begun } in &cut_off {
-        let error = match has_begun {
-            true => "the event was cut off by the shutdown; its actions may have been carried out",
-            false => "the event was cut off by the shutdown before its first action began",
+        let error = match (has_begun, store.is_lasting()) {
+            (true, true) => {
+                "the event was cut off by the shutdown; its actions may have been carried out, and it goes on at the next \
+                 start"
+            }
+            (true, false) => "the event was cut off by the shutdown; its actions may have been carried out",
+            (false, _) => "the event was cut off by the shutdown before its first action began",
         };
         logger.line(Level::Error, "shutdown").error(&error).field("trace_id", &trace_id.to_string()).write();
     }
-    let waiting = store.counts().waiting;
     let lost = if store.is_lasting() { 0 } else { waiting };
     if lost > 0 {
         let error = format!("{lost} events that waited are lost: there is no 'data_dir' that could keep them");

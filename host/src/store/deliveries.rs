@@ -8,11 +8,11 @@ use tokio::sync::oneshot;
 
 use super::Store;
 use super::change::Change;
+use super::command::Command;
 use super::delivery::{Delivered, Delivery, DeliveryId};
 use super::due;
 use super::entry::{EntryId, StepEnd};
 use super::error::Closed;
-use super::writer::Command;
 
 impl Store {
     /// Where what is to be delivered lies until then; nowhere where the store is in memory.

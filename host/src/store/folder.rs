@@ -59,7 +59,7 @@ pub(super) struct Folder {
 pub struct Damage {
     /// Its name now.
     pub aside: PathBuf,
-    /// Unfinished events that could be read of it.
+    /// Unfinished events and dead letters that could be read of it.
     pub read: usize,
     /// What is wrong with it.
     pub reason: String,
@@ -103,6 +103,8 @@ impl Folder {
     }
 
     fn try_open(&self, file: &Path) -> Result<(Connection, usize), OpenError> {
+        let private = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file);
+        private.map_err(|error| OpenError::Folder { path: file.to_owned(), error })?;
         let mut connection = Connection::open(file)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
@@ -153,13 +155,18 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     schema::migrate(connection)
 }
 
+/// Write the log of changes into the file, and empty it; not where somebody reads, but the next time.
+pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         // A file of somebody else, or one whose tables are gone.
         || matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown))
 }
 
-/// Copy what can be read of the unfinished entries; how many that are.
+/// Copy what can be read of the unfinished entries and the dead letters; how many that are.
 fn salvage(connection: &Connection, aside: &Path) -> usize {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let Ok(damaged) = Connection::open_with_flags(aside, flags) else { return 0 };
@@ -169,14 +176,25 @@ fn salvage(connection: &Connection, aside: &Path) -> usize {
         // Up to where the damage begins.
         Ok(ids.map_while(Result::ok).collect())
     };
-    let open = of("SELECT id FROM entry WHERE state = 0 ORDER BY id").unwrap_or_default();
-    let copied = open.into_iter().filter(|id| take_over(&damaged, connection, *id).is_ok()).count();
+    // One by one, since a list ends where the damage begins; and by the table, since its indexes may be what is damaged.
+    let is_wanted = |id: &i64| {
+        let sql = "SELECT 1 FROM entry NOT INDEXED WHERE id = ?1 AND state IN (0, 2)";
+        damaged.query_row(sql, [id], |_| Ok(())).is_ok()
+    };
+    let last = of("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").unwrap_or_default().first().copied();
+    let last = last.or_else(|| of("SELECT max(id) FROM entry NOT INDEXED").unwrap_or_default().first().copied());
+    let last = last.unwrap_or_default();
+    let ids = (last.saturating_sub(LOOKED_AT_MAX).max(1)..=last).filter(is_wanted);
+    let copied = ids.filter(|id| take_over(&damaged, connection, *id).is_ok()).count();
     // What ended goes with the file that is set aside, but for what is still to be delivered.
     for id in of("SELECT DISTINCT entry FROM delivery WHERE state = 0").unwrap_or_default() {
         let _ = copy(&damaged, connection, id, &TABLES);
     }
     copied
 }
+
+/// So many of the latest entries of a damaged file are looked at.
+const LOOKED_AT_MAX: i64 = 2_000_000;
 
 /// What an entry is made of, each with the column that names it.
 const TABLES: [(&str, &str); 3] = [("entry", "id"), ("step", "entry"), ("delivery", "entry")];

@@ -35,6 +35,8 @@ struct State {
     bytes: usize,
     /// Entries that wait in the store alone, and are loaded once their turn comes.
     stored: usize,
+    /// Entries that were taken and given back, and are left to the next process.
+    left: usize,
     /// Entries that were taken and given back, and are not loaded before they are asked for again.
     postponed: BTreeSet<EntryId>,
     /// Of the entries that were handed out before, those that come again.
@@ -212,6 +214,12 @@ impl Front {
         self.changed.notify_one();
     }
 
+    /// It is not handled any more in this life of the process, and stays stored.
+    pub(super) fn give_back(&self, id: EntryId) {
+        self.leave(id);
+        self.state().left += 1;
+    }
+
     /// It is handled no more.
     pub(super) fn leave(&self, id: EntryId) {
         let mut state = self.state();
@@ -302,9 +310,9 @@ impl Front {
     }
 
     pub(super) fn counts(&self) -> Queued {
-        let State { ready, taken, bytes, stored, postponed, stored_bytes, dead, .. } = &*self.state();
+        let State { ready, taken, bytes, stored, left, postponed, stored_bytes, dead, .. } = &*self.state();
         Queued {
-            waiting: ready.len() + stored + postponed.len(),
+            waiting: ready.len() + stored + postponed.len() + left,
             in_flight: taken.len(),
             bytes: *bytes,
             stored_bytes: *stored_bytes,

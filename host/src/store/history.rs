@@ -59,16 +59,18 @@ impl Keep {
 
     /// Delete what is too old or too much, the oldest first, and some at once; but nothing of which a delivery is due.
     pub(super) fn prune(&mut self, connection: &Connection, now_ms: i64) -> rusqlite::Result<()> {
-        let is_too_much = self.bytes > self.history.bytes_max;
-        let oldest_ms = if is_too_much { i64::MAX } else { now_ms.saturating_sub(milliseconds(self.history.keep)) };
+        let excess = i64::try_from(self.bytes.saturating_sub(self.history.bytes_max)).unwrap_or(i64::MAX);
+        let oldest_ms = now_ms.saturating_sub(milliseconds(self.history.keep));
+        // Of what is not too old no more than there is too much.
         let sql = "DELETE FROM entry WHERE id IN
-            (SELECT id FROM entry WHERE state <> 0 AND ended < ?1
+            (SELECT id FROM (SELECT id, ended, sum(bytes) OVER (ORDER BY ended, id) - bytes AS older FROM entry
+                WHERE state <> 0
                 AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.entry = entry.id AND delivery.state = 0)
-            ORDER BY ended LIMIT ?2) RETURNING bytes, state = ?3";
+                ORDER BY ended, id LIMIT ?2)
+            WHERE ended < ?1 OR older < ?4) RETURNING bytes, state = ?3";
         let mut statement = connection.prepare_cached(sql)?;
-        let deleted = statement.query_map(params![oldest_ms, DELETED_AT_ONCE, State::Dead as i64], |row| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?))
-        })?;
+        let values = params![oldest_ms, DELETED_AT_ONCE, State::Dead as i64, excess];
+        let deleted = statement.query_map(values, |row| Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?)))?;
         let mut count = 0;
         for deleted in deleted {
             let (bytes, is_dead) = deleted?;

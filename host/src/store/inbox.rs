@@ -7,7 +7,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::writer::Command;
+use super::command::Command;
 
 /// How long what nobody waits for may wait.
 const UNHURRIED_MAX: Duration = Duration::from_millis(2);

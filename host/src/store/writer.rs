@@ -15,9 +15,11 @@ use tokio::time::Instant;
 
 use super::change::Change;
 use super::clock::Clock;
+use super::command::{Ask, Command, Removed, Written};
 use super::edit::{self, EditError, Look};
-use super::entry::{Acceptance, Arrival, Entry, EntryId, Fingerprint, Outcome};
+use super::entry::{Acceptance, Arrival, Entry, EntryId, Outcome};
 use super::error::Refused;
+use super::folder;
 use super::front::Front;
 use super::history::Keep;
 use super::inbox::Inbox;
@@ -35,34 +37,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How often it is looked for what is too old.
 const PRUNE_EVERY: Duration = Duration::from_secs(10);
 
-/// What the thread is asked for.
-pub(super) enum Command {
-    Accept(Box<Arrival>, oneshot::Sender<Result<Acceptance, Refused>>),
-    Change(Change, Option<Written>),
-    /// Load entries behind this one.
-    Load(EntryId, u64),
-    Forget(Fingerprint),
-    /// Something that is not on the way of an event.
-    Ask(Ask),
-    /// Remove what ended or was not begun.
-    Remove(EntryId, Removed),
-    /// Write what is left, and end.
-    Stop,
-}
-
-/// Who waits until an entry is removed.
-pub(super) type Removed = oneshot::Sender<Result<(), EditError>>;
-
-/// Something that is done with the database.
-pub(super) type Ask = Box<dyn FnOnce(&mut Connection) + Send>;
-
-impl Command {
-    /// Whether somebody waits until it is done.
-    pub(super) fn is_awaited(&self) -> bool {
-        !matches!(self, Self::Change(_, None) | Self::Forget(_))
-    }
-}
-
 /// Has nobody wait for a writer that has ended, however that was.
 struct Closing<'a>(&'a Inbox);
 
@@ -70,12 +44,6 @@ impl Drop for Closing<'_> {
     fn drop(&mut self) {
         self.0.close();
     }
-}
-
-/// Who waits until a change is written.
-pub(super) struct Written {
-    pub(super) is_synced: bool,
-    pub(super) done: oneshot::Sender<()>,
 }
 
 pub(super) struct Writer {
@@ -86,6 +54,8 @@ pub(super) struct Writer {
     pub(super) front: Arc<Front>,
     pub(super) trouble: Trouble,
     pub(super) keep: Keep,
+    /// Whether values of events are to be gone once they have ended.
+    pub(super) has_secrets: bool,
     pub(super) next_id: i64,
     /// Whether what is to be delivered lies in files.
     pub(super) is_spooled: bool,
@@ -353,7 +323,10 @@ impl Writer {
     }
 
     fn prune(&mut self) {
-        if let Err(error) = self.keep.prune(&self.connection, self.clock.now_ms()) {
+        let pruned = self.keep.prune(&self.connection, self.clock.now_ms());
+        // What was replaced by a hash is still in the log of changes until that is written into the file.
+        let emptied = if self.has_secrets { folder::empty_log(&self.connection) } else { Ok(()) };
+        if let Err(error) = pruned.and(emptied) {
             self.trouble.is(&error.to_string());
         }
     }

@@ -9,7 +9,7 @@ fn what_is_not_forgotten() {
     assert_eq!((defaults.data_dir, defaults.queue_events_max), (None, 100_000));
     assert_eq!((defaults.queue_bytes_max, defaults.queue_disk_bytes_max), (128 << 20, 1 << 30));
     assert_eq!(defaults.max_age, Some(Duration::from_hours(6)));
-    assert_eq!((defaults.retry.attempts_max, defaults.retry.within), (10, Duration::from_secs(600)));
+    assert_eq!((defaults.retry.attempts_max, defaults.retry.within), (100, Duration::from_secs(600)));
     assert_eq!(defaults.deliveries_within, days(1));
     assert_eq!(defaults.history, History { keep: days(7), bytes_max: 1 << 30, redact: Vec::new() });
 

@@ -301,7 +301,7 @@ impl Pair {
         written(&self.store).await;
         let counts = self.store.counts();
         let count = |is_one: fn(Place) -> bool| self.model.count(is_one);
-        assert_eq!(counts.waiting, count(|place| matches!(place, Place::Waiting | Place::Postponed)));
+        assert_eq!(counts.waiting, count(|place| matches!(place, Place::Waiting | Place::Postponed | Place::Left)));
         assert_eq!(counts.in_flight, count(|place| place == Place::Taken));
         let states = column(&self.store, "SELECT CAST(state AS TEXT) FROM entry ORDER BY id").await;
         let expected = self.model.entries.iter().map(|entry| match entry.place {
