@@ -2,14 +2,18 @@
 //!
 //! # The journey of an event
 //!
-//! [`server`] takes it over HTTP, checks it, and answers once it is in the [`store`]. The [`queue`]
-//! hands it to the [`pipeline`], which drops it if it has seen it lately, and asks the rules in
-//! force ([`generation`]) which of them match. What matches runs in a lane of its target: each
-//! action calls an [`actionner`] in a fresh instance. What that asks of the host arrives at one
-//! file of [`capability`], which asks the crate `policy` whether it may, and only then has one of
-//! the [`clients`] do it. What an action has collected goes where its rule says. Everything that
-//! happens is said through [`telemetry`], and when the last action has ended, the entry in the
-//! store is finished.
+//! [`server`] takes it over HTTP, checks it, and asks by `admission` of the [`pipeline`] whether a
+//! rule in force ([`generation`]) answers it. If none does, it ends there. If one does, it goes to
+//! the [`store`], which drops it if it has stored the same lately; the sender has its answer once it
+//! is stored. The [`queue`] hands it to the pipeline, where it waits in a lane of its target. Before
+//! each attempt at an action the pipeline asks the rules in force then what comes next, and says in
+//! the store that it begins; an attempt calls an [`actionner`] in a fresh instance. What that asks
+//! of the host arrives at one file of [`capability`], which asks the crate `policy` whether it may,
+//! and only then has one of the [`clients`] do it. What an action has collected is stored with its
+//! end, and delivered beside the lanes. Everything that happens is said through [`telemetry`]. When
+//! the last action has ended, the entry in the store is done, or a dead letter, which an operator
+//! looks at and replays by the command line and [`control`]. An event that was not finished when
+//! the process ended comes from the store at the next start, and goes on where it was.
 //!
 //! What is well with the host and what is not is collected in [`health`], which probes read.
 //!

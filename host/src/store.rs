@@ -53,7 +53,7 @@ pub(crate) use delivery::{Delivered, Delivery, DeliveryId, Due};
 pub(crate) use edit::{EditError, Stored};
 pub use entry::Outcome;
 pub(crate) use entry::{
-    Acceptance, Arrival, Attempted, Entry, EntryId, Fingerprint, Progress, Step, StepEnd, StepHash,
+    Acceptance, Arrival, Attempted, Entry, EntryId, Fingerprint, Progress, Step, StepEnd, StepHash, WHICHEVER,
 };
 pub(crate) use error::Refused;
 pub(crate) use error::{Closed, OpenError};

@@ -26,7 +26,7 @@ use super::report::{About, Ended, Stage, Status, report_details, report_match};
 use super::shared::Shared;
 use crate::clients::Circuit;
 use crate::generation::Generation;
-use crate::store::{Attempted, Closed, Entry, Outcome, Step, StepEnd, StepHash};
+use crate::store::{Attempted, Closed, Entry, Outcome, Step, StepEnd, StepHash, WHICHEVER};
 use crate::telemetry::logs::Level;
 
 /// One event on its way through the rules that match it.
@@ -150,7 +150,8 @@ impl Response {
                 Turn::End => break,
             }
         }
-        for rule in self.entry.rules.iter().filter(|rule| !course.is_closed(rule)).cloned().collect::<Vec<_>>() {
+        let known = self.entry.rules.iter().filter(|rule| *rule != WHICHEVER);
+        for rule in known.filter(|rule| !course.is_closed(rule)).cloned().collect::<Vec<_>>() {
             self.leave_out(&mut course, &rule, Status::Superseded, "the rule does not answer the event any more");
         }
         if course.is_untouched() {
@@ -197,7 +198,7 @@ impl Response {
     /// Whether a rule that changes something did not answer the event when it was accepted.
     fn is_new(&self, generation: &Generation, rule: &Rule) -> bool {
         let is_live = !rule.dry_run && !is_protected(generation, rule, self.event());
-        is_live && !self.entry.rules.contains(&rule.name)
+        is_live && !self.entry.rules.iter().any(|known| *known == rule.name || known == WHICHEVER)
     }
 
     fn too_old(&self, rule: &Rule) -> Option<String> {

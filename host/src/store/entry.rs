@@ -22,6 +22,9 @@ pub(crate) type Fingerprint = [u8; 32];
 /// Names what an action does, by a hash: its rule, its parameters, and the component that runs.
 pub(crate) type StepHash = [u8; 16];
 
+/// In the place of the rules that answer an event: whichever do when it is handled, since no host runs that could say.
+pub(crate) const WHICHEVER: &str = "";
+
 /// An event that is to be stored.
 #[derive(Debug)]
 pub struct Arrival {

@@ -37,9 +37,9 @@ pub enum OpenError {
         /// Why.
         error: io::Error,
     },
-    /// Somebody else may look into it.
-    #[error("the folder '{}' must belong to the user that the program runs as, and be closed to all others (0700)", .0.display())]
-    Open(PathBuf),
+    /// It is somebody else's, or no folder.
+    #[error("'{}' must be a folder that belongs to the user that the program runs as", .0.display())]
+    NotOwn(PathBuf),
     /// Another process has it.
     #[error("another process uses the folder '{}'", .0.display())]
     Locked(PathBuf),

@@ -1,8 +1,8 @@
 //! The folder of a store: who may look into it, who has it, and what becomes of a file that is damaged.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -141,8 +141,12 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
     let metadata = fs::symlink_metadata(path).map_err(wrong)?;
     let is_own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
-    if !is_own || metadata.mode() & 0o077 != 0 {
-        return Err(OpenError::Open(path.to_owned()));
+    if !is_own {
+        return Err(OpenError::NotOwn(path.to_owned()));
+    }
+    // Kubernetes opens it to the group of a pod's volumes each time that it mounts them.
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(wrong)?;
     }
     Ok(())
 }

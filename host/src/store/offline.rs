@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::clock::Clock;
 use super::edit::{self, EditError, Look, Stored};
-use super::entry::EntryId;
+use super::entry::{EntryId, WHICHEVER};
 use super::error::OpenError;
 use super::folder::{self, Folder};
 use super::history;
@@ -60,7 +60,7 @@ impl Offline {
         let transaction = self.connection.transaction()?;
         let id = EntryId(recovery::next_id(&transaction)?);
         // No rule is known to have answered it: so none has to say that it does no more.
-        let arrival = stored.arrival(Vec::new(), redacted);
+        let arrival = stored.arrival(vec![WHICHEVER.to_owned()], redacted);
         rows::insert(&transaction, id, rand::random(), &arrival, Clock::new().now_ms())?;
         transaction.commit()?;
         Ok(id)

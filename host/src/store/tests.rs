@@ -297,14 +297,19 @@ async fn a_folder_has_one_process() {
 }
 
 #[tokio::test]
-async fn a_folder_that_others_may_look_into_is_refused() {
+async fn a_folder_is_closed_to_others_and_one_of_somebody_else_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     crash(open(folder.path()).0);
     let store = folder.path().join("store");
     std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o750)).unwrap();
+    crash(open(folder.path()).0);
+    assert_eq!(std::fs::metadata(&store).unwrap().permissions().mode() & 0o777, 0o700);
+    let aside = folder.path().join("aside");
+    std::fs::rename(&store, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &store).unwrap();
     let error = Store::open(folder.path(), settings(), &silent()).unwrap_err();
-    assert!(matches!(error, OpenError::Open(path) if path == store));
+    assert!(matches!(error, OpenError::NotOwn(path) if path == store));
 }
 
 #[tokio::test]
