@@ -98,6 +98,8 @@ pub struct CallOutput {
     /// The circuit of a server that could not be reached, or was not asked since it is away; of several the last one.
     /// It says when it is worth while to try again.
     pub away: Option<Circuit>,
+    /// How long a server has asked to wait before it is asked again; nothing where none has.
+    pub asked_to_wait: Duration,
     /// What it has collected.
     pub artifacts: Vec<outputs::Artifact>,
     /// What the event is about, where another object was found to have its name.
@@ -152,7 +154,7 @@ pub(super) async fn run(
     if let Some(busy) = call.take_busy() {
         return Err(CallError::Busy { busy: Box::new(busy), learnt });
     }
-    let (has_unknown_end, away) = (call.has_unknown_end(), call.away());
+    let (has_unknown_end, away, asked_to_wait) = (call.has_unknown_end(), call.away(), call.asked_to_wait());
     let result = match result? {
         // Another action was faster, and what it has left is no failure of this one.
         Err(Failure { message, objects, details, .. }) if call.was_outrun() && !has_unknown_end => {
@@ -161,7 +163,7 @@ pub(super) async fn run(
         result => result,
     };
     let (artifacts, replaced) = call.into_output();
-    Ok(CallOutput { result, has_unknown_end, away, artifacts, replaced, learnt })
+    Ok(CallOutput { result, has_unknown_end, away, asked_to_wait, artifacts, replaced, learnt })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.

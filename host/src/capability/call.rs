@@ -190,6 +190,11 @@ impl Call {
         self.facts.targets.uids()
     }
 
+    /// How long a server has asked to wait before it is asked again; nothing where none has.
+    pub(crate) fn asked_to_wait(&self) -> Duration {
+        self.meter.asked_to_wait()
+    }
+
     /// The circuit of a server that it could not reach, of several the last one.
     pub(crate) fn away(&self) -> Option<Circuit> {
         self.meter.away()

@@ -195,7 +195,12 @@ impl Kubernetes {
                     turned_away += 1;
                     sleep_until(again).await;
                 }
-                _ => return Err(miss.failed),
+                _ => {
+                    if let Some(pause) = miss.pause {
+                        permit.is_asked_to_wait(pause);
+                    }
+                    return Err(miss.failed);
+                }
             }
         }
     }

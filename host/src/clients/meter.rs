@@ -29,6 +29,8 @@ struct Counts {
     places: Semaphore,
     /// The last one whose server could not be reached.
     away: Mutex<Option<Circuit>>,
+    /// How long a server has asked to wait, in milliseconds: of several times the last.
+    asked_to_wait_ms: AtomicU64,
 }
 
 /// Leave to send what one host call asks for.
@@ -55,6 +57,7 @@ impl Meter {
             worked_ns: AtomicU64::new(0),
             places: Semaphore::new(AT_ONCE_MAX),
             away: Mutex::default(),
+            asked_to_wait_ms: AtomicU64::new(0),
         }))
     }
 
@@ -91,6 +94,11 @@ impl Meter {
     /// The circuit of a server that could not be reached, or was not asked for that: of several the last one.
     pub(crate) fn away(&self) -> Option<Circuit> {
         self.0.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long a server has asked to wait before it is asked again; nothing where none has.
+    pub(crate) fn asked_to_wait(&self) -> Duration {
+        Duration::from_millis(self.0.asked_to_wait_ms.load(Ordering::Relaxed))
     }
 
     fn is_away(&self, circuit: &Circuit) {
@@ -151,6 +159,12 @@ impl Permit {
             self.meter.is_away(attempt.circuit());
         }
         attempt.settle(reached);
+    }
+
+    /// The server asks to wait for so long, which is longer than the call may take or has been done often enough.
+    pub(super) fn is_asked_to_wait(&self, pause: Duration) {
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.meter.0.asked_to_wait_ms.store(pause_ms, Ordering::Relaxed);
     }
 
     /// Something that can change anything goes on its way.

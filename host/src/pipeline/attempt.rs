@@ -1,6 +1,7 @@
 //! One attempt at an action: a call of its actionner.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use outputs::Artifact;
 use policy::{Facts, Uids};
@@ -38,6 +39,15 @@ pub(super) struct Tried {
     pub(super) learnt: Uids,
     /// A server that could not be reached.
     pub(super) away: Option<Circuit>,
+    /// How long a server has asked to wait.
+    pub(super) asked_to_wait: Duration,
+}
+
+impl Tried {
+    /// Where no server had a part in it.
+    fn without_server(result: Option<Result<(Outcome, Vec<Artifact>), AttemptError>>, learnt: Uids) -> Self {
+        Self { result, learnt, away: None, asked_to_wait: Duration::ZERO }
+    }
 }
 
 impl Attempt<'_> {
@@ -45,7 +55,7 @@ impl Attempt<'_> {
     /// that was waited for.
     pub(super) async fn run(self, shared: &Shared, entered: Option<Result<Entered, CallError>>) -> Tried {
         let Self { entry, generation, action, learnt, .. } = self;
-        let without_call = |result| Tried { result: Some(result), learnt: learnt.clone(), away: None };
+        let without_call = |result| Tried::without_server(Some(result), learnt.clone());
         let Some(actionner) = generation.actionners.get(&action.actionner) else {
             let message = format!("unknown actionner '{}'", action.actionner);
             return without_call(Err(AttemptError::failed(message)));
@@ -101,21 +111,22 @@ impl Attempt<'_> {
                     flight = busy.free().await;
                     // An action begins under the rules of that moment.
                     if !Arc::ptr_eq(generation, &shared.generation.load()) {
-                        return Tried { result: None, learnt, away: None };
+                        return Tried::without_server(None, learnt);
                     }
                 }
                 Ok(output) => {
-                    let (learnt, away) = (output.learnt.clone(), output.away.clone());
-                    return Tried { result: Some(result_of(output)), learnt, away };
+                    let (learnt, away, asked_to_wait) =
+                        (output.learnt.clone(), output.away.clone(), output.asked_to_wait);
+                    return Tried { result: Some(result_of(output)), learnt, away, asked_to_wait };
                 }
-                Err(error) => return Tried { result: Some(Err(error.into())), learnt, away: None },
+                Err(error) => return Tried::without_server(Some(Err(error.into())), learnt),
             }
         }
     }
 }
 
 fn result_of(output: CallOutput) -> Result<(Outcome, Vec<Artifact>), AttemptError> {
-    let CallOutput { result, has_unknown_end, artifacts, replaced, learnt: _, away: _ } = output;
+    let CallOutput { result, has_unknown_end, artifacts, replaced, learnt: _, away: _, asked_to_wait: _ } = output;
     match (result, replaced) {
         (Ok(outcome), _) => Ok((outcome, artifacts)),
         // Where nobody knows what a write did, that is what has to be said.

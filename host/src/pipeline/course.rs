@@ -49,6 +49,8 @@ pub(super) struct Current {
     pub(super) tried: Duration,
     /// What its attempts have learnt of its target.
     pub(super) learnt: Uids,
+    /// How long to wait before the next one, where the process ended meanwhile.
+    pub(super) rest: Duration,
     /// Whether nobody knows what became of one of its attempts.
     pub(super) was_unknown: bool,
     /// Whether the process ended during the last one.
@@ -72,7 +74,7 @@ impl Course {
     /// What was done until the process last ended.
     pub(super) fn of(progress: &[Progress]) -> Self {
         let mut course = Self::default();
-        for Progress { step, attempts, is_running, tried, learnt, was_unknown, status, is_last } in progress {
+        for Progress { step, attempts, is_running, tried, learnt, was_unknown, rest, status, is_last } in progress {
             course.matched.insert(step.rule.clone());
             let Some(status) = status else {
                 course.current = Some(Current {
@@ -83,6 +85,7 @@ impl Course {
                     tried: *tried,
                     learnt: learnt.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default(),
                     was_unknown: *was_unknown || *is_running,
+                    rest: *rest,
                     is_interrupted: *is_running,
                     is_repeatable: step.is_repeatable,
                     calls: Calls::default(),
@@ -159,6 +162,7 @@ impl Course {
             tried: Duration::ZERO,
             learnt: Uids::default(),
             was_unknown: false,
+            rest: Duration::ZERO,
             is_interrupted: false,
             is_repeatable,
             calls: Calls::default(),

@@ -242,6 +242,11 @@ impl Response {
             self.end(course, task, Answer::without_report(Status::Unknown, message), Duration::ZERO).await;
             return Ok(());
         }
+        let rest = std::mem::take(&mut current.rest);
+        if !rest.is_zero() {
+            // The rules may change meanwhile.
+            return self.rest(rest).await;
+        }
         // Before the store hears that it runs: one that waits is not what ends the process.
         let _alone = match self.entry.crashes {
             0 => None,
@@ -270,7 +275,7 @@ impl Response {
         let began = Instant::now();
         let (entry, trace_id, calls) = (&*self.entry, &*self.trace_id, &current.calls.clone());
         let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt, calls };
-        let Tried { result, learnt, away } = attempt.run(&self.shared, entered).await;
+        let Tried { result, learnt, away, asked_to_wait } = attempt.run(&self.shared, entered).await;
         let took = began.elapsed();
         let current = course.begun(rule, action, hash, is_repeatable);
         current.learnt = learnt;
@@ -292,10 +297,12 @@ impl Response {
                 self.shared.reporting.metrics.retried(&action.actionner);
                 return Ok(());
             }
-            let pause = self.pause(&action.retry, attempts);
+            let pause = self.pause(&action.retry, attempts).max(asked_to_wait);
             current.tried += took + pause;
             if self.may_go_on(&action.retry, attempts, current.tried) {
+                current.rest = pause;
                 self.attempted(number, current, message);
+                current.rest = Duration::ZERO;
                 self.shared.reporting.metrics.retried(&action.actionner);
                 return self.rest(pause).await;
             }
@@ -325,9 +332,10 @@ impl Response {
 
     /// Say in the store how far a step came that may be tried again.
     fn attempted(&self, number: u32, current: &Current, message: String) {
-        let Current { attempts, tried, learnt, was_unknown, .. } = current;
+        let Current { attempts, tried, learnt, rest, was_unknown, .. } = current;
         let learnt = (*learnt != Uids::default()).then(|| learnt.to_string());
-        let attempted = Attempted { attempts: *attempts, tried: *tried, message, learnt, was_unknown: *was_unknown };
+        let (attempts, tried, rest, was_unknown) = (*attempts, *tried, *rest, *was_unknown);
+        let attempted = Attempted { attempts, tried, rest, message, learnt, was_unknown };
         for response in self.answered() {
             self.shared.store.attempted(response.entry.id, number, attempted.clone());
         }

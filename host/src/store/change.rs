@@ -31,7 +31,7 @@ impl Change {
                 let sql =
                     "INSERT INTO step (entry, number, rule, action, hash, is_repeatable, attempts, is_running, begun)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)
-                    ON CONFLICT (entry, number) DO UPDATE SET attempts = ?7, is_running = 1, is_repeatable = ?6";
+                    ON CONFLICT (entry, number) DO UPDATE SET attempts = ?7, is_running = 1, rest = 0, is_repeatable = ?6";
                 let Step { rule, action, hash, is_repeatable } = &**step;
                 transaction.prepare_cached(sql)?.execute(params![
                     id.0,
@@ -44,10 +44,15 @@ impl Change {
                     now_ms
                 ])?;
             }
-            Self::Attempted { id, number, attempted: Attempted { attempts, tried, message, learnt, was_unknown } } => {
+            Self::Attempted {
+                id,
+                number,
+                attempted: Attempted { attempts, tried, rest, message, learnt, was_unknown },
+            } => {
                 let sql = "UPDATE step SET is_running = 0, tried = ?3, message = ?4, learnt = coalesce(?5, learnt),
-                    was_unknown = ?6, attempts = ?7 WHERE entry = ?1 AND number = ?2";
+                    was_unknown = ?6, attempts = ?7, rest = ?8 WHERE entry = ?1 AND number = ?2";
                 let tried_ms = super::clock::milliseconds(*tried);
+                let rest_ms = super::clock::milliseconds(*rest);
                 transaction.prepare_cached(sql)?.execute(params![
                     id.0,
                     number,
@@ -55,7 +60,8 @@ impl Change {
                     message,
                     learnt,
                     was_unknown,
-                    attempts
+                    attempts,
+                    rest_ms
                 ])?;
             }
             Self::End { id, number, end, deliveries } => {

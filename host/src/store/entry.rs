@@ -113,6 +113,8 @@ pub struct Progress {
     pub learnt: Option<String>,
     /// Whether nobody knows what became of one of its attempts.
     pub was_unknown: bool,
+    /// How long to wait before the next one: all of it anew, since no clock says how long the process was gone.
+    pub rest: Duration,
     /// How it ended, in the words of the log; none while it has not.
     pub status: Option<String>,
     /// Whether nothing more comes of its rule.
@@ -126,6 +128,8 @@ pub struct Attempted {
     pub attempts: u32,
     /// For how long the action was tried by now, without the time in which the other side was away.
     pub tried: Duration,
+    /// How long to wait before the next one.
+    pub rest: Duration,
     /// Why it did not succeed.
     pub message: String,
     /// What was learnt of its target.

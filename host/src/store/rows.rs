@@ -112,7 +112,7 @@ fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
 
 fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progress>> {
     let sql =
-        "SELECT rule, action, hash, is_repeatable, attempts, is_running, tried, learnt, was_unknown, status, is_last FROM step
+        "SELECT rule, action, hash, is_repeatable, attempts, is_running, tried, learnt, was_unknown, status, is_last, rest FROM step
         WHERE entry = ?1 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let steps = statement.query_map([id.0], |row| {
@@ -126,6 +126,7 @@ fn progress(connection: &Connection, id: EntryId) -> rusqlite::Result<Vec<Progre
             was_unknown: row.get(8)?,
             status: row.get(9)?,
             is_last: row.get(10)?,
+            rest: Duration::from_millis(row.get(11)?),
         })
     })?;
     steps.collect()

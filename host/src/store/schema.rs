@@ -50,6 +50,7 @@ const STEPS: [&str; 1] = [r"
         calls TEXT,
         ended INTEGER,
         is_last INTEGER NOT NULL DEFAULT 0,
+        rest INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (entry, number)
     ) WITHOUT ROWID;
     CREATE TABLE delivery (

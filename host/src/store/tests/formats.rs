@@ -43,6 +43,7 @@ async fn write(to: &Path) {
     store.begin(tried.id, 0, &step("label", true), 1);
     let attempted = Attempted {
         attempts: 1,
+        rest: Duration::ZERO,
         tried: Duration::from_secs(2),
         message: "away".to_owned(),
         learnt: Some("uid".into()),
@@ -71,7 +72,9 @@ async fn check(format: i64, expected: Expect) {
         let entry = next(&store).await;
         let (rule, rules, crashes) = (&entry.event.rule, &entry.rules, entry.crashes);
         said.push(format!("{rule}: waits for {rules:?}, crashes: {crashes}"));
-        for Progress { step, attempts, is_running, tried, learnt, was_unknown, status, is_last: _ } in &entry.progress {
+        for Progress { step, attempts, is_running, tried, learnt, was_unknown, status, is_last: _, rest: _ } in
+            &entry.progress
+        {
             assert_eq!((&*step.rule, step.hash, status), ("end it", [7; 16], &None));
             let (action, is_repeatable) = (&step.action, step.is_repeatable);
             said.push(format!("  {action}: repeatable {is_repeatable}, running {is_running}, attempts {attempts}"));

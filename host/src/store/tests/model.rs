@@ -222,6 +222,7 @@ impl Pair {
                 was_unknown: false,
                 status: None,
                 is_last: false,
+                rest: Duration::ZERO,
             });
         }
         let number = u32::try_from(known.progress.len() - 1).unwrap();
@@ -255,7 +256,11 @@ impl Pair {
         current.learnt = learnt.clone().or(current.learnt.take());
         current.was_unknown |= has_learnt;
         let (attempts, tried, was_unknown) = (current.attempts, current.tried, current.was_unknown);
-        store.attempted(id, number, Attempted { attempts, tried, message: "away".to_owned(), learnt, was_unknown });
+        store.attempted(
+            id,
+            number,
+            Attempted { attempts, tried, rest: Duration::ZERO, message: "away".to_owned(), learnt, was_unknown },
+        );
     }
 
     fn end(&mut self, which: usize, succeeded: bool) {

@@ -13,6 +13,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
     store.begin(one.id, 0, &step("label", true), 1);
     let attempted = Attempted {
         attempts: 1,
+        rest: Duration::from_hours(1),
         tried: Duration::from_secs(2),
         message: "away".to_owned(),
         learnt: Some("uid".into()),
@@ -39,6 +40,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
         was_unknown: true,
         status: Some("success".to_owned()),
         is_last: false,
+        rest: Duration::ZERO,
     };
     let terminate = Progress {
         step: step("terminate", false),
@@ -49,6 +51,7 @@ async fn what_was_not_finished_goes_on_where_it_was() {
         was_unknown: false,
         status: None,
         is_last: false,
+        rest: Duration::ZERO,
     };
     assert_eq!(again.progress, [label, terminate]);
     let three = next(&store).await;
@@ -169,4 +172,19 @@ async fn what_can_not_be_read_is_a_dead_letter_and_holds_up_no_other() {
     written(&store).await;
     let dead = column(&store, "SELECT falco_rule FROM entry WHERE state = 2 AND reason LIKE 'unreadable: %'").await;
     assert_eq!(dead, ["body", "step"]);
+}
+
+#[tokio::test]
+async fn the_wait_before_the_next_attempt_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    put(&store, "one").await.unwrap();
+    let one = next(&store).await;
+    store.begin(one.id, 0, &step("label", true), 1);
+    let rest = Duration::from_hours(1);
+    store.attempted(one.id, 0, Attempted { attempts: 1, rest, ..Attempted::default() });
+    drop(one);
+    crash(store);
+    let (store, _) = open(folder.path());
+    assert_eq!(next(&store).await.progress[0].rest, rest);
 }
