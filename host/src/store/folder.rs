@@ -88,21 +88,21 @@ impl Folder {
         match self.try_open(&file) {
             Err(OpenError::Database(error)) if is_damage(&error) => {
                 let aside = self.set_aside(&file)?;
-                let (connection, _) = self.try_open(&file)?;
+                let connection = self.try_open(&file)?;
                 let read = salvage(&connection, &aside);
                 let reason = error.to_string();
                 Ok((connection, Some(Damage { aside, read, reason })))
             }
-            opened => opened.map(|(connection, _)| (connection, None)),
+            opened => opened.map(|connection| (connection, None)),
         }
     }
 
     /// Open the file as it is: one that is damaged is left to the next start of the host.
     pub(super) fn open_as_it_is(&self) -> Result<Connection, OpenError> {
-        self.try_open(&self.path.join(FILE)).map(|(connection, _)| connection)
+        self.try_open(&self.path.join(FILE))
     }
 
-    fn try_open(&self, file: &Path) -> Result<(Connection, usize), OpenError> {
+    fn try_open(&self, file: &Path) -> Result<Connection, OpenError> {
         let private = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file);
         private.map_err(|error| OpenError::Folder { path: file.to_owned(), error })?;
         let mut connection = Connection::open(file)?;
@@ -114,9 +114,7 @@ impl Folder {
         }
         prepare(&mut connection)?;
         check(&connection)?;
-        let sql = "SELECT count(*), coalesce(sum(length(body)), 0) FROM entry WHERE state = 0";
-        let open = connection.query_row(sql, [], |row| row.get(0))?;
-        Ok((connection, open))
+        Ok(connection)
     }
 
     fn set_aside(&self, file: &Path) -> Result<PathBuf, OpenError> {
