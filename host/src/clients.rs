@@ -8,6 +8,7 @@ mod end;
 mod meter;
 
 mod circuit;
+mod looks;
 
 mod web;
 

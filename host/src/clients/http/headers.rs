@@ -4,20 +4,17 @@
 //! Where one can't be read any more, the last value stays.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use policy::{Grants, HeaderSource, Secret};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+
+use crate::clients::looks::Looks;
 
 /// Longer than any token.
 const SECRET_BYTES_MAX: u64 = 65_536;
-
-/// How often files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A header that the policy keeps can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +33,7 @@ pub(super) struct Kept {
     /// In the order of the policy. Their values are marked as secrets.
     current: ArcSwap<Vec<HeaderMap>>,
     files: Arc<[InFile]>,
-    /// When files are looked at next, whether or not anything is refused.
-    due: Mutex<Instant>,
+    looks: Looks,
 }
 
 /// One whose value lies in a file.
@@ -73,8 +69,7 @@ impl Kept {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let due = Mutex::new(Instant::now() + LOOK_EVERY);
-        Ok(Self { current: ArcSwap::from_pointee(headers), files: files.into(), due })
+        Ok(Self { current: ArcSwap::from_pointee(headers), files: files.into(), looks: Looks::new() })
     }
 
     /// Add those of a grant. They count more than those of the same name.
@@ -87,7 +82,7 @@ impl Kept {
 
     /// Read them again where it is time to.
     pub(super) async fn look(&self) {
-        if !self.files.is_empty() && self.is_due() {
+        if !self.files.is_empty() && self.looks.is_due() {
             self.read().await;
         }
     }
@@ -100,16 +95,6 @@ impl Kept {
         let before = self.current.load_full();
         self.read().await;
         before.get(grant) != self.current.load().get(grant)
-    }
-
-    fn is_due(&self) -> bool {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let is_due = now >= *due;
-        if is_due {
-            *due = now + LOOK_EVERY;
-        }
-        is_due
     }
 
     async fn read(&self) {
@@ -162,13 +147,18 @@ fn secret_file(path: &PathBuf) -> Result<Secret, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
     use http::StatusCode;
     use policy::{Limits, Method, WebAddress};
     use tokio::net::TcpListener;
+    use tokio::time::Instant;
 
     use super::super::HttpRequest;
     use super::*;
     use crate::clients::Meter;
+    use crate::clients::looks::LOOK_EVERY;
 
     #[test]
     fn secrets_are_read_where_they_are_and_not_told() {
@@ -197,13 +187,14 @@ mod tests {
         let kept = Kept {
             current: ArcSwap::from_pointee(vec![HeaderMap::new()]),
             files: Arc::new([in_file]),
-            due: Mutex::new(Instant::now()),
+            looks: Looks::new(),
         };
         let sent = || {
             let mut headers = HeaderMap::new();
             kept.add(Some(0), &mut headers);
             headers.get("x-token").map(|value| value.to_str().unwrap().to_owned())
         };
+        tokio::time::advance(LOOK_EVERY).await;
         kept.look().await;
         assert_eq!(sent().as_deref(), Some("one"));
         write("two\n");
@@ -228,7 +219,7 @@ mod tests {
         let kept = Kept {
             current: ArcSwap::from_pointee(vec![HeaderMap::from_iter([(name, value)])]),
             files: Arc::new([InFile { grant: 0, name: "x-token".to_owned(), source }]),
-            due: Mutex::new(Instant::now() + LOOK_EVERY),
+            looks: Looks::new(),
         };
         let client = super::super::HttpClient { client: super::super::client().unwrap(), kept };
         let seen = Arc::<Mutex<Vec<String>>>::default();

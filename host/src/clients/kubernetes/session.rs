@@ -5,7 +5,7 @@
 //! for all that wait for it. What can't be read leaves the last one in force.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,13 +14,11 @@ use tokio::time::Instant;
 
 use super::cluster::{Cluster, Contents, Way};
 use crate::clients::error::ClientError;
+use crate::clients::looks::Looks;
 use crate::telemetry::logs::{Level, Logger};
 
 /// What the log calls it.
 pub(super) const CATEGORY: &str = "kubernetes";
-
-/// How often files are looked at. Those of a cluster change within minutes.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// So long after a plugin has ended it is not run again, however many are refused.
 const PLUGIN_EVERY: Duration = Duration::from_secs(1);
@@ -30,8 +28,7 @@ pub(super) struct Session {
     cluster: Cluster,
     logger: Option<Logger>,
     current: ArcSwap<Way>,
-    /// When files are looked at next, whether or not anything is refused.
-    due: Mutex<Instant>,
+    looks: Looks,
     /// Held while they are looked at.
     looked: Arc<tokio::sync::Mutex<Looked>>,
 }
@@ -57,7 +54,7 @@ impl Session {
             cluster: cluster.clone(),
             logger,
             current: ArcSwap::from_pointee(way),
-            due: Mutex::new(Instant::now() + LOOK_EVERY),
+            looks: Looks::new(),
             looked: Arc::default(),
         })))
     }
@@ -65,7 +62,7 @@ impl Session {
     /// The connection to send the next request by.
     pub(super) async fn way(self: &Arc<Self>) -> Arc<Way> {
         let way = self.current.load_full();
-        if !way.files.is_empty() && self.is_due() {
+        if !way.files.is_empty() && self.looks.is_due() {
             self.renew(&way, false).await;
             return self.current.load_full();
         }
@@ -80,17 +77,6 @@ impl Session {
     /// After what was sent by `used` was refused for its credentials: whether there are new ones.
     pub(super) async fn is_renewed_after(self: &Arc<Self>, used: &Arc<Way>) -> bool {
         self.renew(used, true).await
-    }
-
-    /// Whether this is the one that looks.
-    fn is_due(&self) -> bool {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let is_due = now >= *due;
-        if is_due {
-            *due = now + LOOK_EVERY;
-        }
-        is_due
     }
 
     /// Look whether what `used` was made of has changed, and where it has, whether it can be used.
