@@ -22,4 +22,5 @@ pub(crate) use calls::Calls;
 pub use reporting::Reporting;
 pub(crate) use text::clean;
 pub(crate) use throttle::Throttle;
+pub(crate) use trace_id::NotATraceId;
 pub use trace_id::TraceId;

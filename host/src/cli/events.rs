@@ -25,6 +25,7 @@ use super::print::print;
 use crate::config::Config;
 use crate::generation::Loader;
 use crate::store::{EntryId, EntryStatus, Filter, OpenError, Reader, Shown};
+use crate::telemetry::TraceId;
 use crate::telemetry::logs::Level;
 
 /// List, show, replay or drop events that the host has stored
@@ -201,11 +202,10 @@ impl Show {
     }
 
     fn find(&self, reader: &Reader) -> Result<Vec<Shown>, LookError> {
-        let id = self.id.as_str();
-        if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(reader.show_trace(&id.to_ascii_lowercase())?);
+        if let Ok(trace_id) = self.id.to_ascii_lowercase().parse::<TraceId>() {
+            return Ok(reader.show_trace(&trace_id.to_string())?);
         }
-        let number = id.parse().map_err(|_| LookError::NotAnId(self.id.clone()))?;
+        let number = self.id.parse().map_err(|_| LookError::NotAnId(self.id.clone()))?;
         Ok(reader.show(number)?.into_iter().collect())
     }
 }

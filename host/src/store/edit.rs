@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::entry::{Arrival, EntryId, Replays};
 use super::error::Refused;
 use super::history::is_redacted;
-use crate::telemetry::TraceId;
+use crate::telemetry::{NotATraceId, TraceId};
 
 /// Why a store was not changed as a person asked.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +93,8 @@ pub(super) fn stored(connection: &Connection, id: EntryId) -> Result<Stored, Edi
     if is_redacted(&event) {
         return Err(EditError::Redacted(id));
     }
-    let trace_id = u128::from_str_radix(&trace_id, 16).map_err(|error| unreadable(&error))?;
-    Ok(Stored { id, event, body: body.into(), trace_id: TraceId::from_u128(trace_id) })
+    let trace_id = trace_id.parse().map_err(|error: NotATraceId| unreadable(&error))?;
+    Ok(Stored { id, event, body: body.into(), trace_id })
 }
 
 /// Delete an entry with its steps.

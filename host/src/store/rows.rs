@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::entry::{Arrival, Entry, EntryId, Progress, Replays, Step};
 use super::schema::State;
-use crate::telemetry::TraceId;
+use crate::telemetry::NotATraceId;
 
 /// What a row takes beside the event, roughly: columns, index, steps.
 const ROW_BYTES: u64 = 512;
@@ -92,7 +92,8 @@ fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
     let unreadable =
         |column, error: String| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, error.into());
     let text = |column| row.get::<_, String>(column);
-    let hex = |column| u128::from_str_radix(&text(column)?, 16).map_err(|error| unreadable(column, error.to_string()));
+    let uid = u128::from_str_radix(&text(3)?, 16).map_err(|error| unreadable(3, error.to_string()))?;
+    let trace_id = text(4)?.parse().map_err(|error: NotATraceId| unreadable(4, error.to_string()))?;
     let rules = serde_json::from_str(&text(5)?).map_err(|error| unreadable(5, error.to_string()))?;
     let event = Event::from_json(row.get_ref(6)?.as_blob()?).map_err(|error| unreadable(6, error.to_string()))?;
     let now = Instant::now();
@@ -100,8 +101,8 @@ fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
         id: EntryId(row.get(0)?),
         received: now.checked_sub(clock.age(row.get(1)?)).unwrap_or(now),
         crashes: row.get(2)?,
-        uid: hex(3)?,
-        trace_id: TraceId::from_u128(hex(4)?),
+        uid,
+        trace_id,
         rules,
         event,
         fingerprint: None,

@@ -1,6 +1,7 @@
 //! What names the journey of one event through logs, metrics and traces.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Sixteen bytes that name the journey of one event through logs, metrics and traces.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,11 +12,6 @@ impl TraceId {
     pub fn random() -> TraceId {
         // All zeroes is the one value that W3C Trace Context forbids.
         TraceId(rand::random::<u128>().max(1).to_be_bytes())
-    }
-
-    /// The id that this number is when it is written as [`fmt::Display`] does.
-    pub fn from_u128(number: u128) -> TraceId {
-        TraceId(number.to_be_bytes())
     }
 
     /// The trace id of a W3C `traceparent` header, or `None` when the header is not a valid one.
@@ -30,6 +26,20 @@ impl TraceId {
         let known_version = version != [0xff] && (version != [0] || parts.next().is_none());
         let named = trace != [0; 16] && parent != [0; 8];
         (known_version && named).then_some(TraceId(trace))
+    }
+}
+
+/// This is no trace id.
+#[derive(Debug, thiserror::Error)]
+#[error("a trace id is 32 lower-case hexadecimal digits")]
+pub struct NotATraceId;
+
+/// Reads what [`fmt::Display`] writes.
+impl FromStr for TraceId {
+    type Err = NotATraceId;
+
+    fn from_str(text: &str) -> Result<TraceId, NotATraceId> {
+        lower_hex(text).map(TraceId).ok_or(NotATraceId)
     }
 }
 
