@@ -61,12 +61,12 @@ impl Clients {
 impl Clients {
     /// Whether each server can be reached that all its actionners share. Those of the web are each actionner's own, and
     /// have none.
-    pub fn circuits(&self) -> Vec<Circuit> {
+    pub fn circuits(&self) -> impl Iterator<Item = &Circuit> {
         let kubernetes = self.kubernetes.iter().map(Kubernetes::circuit);
         let aws = self.aws.iter().flat_map(|aws| [aws.lambda_circuit(), aws.storage().circuit()]);
         let google = self.google.iter().map(Google::circuit);
         let minio = self.minio.iter().map(Storage::circuit);
-        kubernetes.chain(aws).chain(google).chain(minio).cloned().collect()
+        kubernetes.chain(aws).chain(google).chain(minio)
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn away_from(generation: &Generation, actionner: &Actionner) -> Optio
         "minio" => actionner.stores_in(ObjectTarget::MinioS3),
         _ => false,
     };
-    generation.clients.circuits().into_iter().find(|circuit| circuit.is_open() && needs(circuit.name()))
+    generation.clients.circuits().find(|circuit| circuit.is_open() && needs(circuit.name())).cloned()
 }
 
 impl Away {
@@ -78,7 +78,7 @@ impl Away {
 
     /// Until it is back, or there is nobody else who tries; or until the rules in force have no use for it.
     async fn resume_once_back(self: Arc<Self>, server: Arc<Server>, circuit: Circuit) {
-        let is_in_use = || self.generation.load().clients.circuits().iter().any(|other| other.is(&circuit));
+        let is_in_use = || self.generation.load().clients.circuits().any(|other| other.is(&circuit));
         while timeout(LOOK_EVERY, circuit.ready()).await.is_err() && is_in_use() {}
         // First, so that who is put off from now on is seen to anew.
         server.is_watched.store(false, Ordering::Relaxed);

@@ -21,9 +21,9 @@ pub(super) async fn report(generation: Arc<ArcSwap<Generation>>, Reporting { hea
     health.ok(Check::Log);
     let mut was_away = false;
     loop {
-        let circuits = generation.load().clients.circuits();
-        let away = circuits.iter().find(|circuit| circuit.name() == "kubernetes" && circuit.is_open());
-        match away.and_then(Circuit::since) {
+        let is_away = |circuit: &&Circuit| circuit.name() == "kubernetes" && circuit.is_open();
+        let away = generation.load().clients.circuits().find(is_away).cloned();
+        match away.as_ref().and_then(Circuit::since) {
             Some(since) => {
                 let seconds = since.elapsed().as_secs();
                 health
