@@ -110,12 +110,10 @@ struct Inner {
     inbox: Arc<Inbox>,
     thread: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
-    /// Whether what waits is still there after the process.
-    is_lasting: bool,
     redact: Vec<String>,
     /// For what is not to be read from a hash.
     key: hmac::Key,
-    /// Held as long as the store is used.
+    /// Held as long as the store is used; none where it is in memory.
     folder: Option<Folder>,
 }
 
@@ -196,22 +194,13 @@ impl Store {
         let commands = Arc::clone(&inbox);
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&commands));
         let thread = thread.map_err(|error| OpenError::Folder { path: "store".into(), error })?;
-        let inner = Inner {
-            front,
-            inbox,
-            thread: Mutex::new(Some(thread)),
-            clock,
-            is_lasting: folder.is_some(),
-            redact,
-            key,
-            folder,
-        };
+        let inner = Inner { front, inbox, thread: Mutex::new(Some(thread)), clock, redact, key, folder };
         Ok((Store(Arc::new(inner)), Found { waiting, poisoned, damage: None, due, files }))
     }
 
     /// Whether what waits is still there after the process.
     pub fn is_lasting(&self) -> bool {
-        self.0.is_lasting
+        self.0.folder.is_some()
     }
 
     /// A key for fingerprints, which lasts as long as the store.
@@ -296,9 +285,8 @@ impl Store {
     ///
     /// Where there is none that can be replayed.
     pub(crate) async fn stored(&self, id: EntryId) -> Result<Stored, EditError> {
-        let (answer, stored) = oneshot::channel();
-        self.ask(Command::Ask(Box::new(move |connection| drop(answer.send(edit::stored(connection, id))))));
-        stored.await.unwrap_or(Err(EditError::Refused(Refused::Closed)))
+        let stored = self.ask_for(move |connection| edit::stored(connection, id)).await;
+        stored.unwrap_or(Err(EditError::Refused(Refused::Closed)))
     }
 
     /// Let the event of an entry that ended arrive once more, for `rules`, which answer it now. The number of the new
@@ -354,7 +342,7 @@ impl Store {
 
     /// Hand out no further events: what waits stays stored. In memory it goes on, or it would be lost.
     pub fn stop(&self) {
-        if self.0.is_lasting {
+        if self.is_lasting() {
             self.0.front.stop();
         }
     }
@@ -392,9 +380,19 @@ impl Store {
         is_synced: bool,
     ) -> impl Future<Output = Result<(), Closed>> + Send + use<> {
         let (done, written) = oneshot::channel();
-        let is_synced = is_synced && self.0.is_lasting;
+        let is_synced = is_synced && self.is_lasting();
         self.ask(Command::Change(change, Some(Written { is_synced, done })));
         async move { written.await.map_err(|_| Closed) }
+    }
+
+    /// What this finds in the database, behind all that was asked before.
+    async fn ask_for<T: Send + 'static>(
+        &self,
+        find: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> Result<T, Closed> {
+        let (answer, found) = oneshot::channel();
+        self.ask(Command::Ask(Box::new(move |connection| drop(answer.send(find(connection))))));
+        found.await.map_err(|_| Closed)
     }
 
     fn change(&self, change: Change) {
@@ -416,7 +414,7 @@ impl Drop for Inner {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Store").field("is_lasting", &self.0.is_lasting).finish_non_exhaustive()
+        formatter.debug_struct("Store").field("is_lasting", &self.is_lasting()).finish_non_exhaustive()
     }
 }
 

@@ -4,11 +4,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::Store;
 use super::change::Change;
-use super::command::Command;
 use super::delivery::{Delivered, Delivery, DeliveryId};
 use super::due;
 use super::entry::{EntryId, StepEnd};
@@ -67,8 +65,6 @@ impl Store {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, String> {
-        let (answer, found) = oneshot::channel();
-        self.ask(Command::Ask(Box::new(move |connection| drop(answer.send(read(connection))))));
-        found.await.map_err(|_| Closed.to_string())?.map_err(|error| error.to_string())
+        self.ask_for(read).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }
