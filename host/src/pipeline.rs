@@ -14,6 +14,7 @@ mod plan;
 mod deliver;
 mod destination;
 mod details;
+mod pause;
 mod report;
 
 mod deliveries;
@@ -32,6 +33,6 @@ mod response;
 mod spine;
 
 pub use admission::{Admission, Answering};
-pub(crate) use plan::{answering, is_protected};
+pub(crate) use plan::{answering, is_live, is_protected};
 pub(crate) use report::report_event;
 pub(crate) use spine::Pipeline;

@@ -22,7 +22,7 @@ use crate::config::{Config, History};
 use crate::control::Control;
 use crate::generation::{Generation, Loader, Watch, keep_current};
 use crate::health::Check;
-use crate::pipeline::{Admission, Answering, Pipeline, answering, is_protected};
+use crate::pipeline::{Admission, Answering, Pipeline, answering, is_live};
 use crate::queue::Queue;
 use crate::server::{self, Intake};
 use crate::startup::startup;
@@ -255,7 +255,7 @@ fn admission(config: &Config, store: &Store, metrics: &Metrics, generation: &Arc
     let answered_by = move |event: &rules::Event| {
         let generation = generation.load();
         let rules = answering(&generation, event);
-        let live = rules.iter().filter(|rule| !rule.dry_run && !is_protected(&generation, rule, event));
+        let live = rules.iter().filter(|rule| is_live(&generation, rule, event));
         Answering { is_any: !rules.is_empty(), live: live.map(|rule| rule.name.clone()).collect() }
     };
     Admission::new(store.clone(), metrics.clone(), &config.deduplication, Arc::new(answered_by))

@@ -174,6 +174,17 @@ impl Course {
         self.current.take_if(|current| current.attempts == 0);
     }
 
+    /// How what was begun ends where no more of it is made: `status` for this `reason`, but what may have had its effect
+    /// is more than that.
+    pub(super) fn cut(begun: Option<&Current>, status: Status, reason: &str) -> (Status, String) {
+        match begun {
+            Some(begun) if begun.was_unknown => {
+                (Status::Unknown, format!("{reason}; what was begun of it may have been carried out"))
+            }
+            _ => (status, reason.to_owned()),
+        }
+    }
+
     /// The step that is begun, if one is.
     pub(super) fn current(&self) -> Option<&Current> {
         self.current.as_ref()
@@ -218,7 +229,7 @@ impl Course {
     }
 
     /// Whether this is the first that is done of a rule.
-    pub(super) fn is_new(&mut self, rule: &str) -> bool {
+    pub(super) fn is_first(&mut self, rule: &str) -> bool {
         self.matched.insert(rule.to_owned())
     }
 

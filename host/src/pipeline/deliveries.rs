@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use outputs::{Artifact, Room, Stored};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -18,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::contain::contain;
 use super::deliver::{DeliveryError, send};
 use super::destination::{Destination, First, Item, Line, Next};
+use super::pause::pause;
 use super::report::{About, Ended, Listeners, Stage, Status};
 use crate::config::Retry;
 use crate::store::{Delivered, Delivery, DeliveryId, Due, Store};
@@ -28,7 +28,7 @@ use crate::telemetry::logs::Level;
 const AT_ONCE_MAX: usize = 8;
 
 /// So many refusals in a row are those of the destination, and not of what is sent.
-const REFUSALS_MIN: usize = 3;
+const REFUSALS_MIN: u32 = 3;
 
 /// How often it is looked for files of what was forgotten.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
@@ -187,7 +187,7 @@ impl Deliveries {
             let mut lines = self.lines();
             let Some((line, _)) = lines.get_mut(destination) else { return };
             let refusals = line.refused();
-            let pause = self.pause(refusals);
+            let pause = pause(self.0.retry, refusals);
             line.pause(now, pause);
             let old = if refusals < REFUSALS_MIN { Vec::new() } else { line.take_old(now + pause, within) };
             (pause, old)
@@ -297,18 +297,6 @@ impl Deliveries {
 
     fn take_tasks(&self) -> JoinSet<()> {
         std::mem::take(&mut *self.tasks())
-    }
-
-    /// The wait after so many failures in a row.
-    fn pause(&self, failures: usize) -> Duration {
-        let Retry { backoff_min, backoff_max, .. } = self.0.retry;
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(backoff_min)
-            .with_max_delay(backoff_max)
-            .without_max_times()
-            .with_jitter();
-        // Behind these it is the longest in any case.
-        backoff.build().nth(failures.saturating_sub(1).min(64)).unwrap_or(backoff_max)
     }
 
     pub(super) fn tell(

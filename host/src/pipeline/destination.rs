@@ -59,7 +59,7 @@ pub(super) struct Line {
     /// Distinguishes those of one time, in their order.
     number: u64,
     /// Attempts that have failed, one after the other.
-    refusals: usize,
+    refusals: u32,
     /// Before then nothing is sent.
     resumes: Option<Instant>,
 }
@@ -95,7 +95,7 @@ impl Line {
     }
 
     /// The destination has refused one so often in a row, this time included.
-    pub(super) fn refused(&mut self) -> usize {
+    pub(super) fn refused(&mut self) -> u32 {
         self.refusals += 1;
         self.refusals
     }

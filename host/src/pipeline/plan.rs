@@ -32,6 +32,11 @@ pub(crate) fn is_protected(generation: &Generation, rule: &Rule, event: &Event) 
     protected.any(|pattern| pattern.matches(namespace))
 }
 
+/// Whether a rule may change something in answer to an event.
+pub(crate) fn is_live(generation: &Generation, rule: &Rule, event: &Event) -> bool {
+    !rule.dry_run && !is_protected(generation, rule, event)
+}
+
 /// What an action does: equal where its rule, its parameters and its component are.
 pub(super) fn hash(generation: &Generation, rule: &Rule, action: &Action) -> StepHash {
     let mut context = digest::Context::new(&digest::SHA256);
@@ -59,6 +64,11 @@ pub(super) enum Next {
     Changed,
 }
 
+/// Whether a rule goes on after an action that ended like this, where it has another one.
+pub(super) fn goes_on(action: &Action, succeeded: bool) -> bool {
+    (succeeded || action.ignore_errors) && action.continues
+}
+
 /// What comes next for a rule after these steps of its, where `hash` tells what each of its actions does.
 pub(super) fn next_of(
     actions: &[Action],
@@ -71,7 +81,7 @@ pub(super) fn next_of(
         if done != hash(action) {
             return Next::Changed;
         }
-        if !(succeeded || action.ignore_errors) || !action.continues {
+        if !goes_on(action, succeeded) {
             return Next::Nothing;
         }
     }

@@ -7,7 +7,6 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use policy::Uids;
 use rules::{Action, Event, Rule};
 use tokio::time::{Instant, sleep};
@@ -21,7 +20,8 @@ use super::course::{Course, Current, Turn};
 use super::details::details;
 use super::dispatch::Origin;
 use super::lanes::Work;
-use super::plan::{answering, is_protected};
+use super::pause::pause;
+use super::plan::{answering, goes_on, is_live, is_protected};
 use super::report::{About, Ended, Stage, Status, report_details, report_match};
 use super::shared::Shared;
 use crate::clients::Circuit;
@@ -173,7 +173,7 @@ impl Response {
             // The rules may have changed meanwhile.
             return Ok(());
         }
-        if course.is_new(&rule.name) {
+        if course.is_first(&rule.name) {
             for response in self.answered() {
                 report_match(&self.shared.reporting, response.event(), rule, &response.trace_id);
             }
@@ -197,8 +197,8 @@ impl Response {
 
     /// Whether a rule that changes something did not answer the event when it was accepted.
     fn is_new(&self, generation: &Generation, rule: &Rule) -> bool {
-        let is_live = !rule.dry_run && !is_protected(generation, rule, self.event());
-        is_live && !self.entry.rules.iter().any(|known| *known == rule.name || known == WHICHEVER)
+        let is_known = self.entry.rules.iter().any(|known| *known == rule.name || known == WHICHEVER);
+        !is_known && is_live(generation, rule, self.event())
     }
 
     fn too_old(&self, rule: &Rule) -> Option<String> {
@@ -213,13 +213,7 @@ impl Response {
         let number = course.number();
         let begun = course.current().filter(|current| current.rule == rule);
         let calls = begun.map(|begun| begun.calls.text()).unwrap_or_default();
-        // What may have had its effect is more than left out.
-        let (status, message) = match begun {
-            Some(begun) if begun.was_unknown => {
-                (Status::Unknown, format!("{message}; what was begun of it may have been carried out"))
-            }
-            _ => (status, message.to_owned()),
-        };
+        let (status, message) = Course::cut(begun, status, message);
         let about = About { rule, action: begun.map_or("", |begun| &begun.action), ..About::default() };
         for response in self.answered() {
             self.shared.listeners.tell(&Ended { status, message: &message, ..response.ended(about) });
@@ -277,7 +271,6 @@ impl Response {
         let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt, calls };
         let Tried { result, learnt, away, asked_to_wait } = attempt.run(&self.shared, entered).await;
         let took = began.elapsed();
-        let current = course.begun(rule, action, hash, is_repeatable);
         current.learnt = learnt;
         let Some(result) = result else {
             // It did not begin at all.
@@ -297,7 +290,7 @@ impl Response {
                 self.shared.reporting.metrics.retried(&action.actionner);
                 return Ok(());
             }
-            let pause = self.pause(&action.retry, attempts).max(asked_to_wait);
+            let pause = pause(self.shared.retry, attempts).max(asked_to_wait);
             current.tried += took + pause;
             if self.may_go_on(&action.retry, attempts, current.tried) {
                 current.rest = pause;
@@ -358,23 +351,9 @@ impl Response {
         Ok(())
     }
 
-    /// The wait before the next attempt.
-    fn pause(&self, retry: &rules::Retry, attempts: u32) -> Duration {
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(self.shared.retry.backoff_min)
-            .with_max_delay(self.shared.retry.backoff_max)
-            .with_max_times(self.attempts_max(retry))
-            .with_jitter();
-        let pauses = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-        backoff.build().nth(pauses).unwrap_or(self.shared.retry.backoff_max)
-    }
-
-    fn attempts_max(&self, retry: &rules::Retry) -> usize {
-        retry.attempts.map_or(self.shared.retry.attempts_max, usize::from)
-    }
-
     fn may_go_on(&self, retry: &rules::Retry, attempts: u32, tried: Duration) -> bool {
-        let is_one_left = usize::try_from(attempts).is_ok_and(|attempts| attempts < self.attempts_max(retry));
+        let attempts_max = retry.attempts.map_or(self.shared.retry.attempts_max, usize::from);
+        let is_one_left = usize::try_from(attempts).is_ok_and(|attempts| attempts < attempts_max);
         is_one_left && tried <= retry.within.unwrap_or(self.shared.retry.within)
     }
 
@@ -395,8 +374,8 @@ impl Response {
         self.tell(rule, action, &answer, took);
         let Answer { status, message, objects, artifacts, .. } = answer;
         let mut succeeded = status.is_success();
-        let has_next = rule.actions.last().is_some_and(|last| !std::ptr::eq(last, action)) && action.continues;
-        let is_last = |succeeded: bool| !has_next || !(succeeded || action.ignore_errors);
+        let has_next = rule.actions.last().is_some_and(|last| !std::ptr::eq(last, action));
+        let is_last = |succeeded: bool| !(has_next && goes_on(action, succeeded));
         match &action.output {
             Some(site) if status == Status::Success && !rule.dry_run => {
                 let origin = Origin { trace_id: &self.trace_id, rule, action, site, objects: &objects };
@@ -477,13 +456,7 @@ impl Response {
         }
         let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
         let course = Course::of(&self.entry.progress);
-        let (status, message) = match course.current() {
-            // What may have had its effect is more than dropped.
-            Some(begun) if begun.was_unknown => {
-                (Status::Unknown, format!("{message}; what was begun of it may have been carried out"))
-            }
-            _ => (Status::Dropped, message),
-        };
+        let (status, message) = Course::cut(course.current(), Status::Dropped, &message);
         if course.current().is_some() {
             let (status, message, calls) = (status.as_str(), message.clone(), String::new());
             self.end_step(course.number(), &StepEnd { status, message, calls, is_last: true });
