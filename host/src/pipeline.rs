@@ -30,6 +30,9 @@ mod away;
 mod shared;
 
 mod response;
+
+mod ending;
+
 mod spine;
 
 pub use admission::{Admission, Answering};

@@ -35,6 +35,7 @@ mod writer;
 mod recovery;
 
 mod deliveries;
+mod edits;
 
 mod offline;
 mod reader;
@@ -50,7 +51,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub(crate) use delivery::{Delivered, Delivery, DeliveryId, Due};
-pub(crate) use edit::{EditError, Stored};
+pub(crate) use edit::EditError;
 pub use entry::Outcome;
 pub(crate) use entry::{
     Acceptance, Arrival, Attempted, Entry, EntryId, Fingerprint, Progress, Step, StepEnd, StepHash, WHICHEVER,
@@ -277,42 +278,6 @@ impl Store {
     /// has: then it is no longer there.
     pub(crate) fn start(&self, id: EntryId) -> bool {
         self.0.front.start(id)
-    }
-
-    /// The event of an entry that ended.
-    ///
-    /// # Errors
-    ///
-    /// Where there is none that can be replayed.
-    pub(crate) async fn stored(&self, id: EntryId) -> Result<Stored, EditError> {
-        let stored = self.ask_for(move |connection| edit::stored(connection, id)).await;
-        stored.unwrap_or(Err(EditError::Refused(Refused::Closed)))
-    }
-
-    /// Let the event of an entry that ended arrive once more, for `rules`, which answer it now. The number of the new
-    /// entry, which that of the old one says from now on.
-    ///
-    /// # Errors
-    ///
-    /// As for any other event.
-    pub(crate) async fn replay(&self, stored: Stored, rules: Vec<String>) -> Result<EntryId, EditError> {
-        let redacted = history::redacted(&stored.event, &self.0.redact, &self.0.key);
-        match self.accept(stored.arrival(rules, redacted)).await? {
-            Acceptance::Stored(id) => Ok(id),
-            // It has no fingerprint.
-            Acceptance::Duplicate => Err(EditError::Refused(Refused::Closed)),
-        }
-    }
-
-    /// Remove an entry that ended, or that was not begun.
-    ///
-    /// # Errors
-    ///
-    /// Where there is none.
-    pub(crate) async fn remove(&self, id: EntryId) -> Result<(), EditError> {
-        let (answer, removed) = oneshot::channel();
-        self.ask(Command::Remove(id, answer));
-        removed.await.unwrap_or(Err(EditError::Refused(Refused::Closed)))
     }
 
     /// The entry is not handled any more in this life of the process, and stays stored.

@@ -17,16 +17,14 @@ use super::away::away_from;
 use super::coalesce::one_run_answers;
 use super::contain::contain;
 use super::course::{Course, Current, Turn};
-use super::details::details;
-use super::dispatch::Origin;
 use super::lanes::Work;
 use super::pause::pause;
-use super::plan::{answering, goes_on, is_live, is_protected};
-use super::report::{About, Ended, Stage, Status, report_details, report_match};
+use super::plan::{answering, is_live, is_protected};
+use super::report::{Status, report_match};
 use super::shared::Shared;
 use crate::clients::Circuit;
 use crate::generation::Generation;
-use crate::store::{Attempted, Closed, Entry, Outcome, Step, StepEnd, StepHash, WHICHEVER};
+use crate::store::{Attempted, Closed, Entry, Outcome, Step, StepHash, WHICHEVER};
 use crate::telemetry::logs::Level;
 
 /// One event on its way through the rules that match it.
@@ -44,11 +42,11 @@ pub(super) struct Response {
 }
 
 /// What is to be done now.
-struct Task<'a> {
-    generation: &'a Arc<Generation>,
-    rule: &'a Rule,
-    action: &'a Action,
-    hash: StepHash,
+pub(super) struct Task<'a> {
+    pub(super) generation: &'a Arc<Generation>,
+    pub(super) rule: &'a Rule,
+    pub(super) action: &'a Action,
+    pub(super) hash: StepHash,
 }
 
 /// Why a response did not come to its end: what is left of it stays stored.
@@ -85,7 +83,7 @@ impl Work for Response {
 }
 
 impl Response {
-    fn start(&self) -> bool {
+    pub(super) fn start(&self) -> bool {
         self.shared.store.start(self.entry.id)
     }
 
@@ -116,7 +114,7 @@ impl Response {
     }
 
     /// Whatever its run answers: itself first.
-    fn answered(&self) -> impl Iterator<Item = &Response> {
+    pub(super) fn answered(&self) -> impl Iterator<Item = &Response> {
         iter::once(self).chain(&self.others)
     }
 
@@ -206,22 +204,6 @@ impl Response {
         let (age_s, most_s) = (age.as_secs(), most.as_secs());
         (age > most)
             .then(|| format!("the event came {age_s} s ago, and an action of the rule may begin within {most_s} s"))
-    }
-
-    /// Nothing more comes of a rule.
-    fn leave_out(&self, course: &mut Course, rule: &str, status: Status, message: &str) {
-        let number = course.number();
-        let begun = course.current().filter(|current| current.rule == rule);
-        let calls = begun.map(|begun| begun.calls.text()).unwrap_or_default();
-        let (status, message) = Course::cut(begun, status, message);
-        let about = About { rule, action: begun.map_or("", |begun| &begun.action), ..About::default() };
-        for response in self.answered() {
-            self.shared.listeners.tell(&Ended { status, message: &message, ..response.ended(about) });
-        }
-        course.note(&format!("{}: {rule}: {message}", status.as_str()));
-        if course.close(rule) {
-            self.end_step(number, &StepEnd { status: status.as_str(), message, calls, is_last: true });
-        }
     }
 
     /// One attempt, which may end the step.
@@ -365,116 +347,5 @@ impl Response {
             // Nobody is left to say so once the pipeline is gone, and this with it.
             _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(Left::Stopped),
         }
-    }
-
-    /// The step has ended: what it collected is on its way, and all who listen hear of it.
-    async fn end(&self, course: &mut Course, task: &Task<'_>, answer: Answer, took: Duration) {
-        let Task { rule, action, hash, .. } = *task;
-        let number = course.number();
-        self.tell(rule, action, &answer, took);
-        let Answer { status, message, objects, artifacts, .. } = answer;
-        let mut succeeded = status.is_success();
-        let has_next = rule.actions.last().is_some_and(|last| !std::ptr::eq(last, action));
-        let is_last = |succeeded: bool| !(has_next && goes_on(action, succeeded));
-        match &action.output {
-            Some(site) if status == Status::Success && !rule.dry_run => {
-                let origin = Origin { trace_id: &self.trace_id, rule, action, site, objects: &objects };
-                let end = |deliveries| {
-                    let end =
-                        StepEnd { status: status.as_str(), message, calls: String::new(), is_last: is_last(true) };
-                    for response in &self.others {
-                        self.shared.store.end(response.entry.id, number, end.clone());
-                    }
-                    self.shared.store.end_with(self.entry.id, number, end, deliveries)
-                };
-                if let Err(error) = self.shared.deliveries.deliver(&origin, artifacts, end).await {
-                    course.note(&format!("{}: {}", action.name, error));
-                    let calls = course.current().map(|current| current.calls.text());
-                    let calls = calls.unwrap_or_default();
-                    let status = Status::Failure.as_str();
-                    self.end_step(number, &StepEnd { status, message: error, calls, is_last: is_last(false) });
-                    succeeded = false;
-                }
-            }
-            _ => {
-                if !succeeded {
-                    course.note(&format!("{}: {}: {message}", action.name, status.as_str()));
-                }
-                // What went well needs no explanation.
-                let calls = course.current().filter(|_| !succeeded).map(|current| current.calls.text());
-                let (status, calls) = (status.as_str(), calls.unwrap_or_default());
-                self.end_step(number, &StepEnd { status, message, calls, is_last: is_last(succeeded) });
-            }
-        }
-        course.end(&rule.name, hash, succeeded, is_last(succeeded));
-    }
-
-    fn end_step(&self, number: u32, end: &StepEnd) {
-        for response in self.answered() {
-            self.shared.store.end(response.entry.id, number, end.clone());
-        }
-    }
-
-    /// Report how an action ended, once for each event that its run answers.
-    fn tell(&self, rule: &Rule, action: &Action, answer: &Answer, took: Duration) {
-        let details = details(answer.details.as_deref()).unwrap_or_else(|error| {
-            report_details(&self.shared.reporting.logger, action, &error, &self.trace_id);
-            None
-        });
-        for response in self.answered() {
-            self.shared.listeners.tell(&Ended {
-                answered_by: Some(&*self.trace_id).filter(|id| *id != response.trace_id),
-                status: answer.status,
-                message: &answer.message,
-                objects: &answer.objects,
-                details: details.as_deref(),
-                took,
-                ..response.ended(About::new(rule, Some(action)))
-            });
-        }
-    }
-
-    /// What there is to say of a stage of it, but for how it ended.
-    fn ended<'a>(&'a self, about: About<'a>) -> Ended<'a> {
-        Ended {
-            stage: Stage::Action(self.event()),
-            trace_id: &self.trace_id,
-            answered_by: None,
-            about,
-            status: Status::Failure,
-            message: "",
-            objects: &[],
-            details: None,
-            took: Duration::ZERO,
-        }
-    }
-
-    /// End without having run, since more than `waiting_max` wait for the same target.
-    pub(super) fn drop_out(&self, waiting_max: usize) {
-        if !self.start() {
-            return;
-        }
-        let message = format!("{waiting_max} newer events wait for the same target, which is as many as may");
-        let course = Course::of(&self.entry.progress);
-        let (status, message) = Course::cut(course.current(), Status::Dropped, &message);
-        if course.current().is_some() {
-            let (status, message, calls) = (status.as_str(), message.clone(), String::new());
-            self.end_step(course.number(), &StepEnd { status, message, calls, is_last: true });
-        }
-        let pod = self.event().pod();
-        let objects = pod.map(|pod| {
-            [("namespace", pod.namespace), ("pod", pod.name)].map(|(kind, name)| (kind.to_owned(), name.to_owned()))
-        });
-        for rule in &self.rules {
-            report_match(&self.shared.reporting, self.event(), rule, &self.trace_id);
-            let about = About::new(rule, rule.actions.first());
-            let objects = objects.as_ref().map_or(&[] as &[_], |objects| objects);
-            self.shared.listeners.tell(&Ended { status, message: &message, objects, ..self.ended(about) });
-        }
-        self.shared.reporting.metrics.dropped();
-        if let Some(fingerprint) = self.entry.fingerprint {
-            self.shared.store.forget(fingerprint);
-        }
-        self.shared.store.finish(&self.entry, Outcome::Dead, &format!("{}: {message}", status.as_str()));
     }
 }
