@@ -52,3 +52,6 @@ mod cluster;
 mod custom_resources;
 mod material;
 mod processes;
+
+#[expect(dead_code, reason = "the servers of deliveries come with them")]
+mod servers;

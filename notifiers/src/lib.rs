@@ -4,6 +4,10 @@
 //! version delivers to none of them; the host says so where one is asked for. Knows neither
 //! the host nor the rules.
 
+mod notice;
+
+pub use notice::{Group, Notice, Stage};
+
 /// A way to tell somebody how an action ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notifier {
