@@ -20,6 +20,7 @@ mod lambda;
 mod storage;
 
 mod http;
+mod notifiers;
 
 mod clouds;
 
@@ -38,4 +39,5 @@ pub(crate) use kubernetes::{
 };
 pub(crate) use lambda::{LambdaAnswer, LambdaCall, LambdaKind};
 pub(crate) use meter::{Meter, Permit};
+pub(crate) use notifiers::{Notifiers, SendError};
 pub(crate) use storage::{Location, Storage};

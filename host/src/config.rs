@@ -24,6 +24,15 @@ use raw::{RawConfig, Reader};
 /// Where a pod finds its own namespace.
 const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
+/// Which notifications are told as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grouping {
+    /// By what they are equal.
+    pub by: Vec<String>,
+    /// How long the first of them waits for others.
+    pub within: Duration,
+}
+
 /// Everything that can be configured, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -83,6 +92,8 @@ pub struct Config {
     pub retry: Retry,
     /// How long uploads and notifications are attempted again.
     pub deliveries_within: Duration,
+    /// Notifications that wait for each notifier.
+    pub notifications_max: usize,
     /// What is kept of what ended.
     pub history: History,
     /// Series per metric.
@@ -213,6 +224,7 @@ impl Config {
             shutdown_deadline: milliseconds(reader, "shutdown.deadline_ms"),
             retry: retry(reader),
             deliveries_within: reader.duration("deliveries.within"),
+            notifications_max: count(reader, "deliveries.notifications_max"),
             history: history::history(reader),
             metrics_series_max: count(reader, "metrics.series_max"),
             clouds: clouds::clouds(reader, environment),

@@ -14,7 +14,12 @@ mod plan;
 mod deliver;
 mod destination;
 mod details;
+mod ended;
 mod pause;
+
+mod notices;
+mod notifications;
+
 mod report;
 
 mod deliveries;
@@ -36,6 +41,7 @@ mod ending;
 mod spine;
 
 pub use admission::{Admission, Answering};
+pub(crate) use notifications::Settings as Notifying;
 pub(crate) use plan::{answering, is_live, is_protected};
 pub(crate) use report::report_event;
-pub(crate) use spine::Pipeline;
+pub(crate) use spine::{Pipeline, Undelivered};

@@ -17,12 +17,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::actionner::{Cache, Compiler, Engine};
-use crate::clients::Cluster;
+use crate::clients::{Cluster, Notifiers};
 use crate::config::{Config, History};
 use crate::control::Control;
 use crate::generation::{Generation, Loader, Watch, keep_current};
 use crate::health::Check;
-use crate::pipeline::{Admission, Answering, Pipeline, answering, is_live};
+use crate::pipeline::{Admission, Answering, Notifying, Pipeline, answering, is_live};
 use crate::queue::Queue;
 use crate::server::{self, Intake};
 use crate::startup::startup;
@@ -126,6 +126,15 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         room,
         due: found.due,
         deliveries_within: config.deliveries_within,
+        notifiers: Notifiers::default(),
+        notifications: Notifying {
+            defaults: config.default_notifiers,
+            retry: config.retry,
+            within: config.deliveries_within,
+            waiting_max: config.notifications_max,
+            grouping: Vec::new(),
+        },
+        untold: found.notifications,
         print_all_events: config.print_all_events,
     };
     // One for the intake and the pipeline, which end at the same time.

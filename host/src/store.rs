@@ -17,6 +17,7 @@ mod schema;
 
 mod delivery;
 mod due;
+mod notification;
 
 mod change;
 mod command;
@@ -36,6 +37,7 @@ mod recovery;
 
 mod deliveries;
 mod edits;
+mod notifications;
 
 mod offline;
 mod reader;
@@ -59,6 +61,7 @@ pub(crate) use entry::{
 pub(crate) use error::Refused;
 pub(crate) use error::{Closed, OpenError};
 pub(crate) use folder::{Damage, folder_of};
+pub(crate) use notification::{Notification, Told, Waiting};
 pub(crate) use offline::Offline;
 pub(crate) use reader::{EntryStatus, Filter, Reader, Record, Shown, StepRecord};
 pub(crate) use recent::Window;
@@ -131,6 +134,8 @@ pub struct Found {
     pub due: Vec<Due>,
     /// What lies in the spool and is wanted there.
     pub files: HashSet<String>,
+    /// How many notifications wait for each notifier for which some do.
+    pub notifications: Vec<(String, usize)>,
 }
 
 impl Store {
@@ -189,6 +194,7 @@ impl Store {
         };
         let waiting = writer.recover()?;
         let Left { due, files } = due::left(&writer.connection, &clock)?;
+        let notifications = notification::counts(&writer.connection)?;
         front.waits(waiting);
         front.note(writer.usage.bytes(), writer.keep.dead());
         let inbox = Arc::<Inbox>::default();
@@ -196,7 +202,7 @@ impl Store {
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&commands));
         let thread = thread.map_err(|error| OpenError::Folder { path: "store".into(), error })?;
         let inner = Inner { front, inbox, thread: Mutex::new(Some(thread)), clock, redact, key, folder };
-        Ok((Store(Arc::new(inner)), Found { waiting, poisoned, damage: None, due, files }))
+        Ok((Store(Arc::new(inner)), Found { waiting, poisoned, damage: None, due, files, notifications }))
     }
 
     /// Whether what waits is still there after the process.

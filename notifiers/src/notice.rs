@@ -71,3 +71,13 @@ pub enum Stage {
     /// The way of an artifact to where the rule says.
     Output,
 }
+
+impl Stage {
+    /// As logs have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Output => "output",
+        }
+    }
+}

@@ -95,6 +95,8 @@ pub struct CallOutput {
     pub result: Result<Outcome, Failure>,
     /// Whether nobody knows what became of one of its writes.
     pub has_unknown_end: bool,
+    /// Whether the policy has denied one of its calls.
+    pub was_denied: bool,
     /// The circuit of a server that could not be reached, or was not asked since it is away; of several the last one.
     /// It says when it is worth while to try again.
     pub away: Option<Circuit>,
@@ -154,7 +156,8 @@ pub(super) async fn run(
     if let Some(busy) = call.take_busy() {
         return Err(CallError::Busy { busy: Box::new(busy), learnt });
     }
-    let (has_unknown_end, away, asked_to_wait) = (call.has_unknown_end(), call.away(), call.asked_to_wait());
+    let (has_unknown_end, was_denied) = (call.has_unknown_end(), call.was_denied());
+    let (away, asked_to_wait) = (call.away(), call.asked_to_wait());
     let result = match result? {
         // Another action was faster, and what it has left is no failure of this one.
         Err(Failure { message, objects, details, .. }) if call.was_outrun() && !has_unknown_end => {
@@ -163,7 +166,7 @@ pub(super) async fn run(
         result => result,
     };
     let (artifacts, replaced) = call.into_output();
-    Ok(CallOutput { result, has_unknown_end, away, asked_to_wait, artifacts, replaced, learnt })
+    Ok(CallOutput { result, has_unknown_end, was_denied, away, asked_to_wait, artifacts, replaced, learnt })
 }
 
 /// Ask a component to describe itself. `call` carries grants that allow nothing.

@@ -62,6 +62,8 @@ pub struct Call {
     meter: Meter,
     /// Whether nobody knows what became of one of its writes.
     has_unknown_end: AtomicBool,
+    /// Whether the policy has denied one of its calls.
+    was_denied: AtomicBool,
 }
 
 /// An error that stands in the record. Only this module makes one.
@@ -134,6 +136,7 @@ impl Call {
             busy: None,
             meter,
             has_unknown_end: AtomicBool::new(false),
+            was_denied: AtomicBool::new(false),
         }
     }
 
@@ -183,6 +186,11 @@ impl Call {
     /// Whether nobody knows what became of one of its writes, whatever the guest says of that.
     pub(crate) fn has_unknown_end(&self) -> bool {
         self.has_unknown_end.load(Ordering::Relaxed)
+    }
+
+    /// Whether the policy has denied one of its calls, whatever the guest makes of that.
+    pub(crate) fn was_denied(&self) -> bool {
+        self.was_denied.load(Ordering::Relaxed)
     }
 
     /// Which objects were found, in this attempt and in those before it.
@@ -366,6 +374,7 @@ impl Call {
 
     /// A denial is loud: the operator must learn of it even where the guest swallows it.
     fn report_denial(&self, capability: &'static str, denial: &str) {
+        self.was_denied.store(true, Ordering::Relaxed);
         self.reporting.metrics.denied(&self.grants.actionner, capability);
         self.warn("policy", capability, &denial);
     }

@@ -288,6 +288,12 @@ pub(crate) const KEYS: &[Key] = &[
         (SECOND, Duration::from_hours(30 * 24)),
         "time in which the upload of an artifact, or a notification, is attempted again",
     ),
+    integer(
+        "deliveries.notifications_max",
+        "10000",
+        (1, 1_000_000),
+        "notifications that wait for one notifier; beyond that new ones are given up",
+    ),
     list(
         "history.keep",
         "7d,1Gi",

@@ -3,7 +3,7 @@
 use outputs::Artifact;
 use policy::ObjectId;
 
-use super::report::Status;
+use super::ended::Status;
 use crate::actionner::{CallError, Failure, FailureKind, Outcome, Report};
 
 /// What came of the actionner of an action, its attempts taken together.
@@ -14,6 +14,8 @@ pub(super) struct Answer {
     /// What it has found out, as it has written it.
     pub(super) details: Option<String>,
     pub(super) artifacts: Vec<Artifact>,
+    /// The uid of the pod, where it was found.
+    pub(super) uid: Option<String>,
 }
 
 /// Why one attempt at an action did not succeed.
@@ -22,6 +24,9 @@ pub(super) enum AttemptError {
     /// The actionner says so.
     #[error("{}", .0.message)]
     Failed(Failure),
+    /// The actionner says so, and the policy has denied something that it asked for.
+    #[error("{}", .0.message)]
+    Denied(Failure),
     /// The actionner itself failed.
     #[error(transparent)]
     Broken(#[from] CallError),
@@ -36,7 +41,7 @@ impl AttemptError {
     /// What was not carried out may be tried again; what may have been, only where twice does no more than once.
     pub(super) fn may_be_tried_again(&self, repeatable: bool) -> bool {
         match self {
-            Self::Failed(Failure { kind, .. }) => match kind {
+            Self::Failed(Failure { kind, .. }) | Self::Denied(Failure { kind, .. }) => match kind {
                 FailureKind::Unavailable => true,
                 FailureKind::Unknown => repeatable,
                 FailureKind::Rejected | FailureKind::Other => false,
@@ -72,12 +77,18 @@ impl Answer {
             objects,
             details,
             artifacts,
+            uid: None,
         };
         match result {
             Ok((Outcome::Done(report), artifacts)) => of(Status::Success, report, artifacts),
             Ok((Outcome::Ignored(report), _)) => of(Status::Ignored, report, Vec::new()),
-            Err(AttemptError::Failed(Failure { message, objects, details, .. })) => {
-                of(Status::Failure, Report { message, objects, details }, Vec::new())
+            Err(AttemptError::Failed(Failure { kind, message, objects, details })) => {
+                let is_unknown = kind == FailureKind::Unknown;
+                let status = if is_unknown { Status::Unknown } else { Status::Failure };
+                of(status, Report { message, objects, details }, Vec::new())
+            }
+            Err(AttemptError::Denied(Failure { message, objects, details, .. })) => {
+                of(Status::Denied, Report { message, objects, details }, Vec::new())
             }
             Err(AttemptError::Broken(error)) => Self::without_report(Status::Failure, error.to_string()),
         }
@@ -90,12 +101,16 @@ impl Answer {
                 let message = format!("{}; an attempt before may have done it", self.message);
                 Self { status: Status::Success, message, ..self }
             }
+            Status::Failure | Status::Denied => {
+                let message = format!("{}; an attempt before may have done it", self.message);
+                Self { status: Status::Unknown, message, ..self }
+            }
             _ => self,
         }
     }
 
     /// What the host says in place of the actionner.
     pub(super) fn without_report(status: Status, message: String) -> Self {
-        Self { status, message, objects: Vec::new(), details: None, artifacts: Vec::new() }
+        Self { status, message, objects: Vec::new(), details: None, artifacts: Vec::new(), uid: None }
     }
 }

@@ -126,7 +126,7 @@ impl Attempt<'_> {
 }
 
 fn result_of(output: CallOutput) -> Result<(Outcome, Vec<Artifact>), AttemptError> {
-    let CallOutput { result, has_unknown_end, artifacts, replaced, learnt: _, away: _, asked_to_wait: _ } = output;
+    let CallOutput { result, has_unknown_end, was_denied, artifacts, replaced, .. } = output;
     match (result, replaced) {
         (Ok(outcome), _) => Ok((outcome, artifacts)),
         // Where nobody knows what a write did, that is what has to be said.
@@ -135,6 +135,7 @@ fn result_of(output: CallOutput) -> Result<(Outcome, Vec<Artifact>), AttemptErro
         (Err(failure), _) if has_unknown_end && failure.kind == FailureKind::Unavailable => {
             Err(AttemptError::Failed(Failure { kind: FailureKind::Unknown, ..failure }))
         }
+        (Err(failure), _) if was_denied && failure.kind != FailureKind::Unknown => Err(AttemptError::Denied(failure)),
         (Err(failure), _) => Err(AttemptError::Failed(failure)),
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use policy::Uids;
 use rules::{Action, Rule};
 
+use super::ended::Status;
 use super::plan::{Next, hash, next_of};
-use super::report::Status;
 use crate::generation::Generation;
 use crate::store::{Outcome, Progress, StepHash};
 use crate::telemetry::Calls;

@@ -17,8 +17,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::contain::contain;
 use super::deliver::{DeliveryError, send};
 use super::destination::{Destination, First, Item, Line, Next};
+use super::ended::{About, Ended, Stage, Status};
+use super::notifications::Notifications;
 use super::pause::pause;
-use super::report::{About, Ended, Listeners, Stage, Status};
+use super::report::Listeners;
 use crate::config::Retry;
 use crate::store::{Delivered, Delivery, DeliveryId, Due, Store};
 use crate::telemetry::Reporting;
@@ -54,12 +56,19 @@ pub(super) struct Inner {
 }
 
 impl Deliveries {
-    pub(super) fn new(store: Store, room: Room, reporting: &Reporting, retry: Retry, within: Duration) -> Self {
+    pub(super) fn new(
+        store: Store,
+        room: Room,
+        reporting: &Reporting,
+        notifications: &Notifications,
+        retry: Retry,
+        within: Duration,
+    ) -> Self {
         Self(Arc::new(Inner {
             store,
             room,
             reporting: reporting.clone(),
-            listeners: Listeners::new(reporting),
+            listeners: Listeners::new(reporting, notifications),
             retry,
             within,
             places: Semaphore::new(AT_ONCE_MAX),
@@ -307,16 +316,17 @@ impl Deliveries {
         objects: &[(String, String)],
         took: Duration,
     ) {
-        let Delivery { trace_id, rule, action, actionner, target, .. } = delivery;
+        let Delivery { trace_id, rule, action, actionner, target, notifiers, .. } = delivery;
         self.0.listeners.tell(&Ended {
             stage: Stage::Output(target),
             trace_id,
             answered_by: None,
-            about: About { rule, dry_run: false, action, actionner },
+            about: About { rule, dry_run: false, action, actionner, notifiers },
             status,
             message,
             objects,
             details: None,
+            uid: None,
             took,
         });
     }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::deliver::{DeliveryError, check, send};
 use super::deliveries::Deliveries;
 use super::destination::{Destination, First, Item};
-use super::report::{About, Ended, Stage, Status};
+use super::ended::{About, Ended, Stage, Status};
 use crate::store::{Closed, Delivery, DeliveryId};
 
 /// For so long a rule waits for the first attempt.
@@ -107,6 +107,8 @@ impl Deliveries {
             bytes: artifact.bytes(),
             objects: objects.to_vec(),
             made: self.0.store.now(),
+            notifiers: rule.notifiers.clone(),
+            traceparent: None,
         }
     }
 
@@ -161,6 +163,7 @@ impl Deliveries {
             message: &message,
             objects,
             details: None,
+            uid: None,
             took: Duration::ZERO,
         });
         message

@@ -8,8 +8,9 @@ use super::answer::Answer;
 use super::course::Course;
 use super::details::details;
 use super::dispatch::Origin;
+use super::ended::{About, Ended, Stage, Status};
 use super::plan::goes_on;
-use super::report::{About, Ended, Stage, Status, report_details, report_match};
+use super::report::{report_details, report_match};
 use super::response::{Response, Task};
 use crate::store::{Outcome, StepEnd};
 
@@ -20,7 +21,8 @@ impl Response {
         let begun = course.current().filter(|current| current.rule == rule);
         let calls = begun.map(|begun| begun.calls.text()).unwrap_or_default();
         let (status, message) = Course::cut(begun, status, message);
-        let about = About { rule, action: begun.map_or("", |begun| &begun.action), ..About::default() };
+        let notifiers = self.rules.iter().find(|known| known.name == rule).map_or(&[] as &[_], |rule| &rule.notifiers);
+        let about = About { rule, action: begun.map_or("", |begun| &begun.action), notifiers, ..About::default() };
         for response in self.answered() {
             self.shared.listeners.tell(&Ended { status, message: &message, ..response.ended(about) });
         }
@@ -91,6 +93,7 @@ impl Response {
                 message: &answer.message,
                 objects: &answer.objects,
                 details: details.as_deref(),
+                uid: answer.uid.as_deref(),
                 took,
                 ..response.ended(About::new(rule, Some(action)))
             });
@@ -108,6 +111,7 @@ impl Response {
             message: "",
             objects: &[],
             details: None,
+            uid: None,
             took: Duration::ZERO,
         }
     }

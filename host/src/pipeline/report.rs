@@ -1,119 +1,34 @@
-//! What is said of an event, and who hears of it.
-//!
-//! Each thing that ends is one [`Ended`], made once; whoever wants to know of it is a [`Listener`].
-
-use std::time::Duration;
+//! What is said of an event, and who hears of it: whoever wants to know of each end is a [`Listener`].
 
 use outputs::Target;
 use rules::{Action, Event, Rule};
 
 use super::details::DetailsError;
+use super::ended::{About, Ended, Stage, Status};
+use super::notifications::Notifications;
 
 use crate::telemetry::Reporting;
 use crate::telemetry::logs::{Level, Line, Logger};
 use crate::telemetry::metrics::{ActionLabels, Metrics};
 
-/// How something ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    Success,
-    Ignored,
-    Failure,
-    /// It did not run, since newer events took its place.
-    Dropped,
-    /// It did not run, since the rules or the policy in force do not ask for it any more.
-    Superseded,
-    /// It did not run, since its event is too old.
-    Expired,
-    /// It has not arrived yet, and is sent again.
-    Due,
-    /// The process ended meanwhile, and nobody knows whether it was carried out.
-    Unknown,
-}
-
-impl Status {
-    /// As logs and metrics have it.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Ignored => "ignored",
-            Self::Failure => "failure",
-            Self::Dropped => "dropped",
-            Self::Superseded => "superseded",
-            Self::Expired => "expired",
-            Self::Due => "due",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Whether what the rule asks for next is done all the same.
-    pub(super) fn is_success(self) -> bool {
-        matches!(self, Self::Success | Self::Ignored)
-    }
-
-    /// Whether nothing was tried.
-    fn is_not_run(self) -> bool {
-        matches!(self, Self::Dropped | Self::Superseded | Self::Expired)
-    }
-}
-
-/// The end of one stage of an action: everything that may be said of it.
-pub(super) struct Ended<'a> {
-    pub(super) stage: Stage<'a>,
-    pub(super) trace_id: &'a str,
-    /// The trace id of the event whose run answered this one, where it was another's.
-    pub(super) answered_by: Option<&'a str>,
-    pub(super) about: About<'a>,
-    pub(super) status: Status,
-    /// One sentence for a person: what was done, or why it was not.
-    pub(super) message: &'a str,
-    /// What it is about, as (kind, name).
-    pub(super) objects: &'a [(String, String)],
-    /// What was found out, as a JSON object.
-    pub(super) details: Option<&'a str>,
-    pub(super) took: Duration,
-}
-
-/// Which action of which rule, by their names: the rule may not be in force any more.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct About<'a> {
-    pub(super) rule: &'a str,
-    /// Whether it only rehearses.
-    pub(super) dry_run: bool,
-    pub(super) action: &'a str,
-    pub(super) actionner: &'a str,
-}
-
-impl<'a> About<'a> {
-    pub(super) fn new(rule: &'a Rule, action: Option<&'a Action>) -> Self {
-        let Rule { name, dry_run, .. } = rule;
-        let (action, actionner) = action.map_or(("", ""), |action| (&*action.name, action.actionner.as_str()));
-        Self { rule: name, dry_run: *dry_run, action, actionner }
-    }
-}
-
-/// What has ended.
-#[derive(Clone, Copy)]
-pub(super) enum Stage<'a> {
-    /// The actionner, which ran for this event.
-    Action(&'a Event),
-    /// The way of one artifact to where the rule says: to a target of this name.
-    Output(&'a str),
-}
-
 /// Who hears of everything that ends.
 enum Listener {
     Log(Logger),
     Metrics(Metrics),
+    Notifiers(Notifications),
 }
 
 /// All listeners, in the order in which they hear of it.
 pub(super) struct Listeners(Vec<Listener>);
 
 impl Listeners {
-    pub(super) fn new(reporting: &Reporting) -> Self {
+    pub(super) fn new(reporting: &Reporting, notifications: &Notifications) -> Self {
         let Reporting { logger, metrics, audit: _, health: _ } = reporting;
-        Self(vec![Listener::Log(logger.clone()), Listener::Metrics(metrics.clone())])
+        Self(vec![
+            Listener::Log(logger.clone()),
+            Listener::Metrics(metrics.clone()),
+            Listener::Notifiers(notifications.clone()),
+        ])
     }
 
     pub(super) fn tell(&self, ended: &Ended<'_>) {
@@ -121,23 +36,24 @@ impl Listeners {
             match listener {
                 Listener::Log(logger) => log(logger, ended),
                 Listener::Metrics(metrics) => count(metrics, ended),
+                Listener::Notifiers(notifications) => notifications.tell(ended),
             }
         }
     }
 }
 
 fn log(logger: &Logger, ended: &Ended<'_>) {
-    let Ended { stage, trace_id, answered_by, about, status, message, objects, details, took: _ } = ended;
+    let Ended { stage, trace_id, answered_by, about, status, message, objects, details, uid: _, took: _ } = ended;
     let tag = match stage {
         Stage::Action(_) => "action",
         Stage::Output(_) => "output",
     };
     let level = match status {
-        Status::Failure | Status::Unknown => Level::Error,
+        Status::Failure | Status::Denied | Status::Unknown => Level::Error,
         Status::Dropped | Status::Superseded | Status::Expired | Status::Due => Level::Warn,
         Status::Success | Status::Ignored => Level::Info,
     };
-    let rehearsed = format!("no action, dry-run is enabled: {message}");
+    let rehearsed = ended.rehearsed();
     let line = logger.line(level, tag);
     let line = match status {
         status if !status.is_success() => line.error(message),
@@ -170,7 +86,7 @@ fn log(logger: &Logger, ended: &Ended<'_>) {
 
 fn count(metrics: &Metrics, ended: &Ended<'_>) {
     let Ended { stage, answered_by, about, status, objects, took, .. } = ended;
-    let About { rule, dry_run, action, actionner } = *about;
+    let About { rule, dry_run, action, actionner, notifiers: _ } = *about;
     // What is due has not ended.
     if dry_run || *status == Status::Due {
         return;

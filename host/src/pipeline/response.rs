@@ -7,8 +7,8 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::Uids;
-use rules::{Action, Event, Rule};
+use policy::{ObjectId, Uids};
+use rules::{Action, Event, ObjectName, Rule};
 use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
@@ -17,10 +17,11 @@ use super::away::away_from;
 use super::coalesce::one_run_answers;
 use super::contain::contain;
 use super::course::{Course, Current, Turn};
+use super::ended::Status;
 use super::lanes::Work;
 use super::pause::pause;
 use super::plan::{answering, is_live, is_protected};
-use super::report::{Status, report_match};
+use super::report::report_match;
 use super::shared::Shared;
 use crate::clients::Circuit;
 use crate::generation::Generation;
@@ -285,6 +286,7 @@ impl Response {
         let answer = Answer::of(result);
         // What nothing was left to be done of may be what the attempt before has done.
         let answer = if current.was_unknown { answer.after_unknown() } else { answer };
+        let answer = Answer { uid: uid_of_pod(&self.entry.event, &current.learnt), ..answer };
         self.end(course, task, answer, took).await;
         Ok(())
     }
@@ -348,4 +350,12 @@ impl Response {
             _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(Left::Stopped),
         }
     }
+}
+
+/// The uid of the pod that an event names, where an attempt has found it.
+fn uid_of_pod(event: &Event, learnt: &Uids) -> Option<String> {
+    let ObjectName { namespace, name } = event.pod()?;
+    let (namespace, name) = (Some(namespace.to_owned()), name.to_owned());
+    let pod = ObjectId { group: String::new(), resource: "pods".to_owned(), namespace, name };
+    learnt.get(&pod).map(str::to_owned)
 }

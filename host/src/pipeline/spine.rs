@@ -17,11 +17,13 @@ use tokio::time::{Instant, timeout_at};
 use super::away::Away;
 use super::deliveries::Deliveries;
 use super::lanes::Lanes;
+use super::notifications::{self, Notifications};
 use super::plan::answering;
 use super::report::{Listeners, report_event};
 use super::response::Response;
 use super::shared::Shared;
 use crate::capability::Flights;
+use crate::clients::Notifiers;
 use crate::config::Retry;
 use crate::generation::Generation;
 use crate::queue::Queue;
@@ -48,22 +50,41 @@ pub(crate) struct Pipeline {
     pub due: Vec<Due>,
     /// How long it is tried to deliver what was collected.
     pub deliveries_within: Duration,
+    /// What sends notifications,
+    pub notifiers: Notifiers,
+    /// and how.
+    pub notifications: notifications::Settings,
+    /// How many notifications processes before have left, by the names of notifiers.
+    pub untold: Vec<(String, usize)>,
     /// Whether the `event` line was written at reception already.
     pub print_all_events: bool,
 }
 
+/// How much is still to leave the host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Undelivered {
+    /// What was collected.
+    pub(crate) artifacts: usize,
+    /// What somebody is to be told.
+    pub(crate) notifications: usize,
+}
+
 impl Pipeline {
     /// Handle events until there will be no more, then wait for what runs, but no longer than until `deadline`. What is
-    /// left then is unfinished in the store; how many artifacts are still to be delivered.
-    pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) -> usize {
+    /// left then is unfinished in the store; what of it is still to leave the host.
+    pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) -> Undelivered {
         let Pipeline { generation, store, reporting, retry, max_age, target_events_max, .. } = self;
-        let Pipeline { room, due, deliveries_within, print_all_events, .. } = self;
+        let Pipeline { room, due, deliveries_within, print_all_events, notifiers, notifications, untold, .. } = self;
         let (stop, stopping) = watch::channel(false);
-        let deliveries = Deliveries::new(store.clone(), room.clone(), &reporting, retry, deliveries_within);
+        let in_force = Arc::clone(&generation);
+        let notifications = Notifications::new(store.clone(), &reporting, notifiers, in_force, notifications, &untold);
+        let listeners = Listeners::new(&reporting, &notifications);
+        let deliveries =
+            Deliveries::new(store.clone(), room.clone(), &reporting, &notifications, retry, deliveries_within);
         deliveries.recover(due);
         let cleaning = tokio::spawn(deliveries.clone().clean());
         let shared = Arc::new(Shared {
-            listeners: Listeners::new(&reporting),
+            listeners,
             away: Away::new(store.clone(), Arc::clone(&generation)),
             flights: Flights::default(),
             suspects: Semaphore::new(1),
@@ -100,9 +121,9 @@ impl Pipeline {
         }
         stop.send_replace(shared.store.is_lasting());
         lanes.drain(deadline).await;
-        let due = deliveries.finish(deadline).await;
+        let artifacts = deliveries.finish(deadline).await;
         cleaning.abort();
-        due
+        Undelivered { artifacts, notifications: notifications.finish(deadline).await }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::time::Instant;
 
+use crate::pipeline::Undelivered;
 use crate::store::{CutOff, Store};
 use crate::telemetry::logs::{Level, Logger, show_time};
 use crate::telemetry::metrics::Queued;
@@ -38,9 +39,9 @@ pub(super) async fn deadline(
     deadline
 }
 
-/// Says what could not finish: as many connections, events of this store, and as many artifacts that are due. How many
-/// events and artifacts that are, without those that stay stored.
-pub(super) fn report(logger: &Logger, connections: usize, due: usize, store: &Store) -> usize {
+/// Says what could not finish: as many connections, events of this store, and what is still to leave the host. How many
+/// events, artifacts and notifications that are, without those that stay stored.
+pub(super) fn report(logger: &Logger, connections: usize, due: Undelivered, store: &Store) -> usize {
     if connections > 0 {
         let error = format!("{connections} connections were closed before their request was answered");
         logger.line(Level::Warn, "shutdown").error(&error).write();
@@ -69,24 +70,27 @@ pub(super) fn report(logger: &Logger, connections: usize, due: usize, store: &St
         let error = format!("{lost} events that waited are lost: there is no 'data_dir' that could keep them");
         logger.line(Level::Error, "shutdown").error(&error).write();
     }
-    let lost_artifacts = report_due(logger, due, store.is_lasting());
+    let Undelivered { artifacts, notifications } = due;
+    let lost_artifacts = report_due(logger, artifacts, "artifacts", store.is_lasting());
+    let lost_notifications = report_due(logger, notifications, "notifications", store.is_lasting());
+    let cut_off = cut_off.len() + lost + lost_artifacts + lost_notifications;
     let result = match waiting - lost {
-        0 if cut_off.is_empty() && lost == 0 && due == 0 => "everything that was accepted is done".to_owned(),
-        0 => return cut_off.len() + lost + lost_artifacts,
+        0 if cut_off == 0 && due == Undelivered::default() => "everything that was accepted is done".to_owned(),
+        0 => return cut_off,
         stored => format!("{stored} events stay stored, and go on at the next start"),
     };
     logger.line(Level::Info, "shutdown").field("result", &result).write();
-    cut_off.len() + lost + lost_artifacts
+    cut_off
 }
 
 /// Says what is not delivered. How much of it is lost.
-fn report_due(logger: &Logger, due: usize, is_lasting: bool) -> usize {
+fn report_due(logger: &Logger, due: usize, what: &str, is_lasting: bool) -> usize {
     if due > 0 && is_lasting {
-        let result = format!("{due} artifacts stay stored, and are delivered after the next start");
+        let result = format!("{due} {what} stay stored, and are delivered after the next start");
         logger.line(Level::Info, "shutdown").field("result", &result).write();
     } else if due > 0 {
         let error =
-            format!("{due} artifacts that were to be delivered are lost: there is no 'data_dir' that could keep them");
+            format!("{due} {what} that were to be delivered are lost: there is no 'data_dir' that could keep them");
         logger.line(Level::Error, "shutdown").error(&error).write();
     }
     if is_lasting { 0 } else { due }

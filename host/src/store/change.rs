@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::delivery::{Delivered, Delivery, DeliveryId};
 use super::due;
 use super::entry::{Attempted, EntryId, Outcome, Step, StepEnd};
+use super::notification::{self, Notification, Told};
 use super::schema::State;
 
 /// A change of an entry that was stored. None may be lost: where it can't be written, it is written later.
@@ -18,6 +19,10 @@ pub(super) enum Change {
     End { id: EntryId, number: u32, end: Box<StepEnd>, deliveries: Vec<Delivery> },
     /// An attempt at a delivery has ended.
     Delivered { id: DeliveryId, delivered: Delivered, message: String },
+    /// Somebody is to be told of something.
+    Notify(Vec<Notification>),
+    /// Somebody was told, or never will be.
+    Told(Told),
     /// It is nobody's to finish any more.
     Close { id: EntryId, outcome: Outcome, reason: String, redacted: Option<Vec<u8>> },
 }
@@ -82,6 +87,8 @@ impl Change {
             Self::Delivered { id, delivered, message } => {
                 return due::note(transaction, *id, delivered, message, now_ms);
             }
+            Self::Notify(notifications) => notification::insert(transaction, notifications, now_ms)?,
+            Self::Told(told) => notification::delete(transaction, told)?,
             Self::Close { id, outcome, reason, redacted } => {
                 let state = match outcome {
                     Outcome::Done => State::Done,

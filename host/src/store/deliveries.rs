@@ -61,7 +61,7 @@ impl Store {
         self.read(due::unwanted).await.unwrap_or_default()
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, String> {

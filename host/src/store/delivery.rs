@@ -33,6 +33,10 @@ pub struct Delivery {
     pub objects: Vec<(String, String)>,
     /// When the artifact was made.
     pub made: Timestamp,
+    /// The notifiers that its rule names.
+    pub notifiers: Vec<String>,
+    /// The span of its action.
+    pub traceparent: Option<String>,
 }
 
 /// A delivery that is due, now or later. What it is about stays in the store.

@@ -29,7 +29,8 @@ pub(super) fn insert(
     now_ms: i64,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO delivery (id, entry, rule, action, actionner, target, parameters, name, media_type, file,
-        bytes, objects, made, next) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+        bytes, objects, made, next, notifiers, traceparent)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     let id = delivery.id.to_string();
     transaction.prepare_cached(sql)?.execute(params![
         id,
@@ -46,6 +47,8 @@ pub(super) fn insert(
         serde_json::to_string(&delivery.objects).unwrap_or_default(),
         delivery.made.as_millisecond(),
         now_ms,
+        serde_json::to_string(&delivery.notifiers).unwrap_or_default(),
+        delivery.traceparent,
     ])?;
     Ok(())
 }
@@ -83,12 +86,13 @@ pub(super) fn note(
 
 pub(super) fn find(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Delivery>> {
     let sql = "SELECT trace_id, rule, action, actionner, target, parameters, name, media_type, delivery.bytes, objects,
-        made FROM delivery JOIN entry ON entry.id = delivery.entry WHERE delivery.id = ?1 AND delivery.state = 0";
+        made, notifiers, traceparent FROM delivery JOIN entry ON entry.id = delivery.entry WHERE delivery.id = ?1 AND delivery.state = 0";
     connection.prepare_cached(sql)?.query_row([id.to_string()], |row| delivery(id, row)).optional()
 }
 
 fn delivery(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let objects = serde_json::from_str(&row.get::<_, String>(9)?).map_err(|error| unreadable(9, error.into()))?;
+    let notifiers = serde_json::from_str(&row.get::<_, String>(11)?).map_err(|error| unreadable(11, error.into()))?;
     let made = Timestamp::from_millisecond(row.get(10)?).map_err(|error| unreadable(10, error.into()))?;
     Ok(Delivery {
         id,
@@ -103,6 +107,8 @@ fn delivery(id: DeliveryId, row: &Row<'_>) -> rusqlite::Result<Delivery> {
         bytes: row.get(8)?,
         objects,
         made,
+        notifiers,
+        traceparent: row.get(12)?,
     })
 }
 

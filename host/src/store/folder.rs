@@ -192,6 +192,9 @@ fn salvage(connection: &Connection, aside: &Path) -> usize {
     for id in of("SELECT DISTINCT entry FROM delivery WHERE state = 0").unwrap_or_default() {
         let _ = copy(&damaged, connection, id, &TABLES);
     }
+    for id in of("SELECT id FROM notification NOT INDEXED").unwrap_or_default() {
+        let _ = copy(&damaged, connection, id, &[("notification", "id")]);
+    }
     copied
 }
 
@@ -216,9 +219,11 @@ fn copy(from: &Connection, to: &Connection, id: i64, tables: &[(&str, &str)]) ->
     let transaction = to.unchecked_transaction()?;
     for (table, key) in tables {
         let mut select = from.prepare(&format!("SELECT * FROM {table} WHERE {key} = ?1"))?;
-        let columns = select.column_count();
+        // By their names: the damaged file may be of an older format, whose tables have fewer.
+        let names: Vec<String> = select.column_names().map(str::to_owned).collect();
+        let (columns, names) = (names.len(), names.join(", "));
         let places = vec!["?"; columns].join(", ");
-        let mut insert = to.prepare(&format!("INSERT INTO {table} VALUES ({places})"))?;
+        let mut insert = to.prepare(&format!("INSERT INTO {table} ({names}) VALUES ({places})"))?;
         let mut rows = select.query([id])?;
         while let Some(row) = rows.next()? {
             let values = (0..columns).map(|column| row.get::<_, rusqlite::types::Value>(column));

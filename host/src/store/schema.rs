@@ -3,14 +3,15 @@
 use rusqlite::Connection;
 
 /// The format that this version writes.
-pub(super) const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
 
 /// What brings each format to the next one; the first makes the tables.
 ///
 /// What a person may look for has a column, and ids are texts, so that `sqlite3` shows what logs show. Times are
 /// milliseconds since 1970, states those of [`State`]
 /// and [`Arrival`].
-const STEPS: [&str; 1] = [r"
+const STEPS: [&str; 2] = [
+    r"
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE entry (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -79,7 +80,22 @@ const STEPS: [&str; 1] = [r"
     CREATE TRIGGER delivery_deleted AFTER DELETE ON delivery WHEN old.file IS NOT NULL BEGIN
         INSERT OR IGNORE INTO unwanted_file (file) VALUES (old.file);
     END;
-"];
+",
+    r"
+    ALTER TABLE delivery ADD COLUMN notifiers TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE delivery ADD COLUMN traceparent TEXT;
+    CREATE TABLE notification (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        notifier TEXT NOT NULL,
+        key TEXT,
+        subject TEXT NOT NULL,
+        notice TEXT NOT NULL,
+        traceparent TEXT,
+        made INTEGER NOT NULL
+    );
+    CREATE INDEX notification_of ON notification (notifier, key);
+",
+];
 
 /// In `is_running`, where no attempt is under way but one was when an earlier process ended; while one is, it is 1.
 pub(super) const INTERRUPTED: i64 = 2;

@@ -3,6 +3,7 @@
 mod deliveries;
 mod formats;
 mod model;
+mod notifications;
 mod recovery;
 
 use std::time::Duration;

@@ -119,7 +119,11 @@ impl Writer {
                     // It is written sooner or later, and its place is free for what comes behind it.
                     Change::Close { id, outcome, .. } => self.ended(*id, *outcome),
                     Change::End { id, end, .. } => self.usage.grow(*id, end.bytes()),
-                    Change::Begin { .. } | Change::Attempted { .. } | Change::Delivered { .. } => {}
+                    Change::Begin { .. }
+                    | Change::Attempted { .. }
+                    | Change::Delivered { .. }
+                    | Change::Notify(_)
+                    | Change::Told(_) => {}
                 }
                 self.pending.push_back((change, written));
             }

@@ -16,6 +16,8 @@ pub(super) fn delivery(entry: &Entry) -> Delivery {
         bytes: 7,
         objects: vec![("pod".to_owned(), "web-0".to_owned())],
         made: jiff::Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
+        notifiers: vec!["slack".to_owned()],
+        traceparent: None,
     }
 }
 

@@ -36,6 +36,9 @@ async fn write(to: &Path) {
         store.begin_synced(entry.id, 1, &step("terminate", false), 1).await.unwrap();
         let due = (outcome == Outcome::Done).then(|| delivery(&entry));
         store.end_with(entry.id, 1, ended(status), due.into_iter().collect()).await.unwrap();
+        let notice = r#"{"rule":"end it"}"#.to_owned();
+        let (notifier, key, subject) = ("slack".to_owned(), None, "shop/web-0".to_owned());
+        store.notify(vec![Notification { notifier, key, subject, notice, traceparent: None }]);
         store.finish(&entry, outcome, if outcome == Outcome::Dead { "terminate: unknown" } else { "" });
     }
     let (begun, tried) = (next(&store).await, next(&store).await);
@@ -85,6 +88,7 @@ async fn check(format: i64, expected: Expect) {
         let Delivery { rule, target, name, .. } = store.delivery(id).await.unwrap().unwrap();
         said.push(format!("{rule}: {name} is due at {target}, attempts: {attempts}"));
     }
+    said.extend(found.notifications.iter().map(|(notifier, count)| format!("{count} wait for {notifier}")));
     for number in 0..5 {
         let repeat = Arrival { fingerprint: Some([number; 32]), ..arrival("repeat") };
         assert_eq!(store.accept(repeat).await, Ok(Acceptance::Duplicate));
@@ -94,9 +98,6 @@ async fn check(format: i64, expected: Expect) {
 
 #[tokio::test]
 async fn the_first() {
-    if std::env::var_os("FALCO_TALON_WRITE_FORMAT").is_some() {
-        write(&folder(schema::FORMAT)).await;
-    }
     check(
         1,
         expect![[r#"
@@ -110,6 +111,29 @@ async fn the_first() {
               after 2 s, learnt Some("uid"), unknown true
             waiting: waits for ["end it"], crashes: 0
             end it: /etc/passwd is due at local:file, attempts: 0"#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_second() {
+    if std::env::var_os("FALCO_TALON_WRITE_FORMAT").is_some() {
+        write(&folder(schema::FORMAT)).await;
+    }
+    check(
+        2,
+        expect![[r#"
+            done: done, label success (so it is), terminate success (so it is)
+            dead: dead, terminate: unknown, label success (so it is), terminate unknown (so it is)
+            begun: waits for ["end it"], crashes: 1
+              terminate: repeatable false, running true, attempts 1
+              after 0 s, learnt None, unknown false
+            tried: waits for ["end it"], crashes: 0
+              label: repeatable true, running false, attempts 1
+              after 2 s, learnt Some("uid"), unknown true
+            waiting: waits for ["end it"], crashes: 0
+            end it: /etc/passwd is due at local:file, attempts: 0
+            2 wait for slack"#]],
     )
     .await;
 }

@@ -1,0 +1,111 @@
+//! What is told of an end, and to whom.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use notifiers::{Notice, Notifier, Stage as Told};
+use serde_json::Value;
+
+use super::ended::{Ended, Stage};
+
+/// In place of a status where nothing was changed because the rule only rehearses.
+const DRY_RUN: &str = "dry_run";
+
+/// The notifiers of this name, in any letter case.
+pub(super) fn find(name: &str) -> Option<Notifier> {
+    Notifier::ALL.into_iter().find(|notifier| notifier.name().eq_ignore_ascii_case(name))
+}
+
+/// What is told of an end, now.
+pub(super) fn notice(ended: &Ended<'_>) -> Notice {
+    let Ended { stage, trace_id, answered_by: _, about, status, message, objects, details, uid, took: _ } = ended;
+    let (status, output, error) = match status {
+        _ if about.dry_run => (DRY_RUN, ended.rehearsed(), String::new()),
+        status if status.is_success() => (status.as_str(), (*message).to_owned(), String::new()),
+        status => (status.as_str(), String::new(), (*message).to_owned()),
+    };
+    let (stage, event, output_target) = match stage {
+        Stage::Action(event) => (Told::Action, &*event.output, ""),
+        Stage::Output(target) => (Told::Output, "", *target),
+    };
+    let owned = |text: &str| text.to_owned();
+    Notice {
+        stage,
+        time: Timestamp::now(),
+        status: owned(status),
+        trace_id: owned(trace_id),
+        rule: owned(about.rule),
+        action: owned(about.action),
+        actionner: owned(about.actionner),
+        event: owned(event),
+        objects: objects.iter().cloned().collect::<BTreeMap<_, _>>(),
+        uid: uid.map(owned),
+        output,
+        error,
+        details: owned(details.unwrap_or_default()),
+        output_target: owned(output_target),
+        group: None,
+    }
+}
+
+/// What a notice has in common with those that are told as one with it, by these properties. Ends of another kind never
+/// are.
+pub(super) fn key(notice: &Notice, by: &[String]) -> String {
+    let object = |kind: &str| notice.objects.get(kind).map_or("", String::as_str);
+    let mut key = vec![notice.status.as_str(), notice.stage.name()];
+    key.extend(by.iter().map(|property| match property.as_str() {
+        "rule" => &notice.rule,
+        "action" => &notice.action,
+        "actionner" => &notice.actionner,
+        "output_target" => &notice.output_target,
+        other => object(other),
+    }));
+    Value::from(key).to_string()
+}
+
+/// What a notice is about, for who is told of several as one.
+pub(super) fn subject(notice: &Notice) -> String {
+    let object = |kind: &str| notice.objects.get(kind).filter(|name| !name.is_empty());
+    match (object("namespace"), object("pod")) {
+        (Some(namespace), Some(pod)) => format!("{namespace}/{pod}"),
+        (namespace, pod) => namespace.or(pod).or(object("node")).cloned().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(objects: &[(&str, &str)]) -> Notice {
+        let json = serde_json::json!({
+            "stage": "action", "time": "2026-01-01T00:00:00Z", "status": "success", "trace_id": "", "rule": "r",
+            "objects": objects.iter().copied().collect::<BTreeMap<_, _>>(),
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        assert_eq!(find("Slack"), Some(Notifier::Slack));
+        assert_eq!(find("slacks"), None);
+    }
+
+    #[test]
+    fn equal_ones_have_the_same_properties_and_the_same_end() {
+        let by = ["rule", "namespace"].map(str::to_owned);
+        let (one, other) = (of(&[("namespace", "a"), ("pod", "1")]), of(&[("namespace", "a"), ("pod", "2")]));
+        assert_eq!(key(&one, &by), key(&other, &by));
+        assert_eq!(key(&one, &by), r#"["success","action","r","a"]"#);
+        assert_ne!(key(&one, &by), key(&of(&[("namespace", "b")]), &by));
+        assert_ne!(key(&one, &by), key(&Notice { status: "failure".to_owned(), ..one.clone() }, &by));
+    }
+
+    #[test]
+    fn the_subject_is_the_pod_or_what_there_is() {
+        let check = |objects: &[(&str, &str)], expected: &str| assert_eq!(subject(&of(objects)), expected);
+        check(&[("namespace", "a"), ("pod", "1")], "a/1");
+        check(&[("namespace", "a"), ("pod", "")], "a");
+        check(&[("node", "n")], "n");
+        check(&[], "");
+    }
+}

@@ -1,0 +1,370 @@
+//! Whoever is to be told is told until it was heard, beside the lanes of the events.
+//!
+//! Each notifier has a queue of its own in the store, so that one that hangs delays no action and no other notifier, and
+//! takes no memory. What it is told comes in the order in which it happened, one after the other.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use notifiers::{Group, Notice, Notifier};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::contain::contain;
+use super::ended::{Ended, Status};
+use super::notices::{find, key, notice, subject};
+use super::pause::pause;
+use crate::clients::{Notifiers, SendError};
+use crate::config::{Grouping, Retry};
+use crate::generation::Generation;
+use crate::store::{Notification, Store, Told, Waiting};
+use crate::telemetry::logs::Level;
+use crate::telemetry::{Reporting, Throttle};
+
+/// How many are read at once of those that wait.
+const READ_AT_ONCE: usize = 32;
+
+/// How long what is being told may take when the host ends, where the next process would tell it again.
+const CUT_AFTER: Duration = Duration::from_secs(1);
+
+/// All that is to be told. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Notifications(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    reporting: Reporting,
+    clients: Notifiers,
+    generation: Arc<ArcSwap<Generation>>,
+    settings: Settings,
+    queues: Vec<Queue>,
+    // A blocking mutex, because nothing waits while it is held.
+    tasks: Mutex<JoinSet<()>>,
+    /// Whether nothing more is told that the next process can tell.
+    stop: watch::Sender<bool>,
+}
+
+/// How it is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Who is told of everything, by their names.
+    pub(crate) defaults: Vec<String>,
+    /// How long to wait between two attempts.
+    pub(crate) retry: Retry,
+    /// How long it is tried.
+    pub(crate) within: Duration,
+    /// How many wait for each notifier.
+    pub(crate) waiting_max: usize,
+    /// What is told as one, by notifiers.
+    pub(crate) grouping: Vec<(Notifier, Grouping)>,
+}
+
+/// What waits for one notifier.
+struct Queue {
+    notifier: Notifier,
+    grouping: Option<Grouping>,
+    waiting: AtomicUsize,
+    changed: Notify,
+    /// Of lines about what found no place.
+    full: Throttle,
+}
+
+/// What comes next for a notifier.
+enum Turn {
+    /// The next one that waits.
+    Next,
+    /// The same again, or the next one, after a pause.
+    After(Duration),
+    /// Nothing waits.
+    Idle,
+}
+
+/// How often a notifier has refused in a row, and what it said.
+#[derive(Default)]
+struct Refusals {
+    count: u32,
+    last: String,
+}
+
+/// What is told at once.
+struct Message {
+    notice: Notice,
+    told: Told,
+    /// How many it stands for.
+    count: usize,
+    age: Duration,
+}
+
+impl Notifications {
+    /// `left`: how many wait since processes before, by the names of notifiers.
+    pub(super) fn new(
+        store: Store,
+        reporting: &Reporting,
+        clients: Notifiers,
+        generation: Arc<ArcSwap<Generation>>,
+        settings: Settings,
+        left: &[(String, usize)],
+    ) -> Self {
+        let queues = Notifier::ALL.map(|notifier| Queue {
+            notifier,
+            grouping: settings.grouping.iter().find(|(of, _)| *of == notifier).map(|(_, it)| it.clone()),
+            waiting: AtomicUsize::new(left.iter().find(|(name, _)| name == notifier.name()).map_or(0, |(_, it)| *it)),
+            changed: Notify::new(),
+            full: Throttle::new(),
+        });
+        let this = Self(Arc::new(Inner {
+            store,
+            reporting: reporting.clone(),
+            clients,
+            generation,
+            settings,
+            queues: queues.into(),
+            tasks: Mutex::default(),
+            stop: watch::Sender::new(false),
+        }));
+        for at in 0..this.0.queues.len() {
+            let serving = this.clone();
+            this.tasks().spawn(async move { serving.serve(&serving.0.queues[at]).await });
+        }
+        this
+    }
+
+    /// Somebody may want to know of this end.
+    pub(super) fn tell(&self, ended: &Ended<'_>) {
+        // What is due has not ended.
+        if ended.status == Status::Due {
+            return;
+        }
+        let names = self.0.settings.defaults.iter().chain(ended.about.notifiers);
+        let named: Vec<_> = names.filter_map(|name| find(name)).collect();
+        if named.is_empty() {
+            return;
+        }
+        let notice = notice(ended);
+        let (json, subject) = (serde_json::to_string(&notice).unwrap_or_default(), subject(&notice));
+        let queues = || self.0.queues.iter().filter(|queue| named.contains(&queue.notifier));
+        let mut admitted = Vec::new();
+        for queue in queues() {
+            if queue.waiting.fetch_add(1, Ordering::Relaxed) >= self.0.settings.waiting_max {
+                queue.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.is_full(queue, &notice);
+                continue;
+            }
+            admitted.push(Notification {
+                notifier: queue.notifier.name().to_owned(),
+                key: queue.grouping.as_ref().map(|grouping| key(&notice, &grouping.by)),
+                subject: subject.clone(),
+                notice: json.clone(),
+                traceparent: None,
+            });
+        }
+        self.0.store.notify(admitted);
+        for queue in queues() {
+            queue.changed.notify_one();
+        }
+    }
+
+    /// Tell what waits for a notifier, until nothing more is told.
+    async fn serve(&self, queue: &Queue) {
+        let mut stop = self.0.stop.subscribe();
+        let mut refusals = Refusals::default();
+        while !self.is_over(queue) {
+            match self.turn(queue, &mut refusals).await {
+                Turn::Next => {}
+                Turn::Idle => tokio::select! {
+                    () = queue.changed.notified() => {}
+                    _ = stop.changed() => {}
+                },
+                Turn::After(pause) => tokio::select! {
+                    () = sleep(pause) => {}
+                    _ = stop.changed() => {}
+                },
+            }
+        }
+    }
+
+    /// Whether nothing more is told: what is held in memory alone would be lost.
+    fn is_over(&self, queue: &Queue) -> bool {
+        *self.0.stop.borrow() && (self.0.store.is_lasting() || queue.waiting.load(Ordering::Relaxed) == 0)
+    }
+
+    async fn turn(&self, queue: &Queue, refusals: &mut Refusals) -> Turn {
+        // What is told as one takes others with it that were read.
+        let count = if queue.grouping.is_some() { 1 } else { READ_AT_ONCE };
+        // The store itself says what is wrong with it.
+        let Ok(waiting) = self.0.store.first_notifications(queue.notifier.name(), count).await else {
+            return Turn::After(pause(self.0.settings.retry, 1));
+        };
+        if waiting.is_empty() {
+            return Turn::Idle;
+        }
+        for waiting in waiting {
+            if self.is_over(queue) {
+                break;
+            }
+            match self.attempt(queue, waiting, refusals).await {
+                Turn::Next => {}
+                other => return other,
+            }
+        }
+        Turn::Next
+    }
+
+    async fn attempt(&self, queue: &Queue, waiting: Waiting, refusals: &mut Refusals) -> Turn {
+        let message = match self.message(queue, waiting).await {
+            Ok(message) => message,
+            Err(turn) => return turn,
+        };
+        let within = self.0.settings.within;
+        if refusals.count > 0 && message.age > within {
+            self.give_up(queue, &message, &refusals.last);
+            return Turn::Next;
+        }
+        let Some(sent) = self.send(queue, &message.notice).await else { return Turn::Next };
+        match sent {
+            Ok(()) => {
+                *refusals = Refusals::default();
+                self.say(Level::Info, queue, &message, Status::Success, "");
+                self.settle(queue, message);
+                Turn::Next
+            }
+            Err(SendError { message: error, is_temporary: true, retry_after }) => {
+                refusals.count += 1;
+                let pause = pause(self.0.settings.retry, refusals.count).max(retry_after.unwrap_or_default());
+                if message.age + pause > within {
+                    self.give_up(queue, &message, &error);
+                } else if refusals.count == 1 {
+                    self.say(Level::Warn, queue, &message, Status::Due, &error);
+                }
+                refusals.last = error;
+                Turn::After(pause)
+            }
+            Err(SendError { message: error, .. }) => {
+                *refusals = Refusals::default();
+                self.give_up(queue, &message, &error);
+                Turn::Next
+            }
+        }
+    }
+
+    /// What is told for this one, and for those that are told with it.
+    ///
+    /// # Errors
+    ///
+    /// What comes next where nothing is.
+    async fn message(&self, queue: &Queue, waiting: Waiting) -> Result<Message, Turn> {
+        let Waiting { id, age, notification: Notification { key, notice, .. } } = waiting;
+        let Ok(notice) = serde_json::from_str(&notice) else {
+            let error = "a notification in the store can't be read, and nobody is told of it";
+            self.0.reporting.logger.line(Level::Error, "notification").error(&error).write();
+            self.settled(queue, Told::One(id), 1);
+            return Err(Turn::Next);
+        };
+        let message = Message { notice, told: Told::One(id), count: 1, age };
+        let (Some(Grouping { within, .. }), Some(key)) = (&queue.grouping, key) else { return Ok(message) };
+        if age < *within && !*self.0.stop.borrow() {
+            return Err(Turn::After(*within - age));
+        }
+        let notifier = queue.notifier.name();
+        let Ok(equal) = self.0.store.equal_notifications(notifier, key.clone()).await else {
+            return Err(Turn::After(pause(self.0.settings.retry, 1)));
+        };
+        if equal.count < 2 {
+            return Ok(message);
+        }
+        let group = Group { count: equal.count, last: equal.last, targets: equal.subjects };
+        let count = usize::try_from(equal.count).unwrap_or(usize::MAX);
+        let told = Told::Equal { notifier: notifier.to_owned(), key, last_id: equal.last_id };
+        Ok(Message { notice: Notice { group: Some(group), ..message.notice }, told, count, age })
+    }
+
+    /// One attempt; none where the host ends meanwhile, and the next process tries again.
+    async fn send(&self, queue: &Queue, notice: &Notice) -> Option<Result<(), SendError>> {
+        let kubernetes = self.0.generation.load().clients.kubernetes.clone();
+        let sending = contain(self.0.clients.send(queue.notifier, notice, kubernetes.as_ref()));
+        let mut stop = self.0.stop.subscribe();
+        let cut_off = async {
+            // Nobody is left to say so once the pipeline is gone, and this with it.
+            let _ = stop.wait_for(|is_stopping| *is_stopping && self.0.store.is_lasting()).await;
+            sleep(CUT_AFTER).await;
+        };
+        tokio::select! {
+            sent = sending => {
+                let panicked = |message| Err(SendError { message, is_temporary: false, retry_after: None });
+                Some(sent.unwrap_or_else(panicked).map(drop))
+            }
+            () = cut_off => None,
+        }
+    }
+
+    fn give_up(&self, queue: &Queue, message: &Message, error: &str) {
+        self.say(Level::Error, queue, message, Status::Failure, error);
+        self.settled(queue, message.told.clone(), message.count);
+    }
+
+    fn settle(&self, queue: &Queue, Message { told, count, .. }: Message) {
+        self.settled(queue, told, count);
+    }
+
+    /// So many need not be kept any longer.
+    fn settled(&self, queue: &Queue, told: Told, count: usize) {
+        self.0.store.told(told);
+        queue.waiting.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// One line says how it went.
+    fn say(&self, level: Level, queue: &Queue, message: &Message, status: Status, error: &str) {
+        let Notice { stage, action, actionner, rule, output_target, trace_id, .. } = &message.notice;
+        let count = if message.count > 1 { message.count.to_string() } else { String::new() };
+        self.0
+            .reporting
+            .logger
+            .line(level, "notification")
+            .error(&error)
+            .field("action", action)
+            .field("actionner", actionner)
+            .field("count", &count)
+            .field("notifier", queue.notifier.name())
+            .field("output_target", output_target)
+            .field("rule", rule)
+            .field("stage", stage.name())
+            .field("status", status.as_str())
+            .field("trace_id", trace_id)
+            .write();
+    }
+
+    /// One more has no place in a queue.
+    fn is_full(&self, queue: &Queue, notice: &Notice) {
+        if let Some(note) = queue.full.admit(Instant::now()) {
+            let most = self.0.settings.waiting_max;
+            let error = format!("{most} wait for the notifier, which is as many as may: this one is given up");
+            self.0
+                .reporting
+                .logger
+                .line(Level::Error, "notification")
+                .error(&error)
+                .field("notifier", queue.notifier.name())
+                .field("result", &note)
+                .field("status", Status::Failure.as_str())
+                .field("trace_id", &notice.trace_id)
+                .write();
+        }
+    }
+
+    /// Finish what is being told, and in memory what waits; how many wait then.
+    pub(super) async fn finish(&self, deadline: Instant) -> usize {
+        self.0.stop.send_replace(true);
+        let mut tasks = std::mem::take(&mut *self.tasks());
+        // What is still under way is cut off.
+        let _ = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
+        self.0.queues.iter().map(|queue| queue.waiting.load(Ordering::Relaxed)).sum()
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        // Each change is complete before anything could panic.
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
