@@ -42,7 +42,7 @@ async fn what_may_run_twice_runs_again() {
 async fn what_may_not_ends_as_unknown() {
     let terminate = "{action: Terminate it, actionner: 'kubernetes:terminate'}";
     let (action, ends, simulation) = respond(terminate).await;
-    assert_eq!(text(&action, "status"), "failure");
+    assert_eq!(text(&action, "status"), "unknown");
     let expected = "can't terminate the pod 'web-0' in the namespace 'shop': it may have been carried out: \
                     the connection to the API server broke";
     assert_eq!(text(&action, "error"), expected);

@@ -29,6 +29,7 @@ mod hostile;
 mod languages;
 mod loading;
 mod memory;
+mod notifications;
 mod process;
 mod published;
 mod reload;

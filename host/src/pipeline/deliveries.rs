@@ -18,8 +18,7 @@ use super::contain::contain;
 use super::deliver::{DeliveryError, send};
 use super::destination::{Destination, First, Item, Line, Next};
 use super::ended::{About, Ended, Stage, Status};
-use super::notifications::Notifications;
-use super::pause::pause;
+use super::pause::{given_up_after, pause};
 use super::report::Listeners;
 use crate::config::Retry;
 use crate::store::{Delivered, Delivery, DeliveryId, Due, Store};
@@ -60,7 +59,7 @@ impl Deliveries {
         store: Store,
         room: Room,
         reporting: &Reporting,
-        notifications: &Notifications,
+        listeners: Listeners,
         retry: Retry,
         within: Duration,
     ) -> Self {
@@ -68,7 +67,7 @@ impl Deliveries {
             store,
             room,
             reporting: reporting.clone(),
-            listeners: Listeners::new(reporting, notifications),
+            listeners,
             retry,
             within,
             places: Semaphore::new(AT_ONCE_MAX),
@@ -203,7 +202,7 @@ impl Deliveries {
         };
         if let Some(delivery) = delivery {
             if now.saturating_duration_since(item.made) + pause > within {
-                self.give_up(item, delivery, &after(&message, within));
+                self.give_up(item, delivery, &given_up_after(&message, within));
                 return self.give_up_unread(old, message);
             }
             if item.attempts == 0 {
@@ -230,7 +229,7 @@ impl Deliveries {
             for item in old {
                 // What can't be read is left to the next process.
                 if let Ok(Some(delivery)) = this.0.store.delivery(item.id).await {
-                    this.give_up(item, &delivery, &after(&message, this.0.within));
+                    this.give_up(item, &delivery, &given_up_after(&message, this.0.within));
                 }
             }
         });
@@ -343,8 +342,4 @@ impl Deliveries {
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn after(message: &str, within: Duration) -> String {
-    format!("{message}; given up after {} s", within.as_secs())
 }

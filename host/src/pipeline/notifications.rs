@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::contain::contain;
 use super::ended::{Ended, Status};
 use super::notices::{find, key, notice, subject};
-use super::pause::pause;
+use super::pause::{given_up_after, pause};
 use crate::clients::{Notifiers, SendError};
 use crate::config::{Grouping, Retry};
 use crate::generation::Generation;
@@ -220,7 +220,7 @@ impl Notifications {
         };
         let within = self.0.settings.within;
         if refusals.count > 0 && message.age > within {
-            self.give_up(queue, &message, &refusals.last);
+            self.give_up(queue, &message, &given_up_after(&refusals.last, within));
             return Turn::Next;
         }
         let Some(sent) = self.send(queue, &message.notice).await else { return Turn::Next };
@@ -235,7 +235,7 @@ impl Notifications {
                 refusals.count += 1;
                 let pause = pause(self.0.settings.retry, refusals.count).max(retry_after.unwrap_or_default());
                 if message.age + pause > within {
-                    self.give_up(queue, &message, &error);
+                    self.give_up(queue, &message, &given_up_after(&error, within));
                 } else if refusals.count == 1 {
                     self.say(Level::Warn, queue, &message, Status::Due, &error);
                 }

@@ -20,3 +20,8 @@ pub(super) fn pause(retry: Retry, failures: u32) -> Duration {
     let pauses = failures.saturating_sub(1).min(GROWS_FOR);
     backoff.build().nth(pauses as usize).unwrap_or(backoff_max)
 }
+
+/// What is said of what was refused with this message for all the time that there was.
+pub(super) fn given_up_after(message: &str, within: Duration) -> String {
+    format!("{message}; given up after {} s", within.as_secs())
+}

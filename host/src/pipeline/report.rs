@@ -1,5 +1,7 @@
 //! What is said of an event, and who hears of it: whoever wants to know of each end is a [`Listener`].
 
+use std::sync::Arc;
+
 use outputs::Target;
 use rules::{Action, Event, Rule};
 
@@ -18,21 +20,22 @@ enum Listener {
     Notifiers(Notifications),
 }
 
-/// All listeners, in the order in which they hear of it.
-pub(super) struct Listeners(Vec<Listener>);
+/// All listeners, in the order in which they hear of it. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Listeners(Arc<[Listener]>);
 
 impl Listeners {
     pub(super) fn new(reporting: &Reporting, notifications: &Notifications) -> Self {
         let Reporting { logger, metrics, audit: _, health: _ } = reporting;
-        Self(vec![
+        Self(Arc::new([
             Listener::Log(logger.clone()),
             Listener::Metrics(metrics.clone()),
             Listener::Notifiers(notifications.clone()),
-        ])
+        ]))
     }
 
     pub(super) fn tell(&self, ended: &Ended<'_>) {
-        for listener in &self.0 {
+        for listener in &*self.0 {
             match listener {
                 Listener::Log(logger) => log(logger, ended),
                 Listener::Metrics(metrics) => count(metrics, ended),

@@ -80,7 +80,7 @@ impl Pipeline {
         let notifications = Notifications::new(store.clone(), &reporting, notifiers, in_force, notifications, &untold);
         let listeners = Listeners::new(&reporting, &notifications);
         let deliveries =
-            Deliveries::new(store.clone(), room.clone(), &reporting, &notifications, retry, deliveries_within);
+            Deliveries::new(store.clone(), room.clone(), &reporting, listeners.clone(), retry, deliveries_within);
         deliveries.recover(due);
         let cleaning = tokio::spawn(deliveries.clone().clean());
         let shared = Arc::new(Shared {
