@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 
+use super::build::PREFIX;
 use super::*;
 use crate::telemetry::text::is_printable;
 
