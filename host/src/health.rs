@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -31,6 +31,10 @@ pub enum Check {
     Disk,
     /// Log lines reach who reads them.
     Log,
+    /// Artifacts arrive where rules say. Not reported where nothing was sent yet.
+    Outputs,
+    /// People are told. Not reported where nobody was yet.
+    Notifiers,
 }
 
 /// What is known of one check: that it is ok, or what is wrong, in the host's own words and without secrets.
@@ -44,6 +48,8 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     states: ArcSwap<BTreeMap<Check, State>>,
     has_started: AtomicBool,
+    /// Where several things are looked at by one check: what is wrong with each that is.
+    troubles: Mutex<BTreeMap<(Check, String), String>>,
 }
 
 /// What was reported until one moment. What nobody has reported is not in it: nothing is known of it.
@@ -60,6 +66,8 @@ impl Check {
             Self::Cluster => "cluster",
             Self::Disk => "disk",
             Self::Log => "log",
+            Self::Outputs => "outputs",
+            Self::Notifiers => "notifiers",
         }
     }
 
@@ -67,7 +75,7 @@ impl Check {
     pub fn makes_unready(self) -> bool {
         match self {
             Self::Store | Self::Shutdown => true,
-            Self::Rules | Self::Cluster | Self::Disk | Self::Log => false,
+            Self::Rules | Self::Cluster | Self::Disk | Self::Log | Self::Outputs | Self::Notifiers => false,
         }
     }
 }
@@ -79,6 +87,7 @@ impl Default for Health {
         Self(Arc::new(Inner {
             states: ArcSwap::from_pointee(BTreeMap::from(states)),
             has_started: AtomicBool::new(false),
+            troubles: Mutex::default(),
         }))
     }
 }
@@ -92,6 +101,21 @@ impl Health {
     /// This is wrong, and why: in the host's own words and without secrets, since anybody may ask who reaches the port.
     pub fn wrong(&self, check: Check, why: impl Display) {
         self.report(check, Err(why.to_string()));
+    }
+
+    /// What is wrong with one of the things that a check looks at, by its name, or nothing. The check is ok where all of
+    /// them are.
+    pub fn trouble(&self, check: Check, name: &str, why: Option<&str>) {
+        // A blocking mutex, held until it is reported: nothing waits meanwhile, and of two reports the last one stays.
+        let mut troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (check, name.to_owned());
+        match why {
+            Some(why) => drop(troubles.insert(key, why.to_owned())),
+            None => drop(troubles.remove(&key)),
+        }
+        let of_check = troubles.iter().filter(|((of, _), _)| *of == check);
+        let told: Vec<_> = of_check.map(|((_, name), why)| format!("{name}: {why}")).collect();
+        self.report(check, if told.is_empty() { Ok(()) } else { Err(told.join("; ")) });
     }
 
     /// The host need not be waited for any longer.
@@ -153,7 +177,7 @@ mod tests {
         check(&[(Check::Store, Ok(())), (Check::Store, wrong())], false);
         check(&[(Check::Store, wrong()), (Check::Store, Ok(()))], true);
         check(&[(Check::Store, Ok(())), (Check::Shutdown, wrong())], false);
-        let others = [Check::Rules, Check::Cluster, Check::Disk, Check::Log];
+        let others = [Check::Rules, Check::Cluster, Check::Disk, Check::Log, Check::Outputs, Check::Notifiers];
         let all: Vec<_> = others.map(|other| (other, wrong())).into_iter().chain([(Check::Store, Ok(()))]).collect();
         check(&all, true);
     }
@@ -170,5 +194,20 @@ mod tests {
         assert_eq!(rules(&health.states()), Err("second".to_owned()));
         health.started();
         assert!(other.has_started());
+    }
+    #[test]
+    fn a_check_of_several_things_tells_each_that_is_wrong() {
+        let health = Health::default();
+        let notifiers = || health.states().iter().find(|(check, _)| *check == Check::Notifiers).unwrap().1.clone();
+        health.trouble(Check::Notifiers, "slack", None);
+        assert_eq!(notifiers(), Ok(()));
+        health.trouble(Check::Notifiers, "webhook", Some("access denied"));
+        health.trouble(Check::Outputs, "aws:s3", Some("NoSuchBucket"));
+        health.trouble(Check::Notifiers, "slack", Some("authentication error"));
+        assert_eq!(notifiers(), Err("slack: authentication error; webhook: access denied".to_owned()));
+        health.trouble(Check::Notifiers, "slack", None);
+        assert_eq!(notifiers(), Err("webhook: access denied".to_owned()));
+        health.trouble(Check::Notifiers, "webhook", None);
+        assert_eq!(notifiers(), Ok(()));
     }
 }
