@@ -16,6 +16,7 @@ use std::time::Duration;
 use rules::yaml::{self, Node};
 
 use crate::telemetry::logs::{Format, Level};
+use crate::telemetry::metrics::Compat;
 use clouds::Clouds;
 pub(crate) use history::History;
 pub(crate) use raw::{Problem, Warning};
@@ -98,6 +99,8 @@ pub struct Config {
     pub history: History,
     /// Series per metric.
     pub metrics_series_max: usize,
+    /// Under which names the original's counters are shown.
+    pub metrics_compat: Compat,
     /// How clouds and object storage are reached.
     pub clouds: Clouds,
     /// The namespace that this program runs in, which no actionner may touch.
@@ -227,6 +230,7 @@ impl Config {
             notifications_max: count(reader, "deliveries.notifications_max"),
             history: history::history(reader),
             metrics_series_max: count(reader, "metrics.series_max"),
+            metrics_compat: metrics_compat(reader),
             clouds: clouds::clouds(reader, environment),
             own_namespace: None,
         }
@@ -287,6 +291,14 @@ fn log_level(reader: &mut Reader) -> Level {
     text.parse().unwrap_or_else(|error| {
         reader.problem("log_level", format!("'log_level' is '{text}': {error}"));
         Level::Info
+    })
+}
+
+fn metrics_compat(reader: &mut Reader) -> Compat {
+    let text = reader.text("metrics.compat");
+    text.parse().unwrap_or_else(|error| {
+        reader.problem("metrics.compat", format!("'metrics.compat' is '{text}': {error}"));
+        Compat::default()
     })
 }
 

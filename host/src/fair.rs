@@ -47,6 +47,11 @@ impl Pool {
         self.units_max
     }
 
+    /// How much of it nobody holds.
+    pub(crate) fn free(&self) -> usize {
+        self.units_max - *lock(&self.used)
+    }
+
     /// How much of it is held.
     #[cfg(test)]
     pub(crate) fn used(&self) -> usize {

@@ -77,7 +77,7 @@ pub mod testing {
     pub use crate::store::{Limits, Outcome as StoreOutcome, Settings as StoreSettings, Store};
     pub use crate::telemetry::audit::Audit;
     pub use crate::telemetry::logs::{Format, Level, Logger};
-    pub use crate::telemetry::metrics::{ActionLabels, Metrics};
+    pub use crate::telemetry::metrics::{ActionLabels, Compat, Metrics, NotificationLabels};
     pub use crate::telemetry::{Reporting, TraceId};
     pub use outputs::Room;
 }

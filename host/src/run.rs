@@ -85,11 +85,13 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let began = Instant::now();
     let Resources { config, cluster, listener, logger, compiler, reload } = resources;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
+    let metrics = metrics.shown_as(config.metrics_compat);
     logger.count_dropped_in(metrics.dropped_log_lines());
     let reporting = Reporting::new(logger.clone(), metrics.clone(), audit(&config, &logger)?);
     let health = reporting.health.clone();
     let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
     let engine = engine.sharing(config.concurrency_memory_bytes_max, config.concurrency_requests_max);
+    let _look = engine.report_to(&metrics);
     if let Some(refusal) = engine.refusal() {
         logger.line(Level::Warn, "init").error(&refusal).write();
     }

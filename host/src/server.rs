@@ -34,6 +34,7 @@ use crate::health::Check;
 pub async fn serve(listener: TcpListener, intake: Intake, shutdown: impl Future<Output = Instant>) -> usize {
     let (limits, logger, metrics) = (intake.limits, intake.logger.clone(), intake.metrics.clone());
     let health = intake.health.clone();
+    let _look = metrics.look(probes::look(&intake));
     let shutdown = shutdown.inspect(|_| health.wrong(Check::Shutdown, "the host takes no more events"));
     let server = Server { listener, edge: layers::edge(intake), limits, logger, metrics };
     server.run(shutdown).await

@@ -17,6 +17,7 @@ use super::compiler::{CompileError, Compiler};
 use super::settings::Settings;
 use super::shares::{Pools, Shares};
 use crate::fair::{Held, Pool};
+use crate::telemetry::metrics::{Look, Metrics};
 
 /// How often a running component is asked whether it may go on.
 pub(super) const EPOCH: Duration = Duration::from_millis(10);
@@ -142,6 +143,12 @@ impl Engine {
         self.pools.bytes = Pool::new(memory_bytes_max);
         self.pools.requests = Pool::new(requests_max);
         self
+    }
+
+    /// Whenever somebody asks `metrics`, say what is left of what all calls share.
+    pub fn report_to(&self, metrics: &Metrics) -> Look {
+        let pools = self.pools.clone();
+        metrics.look(move |metrics| pools.report(metrics))
     }
 
     /// What makes calls slower than they could be, if anything does.

@@ -145,6 +145,7 @@ pub(super) async fn run(
     place: Place,
     turns: &Turns,
 ) -> Result<CallOutput, CallError> {
+    let (began, _running) = (Instant::now(), call.running());
     let (mut store, bounds) = enter(pre.engine(), call, Some(place), Some(turns.clone()));
     let run = async {
         let exports = pre.instantiate_async(&mut store).await?;
@@ -155,6 +156,9 @@ pub(super) async fn run(
     let learnt = call.learnt();
     if let Some(busy) = call.take_busy() {
         return Err(CallError::Busy { busy: Box::new(busy), learnt });
+    }
+    if result.is_ok() {
+        call.ended(began.elapsed());
     }
     let (has_unknown_end, was_denied) = (call.has_unknown_end(), call.was_denied());
     let (away, asked_to_wait) = (call.away(), call.asked_to_wait());

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fair::{Held, Pool, Share};
+use crate::telemetry::metrics::Metrics;
 
 /// By how much the memory of nearly every call grows.
 const GROWTH_BYTES_MIN: usize = 128 << 10;
@@ -90,6 +91,13 @@ impl Pools {
             bytes_max: self.bytes.units_max(),
             growth_bytes: Arc::default(),
         }
+    }
+
+    /// Say what is left of it.
+    pub(super) fn report(&self, metrics: &Metrics) {
+        metrics.places_free("concurrency.events_max", self.places.free());
+        metrics.places_free("concurrency.requests_max", self.requests.free());
+        metrics.memory_free(self.bytes.free());
     }
 }
 

@@ -6,6 +6,8 @@
 //! a [`Closed`] alone, so that an interface which forgets its way in or out does not compile. Knows neither the
 //! contract nor what any capability does.
 
+mod times;
+
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +44,8 @@ pub struct Call {
     pub(super) clients: Clients,
     /// What is not the guest's own time.
     pub(super) host_time: HostTime,
+    /// What its calls to the host took, waiting included.
+    host_calls: HostTime,
     /// What the guest has made.
     pub(super) spool: Spool,
     /// Where the guest's words go.
@@ -125,6 +129,7 @@ impl Call {
             dry_run,
             clients,
             host_time: HostTime::default(),
+            host_calls: HostTime::default(),
             spool,
             log,
             trace_id,
@@ -323,7 +328,7 @@ impl Call {
         match &result {
             // What was not begun took no time.
             Err(denied @ CapabilityError::Denied(_)) => self.report_denial(entry.capability(), &denied.to_string()),
-            _ => self.reporting.metrics.host_call_took(entry.capability(), entry.elapsed()),
+            _ => self.took(entry.capability(), entry.elapsed()),
         }
         match result {
             Ok(value) => {

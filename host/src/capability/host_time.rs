@@ -23,15 +23,20 @@ impl HostTime {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
+    /// So much more of it.
+    pub(super) fn add(&self, spent: Duration) {
+        self.0.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Do some of the host's work.
     pub(super) async fn work<T>(&self, work: impl Future<Output = T>) -> T {
-        Timed { total: &self.0, work: pin!(work) }.await
+        Timed { total: self, work: pin!(work) }.await
     }
 }
 
 /// Measures the polls of a future.
 struct Timed<'a, F> {
-    total: &'a AtomicU64,
+    total: &'a HostTime,
     work: Pin<&'a mut F>,
 }
 
@@ -41,8 +46,7 @@ impl<F: Future> Future for Timed<'_, F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let began = Instant::now();
         let poll = self.work.as_mut().poll(context);
-        let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.total.fetch_add(spent, Ordering::Relaxed);
+        self.total.add(began.elapsed());
         poll
     }
 }

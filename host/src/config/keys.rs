@@ -311,6 +311,12 @@ pub(crate) const KEYS: &[Key] = &[
         (1, 1_000_000),
         "series per metric; beyond it labels from outside say `other`",
     ),
+    text(
+        "metrics.compat",
+        "both",
+        "names of the original's counters: `singular` as in its announcement (`event_total`), `plural` as its dashboard asks \
+         for them (`events_total`), or `both`",
+    ),
     inert("deduplication.leader_election", Asks::WhenTrue, "one of several hosts answers each event"),
     inert("otel.traces_enabled", Asks::WhenTrue, "traces are sent to a collector"),
     inert("otel.metrics_enabled", Asks::WhenTrue, "metrics are sent to a collector"),

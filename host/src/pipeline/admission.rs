@@ -1,11 +1,14 @@
 //! Which events are stored: those that a rule in force answers, and that are no repeats.
 //!
-//! What is not stored is counted, and ends here.
+//! Each event is counted under one of four: unmatched, duplicate, refused or accepted. What is not stored ends here.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use rules::Event;
+use tokio::runtime::Handle;
 
 use super::fingerprint::Fingerprints;
 use crate::config::Deduplication;
@@ -61,10 +64,42 @@ impl Admission {
         }
         let fingerprint = self.fingerprints.as_ref().map(|fingerprints| fingerprints.of(&event));
         let arrival = Arrival { event, body, trace_id, fingerprint, rules, replays: None };
-        if self.store.accept(arrival).await? == Acceptance::Duplicate {
-            self.metrics.duplicate();
+        let (store, metrics) = (self.store.clone(), self.metrics.clone());
+        let counted = async move {
+            let answer = store.accept(arrival).await;
+            match &answer {
+                Ok(Acceptance::Duplicate) => metrics.duplicate(),
+                Ok(_) => metrics.accepted(),
+                Err(_) => metrics.refused(),
+            }
+            answer.map(drop)
+        };
+        ToItsEnd(Some(Box::pin(counted))).await
+    }
+}
+
+/// Work that goes on where nobody waits for it any more: a sender may be gone before its event is stored and counted.
+struct ToItsEnd<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Future for ToItsEnd<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // Not asked again once it has ended.
+        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let output = ready!(work.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for ToItsEnd<F> {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(work);
         }
-        Ok(())
     }
 }
 

@@ -67,7 +67,12 @@ where
     /// were cut.
     pub(super) async fn run(self, shutdown: impl Future<Output = Instant>) -> usize {
         let Server { listener, edge, limits, logger, metrics } = self;
-        let door = Door { listener, places: Places::new(limits), limits, logger, metrics, throttle: Throttle::new() };
+        let places = Places::new(limits);
+        let _look = metrics.look({
+            let places = Arc::clone(&places);
+            move |metrics| metrics.places_free("server.connections_max", places.free())
+        });
+        let door = Door { listener, places, limits, logger, metrics, throttle: Throttle::new() };
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);

@@ -110,6 +110,11 @@ impl Places {
         }
     }
 
+    /// How many more may come without one that has to make room.
+    pub(super) fn free(&self) -> usize {
+        self.connections_max.saturating_sub(self.state().open.len())
+    }
+
     /// Closes the idlest connection, where the system has no more to give; whether there was one.
     pub(super) fn make_room(&self) -> bool {
         self.state().close_idlest(Instant::now(), self.share_max, |_| true)

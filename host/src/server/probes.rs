@@ -11,10 +11,11 @@ use http::{StatusCode, header};
 use super::intake::Intake;
 use super::refusal::Refusal;
 use crate::health::States;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{clean, metrics};
 
 /// What is shown of the reason why a check failed.
-const REASON_BYTES_MAX: usize = 300;
+const REASON_BYTES_MAX: usize = 600;
 
 /// The paths that are not for events.
 pub(super) fn routes(intake: &Arc<Intake>) -> Router {
@@ -77,12 +78,18 @@ fn verbose(states: &States) -> String {
 }
 
 async fn show_metrics(State(intake): State<Arc<Intake>>) -> Response {
-    let Intake { admission, metrics, health, .. } = &*intake;
-    metrics.queue(admission.store().counts());
-    for (check, state) in health.states().iter() {
-        metrics.check(check.name(), state.is_ok());
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], intake.metrics.render()).into_response()
+}
+
+/// Sets what is known of the queue and of each check.
+pub(super) fn look(Intake { admission, health, .. }: &Intake) -> impl Fn(&Metrics) + Send + Sync + 'static {
+    let (store, health) = (admission.store().clone(), health.clone());
+    move |metrics| {
+        metrics.queue(store.counts());
+        for (check, state) in health.states().iter() {
+            metrics.check(check.name(), state.is_ok());
+        }
     }
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.render()).into_response()
 }
 
 async fn only_get() -> Refusal {
@@ -191,7 +198,7 @@ mod tests {
         );
         let health = Health::default();
         health.wrong(Check::Store, "z".repeat(1000));
-        assert!(verbose(&health.states()).len() < 400);
+        assert!(verbose(&health.states()).len() < 700);
     }
 
     #[test]

@@ -8,14 +8,14 @@ use super::series::Series;
 
 pub(super) const PREFIX: &str = "falcosecurity_falco_talon_";
 
-/// From half a millisecond, since most events are done within one, to a slow capture or drain.
-const SECONDS: [f64; 16] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// From a tenth of a millisecond, which is what a call of an actionner costs beside what it asks for, to a slow capture
+/// or drain.
+const SECONDS: [f64; 18] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// Makes and registers metrics, all under the same prefix.
 pub(super) struct Builder<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) version: &'a str,
     pub(super) series_max: usize,
 }
 
@@ -27,11 +27,7 @@ impl Builder<'_> {
         labels: &[&'static str],
         open: &[&'static str],
     ) -> prometheus::Result<Series> {
-        let options = Opts::new(format!("{PREFIX}{name}"), help)
-            .const_label("otel_scope_name", "github.com/Falco-Talon/falco-talon")
-            .const_label("otel_scope_version", self.version);
-        let counters = IntCounterVec::new(options, labels)?;
-        self.registry.register(Box::new(counters.clone()))?;
+        let counters = self.counters(name, help, labels)?;
         Ok(Series::new(counters, labels, open, self.series_max))
     }
 

@@ -10,8 +10,10 @@ use super::series::Series;
 pub(super) struct Events {
     pub(super) received: Series,
     pub(super) matches: Series,
-    pub(super) duplicates: IntCounter,
     pub(super) unmatched: IntCounter,
+    pub(super) duplicates: IntCounter,
+    pub(super) refused: IntCounter,
+    pub(super) accepted: IntCounter,
     pub(super) dropped: IntCounter,
     pub(super) wait_seconds: Histogram,
     pub(super) seconds: Histogram,
@@ -31,6 +33,8 @@ pub(super) struct Actions {
     pub(super) denials: IntCounterVec,
     pub(super) seconds: HistogramVec,
     pub(super) host_call_seconds: HistogramVec,
+    pub(super) sandbox_seconds: HistogramVec,
+    pub(super) running: IntGaugeVec,
 }
 
 /// Of what is sent away.
@@ -39,6 +43,12 @@ pub(super) struct Deliveries {
     pub(super) outputs: Series,
     pub(super) outputs_due: IntGauge,
     pub(super) outputs_given_up: IntCounterVec,
+    pub(super) upload_seconds: HistogramVec,
+    pub(super) notifications: Series,
+    pub(super) notifications_waiting: IntGaugeVec,
+    pub(super) notifications_given_up: IntCounterVec,
+    pub(super) notifications_dropped: IntCounterVec,
+    pub(super) notification_seconds: HistogramVec,
 }
 
 /// Of the process.
@@ -49,6 +59,8 @@ pub(super) struct Process {
     pub(super) reloads: IntCounterVec,
     pub(super) checks: IntGaugeVec,
     pub(super) dropped_log_lines: IntCounter,
+    pub(super) places_free: IntGaugeVec,
+    pub(super) memory_free: IntGauge,
 }
 
 impl Events {
@@ -67,8 +79,14 @@ impl Events {
                 &["event", "priority", "source", "rule"],
                 open,
             )?,
-            duplicates: build.counter("duplicate_total", "number of events dropped as duplicates")?,
             unmatched: build.counter("unmatched_total", "number of events that no rule answers")?,
+            duplicates: build.counter("duplicate_total", "number of events dropped as duplicates")?,
+            refused: build.counter(
+                "refused_total",
+                "number of events that a rule answers and that could not be stored, which their senders were told",
+            )?,
+            accepted: build
+                .counter("accepted_total", "number of events that a rule answers and that were stored to be handled")?,
             dropped: build
                 .counter("dropped_total", "number of events dropped because newer ones waited for the same target")?,
             wait_seconds: build.histogram("queue_wait_seconds", "time that events waited in the queue")?,
@@ -117,6 +135,12 @@ impl Actions {
                 "time that calls of actionners to the host took",
                 "capability",
             )?,
+            sandbox_seconds: build.histograms(
+                "sandbox_overhead_seconds",
+                "time that calls of actionners took beside their calls to the host",
+                "actionner",
+            )?,
+            running: build.gauges("actions_running", "number of calls of actionners that run", "actionner")?,
         })
     }
 }
@@ -126,8 +150,8 @@ impl Deliveries {
         Ok(Self {
             outputs: build.series(
                 "output_total",
-                "number of artifacts sent to outputs",
-                &["action", "rule", "target", "status"],
+                "number of outputs",
+                &["action", "category", "rule", "target", "status"],
                 &[],
             )?,
             outputs_due: build.gauge("deliveries_due", "number of artifacts that are still to be delivered")?,
@@ -136,14 +160,44 @@ impl Deliveries {
                 "number of artifacts that could not be delivered",
                 &["target"],
             )?,
+            upload_seconds: build.histograms(
+                "upload_duration_seconds",
+                "time that the last attempt took by which an artifact arrived",
+                "target",
+            )?,
+            notifications: build.series(
+                "notification_total",
+                "number of notifications",
+                &["action", "actionner", "notifier", "rule", "status", "target"],
+                &[],
+            )?,
+            notifications_waiting: build.gauges(
+                "notifications_waiting",
+                "number of notifications that are still to be sent",
+                "notifier",
+            )?,
+            notifications_given_up: build.counters(
+                "notification_given_up_total",
+                "number of notifications that could not be sent",
+                &["notifier"],
+            )?,
+            notifications_dropped: build.counters(
+                "notification_dropped_total",
+                "number of notifications that were dropped because too many waited",
+                &["notifier"],
+            )?,
+            notification_seconds: build.histograms(
+                "notification_duration_seconds",
+                "time that attempts to send notifications took",
+                "notifier",
+            )?,
         })
     }
 }
 
 impl Process {
-    pub(super) fn new(build: &Builder<'_>) -> Result<Self> {
-        let info = build.counters("build_info", "version of this program", &["version"])?;
-        info.with_label_values(&[build.version]).inc();
+    pub(super) fn new(build: &Builder<'_>, version: &str) -> Result<Self> {
+        build.gauges("build_info", "version of this program", "version")?.with_label_values(&[version]).set(1);
         Ok(Self {
             rejected_requests: build.counters(
                 "rejected_request_total",
@@ -159,6 +213,12 @@ impl Process {
             checks: build.gauges("check", "whether a check of /readyz is ok (1) or failed (0)", "check")?,
             dropped_log_lines: build
                 .counter("dropped_log_line_total", "number of lines of the log that nobody read in time")?,
+            places_free: build.gauges(
+                "places_free",
+                "how much is free of what this key of the configuration bounds",
+                "limit",
+            )?,
+            memory_free: build.gauge("memory_free_bytes", "memory that is free for calls of actionners, in bytes")?,
         })
     }
 }

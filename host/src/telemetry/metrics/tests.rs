@@ -1,13 +1,16 @@
 //! What `/metrics` shows after something was counted.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use expect_test::expect;
 
 use super::build::PREFIX;
+use super::compat::UnknownCompat;
 use super::*;
 use crate::telemetry::text::is_printable;
 
 fn metrics(series_max: usize) -> Metrics {
-    Metrics::new("devel", series_max).unwrap()
+    Metrics::new("devel", series_max).unwrap().shown_as(Compat::Singular)
 }
 
 /// The samples of one metric, in the order in which they are shown.
@@ -66,6 +69,62 @@ fn counters_of_the_announcement() {
     .assert_eq(&lines(&metrics, "match_total"));
 }
 
+/// As a later version of the original shows them.
+#[test]
+fn counters_have_two_names_and_are_counted_once() {
+    let count = |compat: Compat| {
+        let metrics = metrics(100).shown_as(compat);
+        metrics.event("Test label", "Critical", "syscall");
+        metrics.event("Test label", "Critical", "syscall");
+        metrics.output("Get logs", "logs", "minio:s3", "success");
+        metrics.duplicate();
+        lines(&metrics, "event_total") + &lines(&metrics, "s_total")
+    };
+    let (singular, plural) = (count(Compat::Singular), count(Compat::Plural));
+    expect![[r#"
+        # HELP falcosecurity_falco_talon_events_total number of received events
+        # TYPE falcosecurity_falco_talon_events_total counter
+        falcosecurity_falco_talon_events_total{event="Test label",otel_scope_name="github.com/falcosecurity/falco-talon",otel_scope_schema_url="",otel_scope_version="devel",priority="Critical",source="syscall"} 2
+        # HELP falcosecurity_falco_talon_outputs_total number of outputs
+        # TYPE falcosecurity_falco_talon_outputs_total counter
+        falcosecurity_falco_talon_outputs_total{action="Get logs",category="minio",otel_scope_name="github.com/falcosecurity/falco-talon",otel_scope_schema_url="",otel_scope_version="devel",rule="logs",status="success",target="minio:s3"} 1
+    "#]]
+    .assert_eq(&plural);
+    assert!(singular.ends_with(" 2\n") && !singular.contains("s_total"), "{singular}");
+    assert_eq!(count(Compat::Both), singular + &plural);
+    let names = ["both", "Singular", "plural", "seed"].map(str::parse);
+    assert_eq!(names, [Ok(Compat::Both), Ok(Compat::Singular), Ok(Compat::Plural), Err(UnknownCompat)]);
+}
+
+#[test]
+fn what_is_looked_at_is_as_it_is_when_asked_for() {
+    let metrics = metrics(100);
+    let place = Arc::new(AtomicUsize::new(3));
+    let places = Arc::clone(&place);
+    let look = metrics.look(move |metrics| {
+        metrics.places_free("server.connections_max", places.load(Ordering::Relaxed));
+    });
+    assert!(lines(&metrics, "places_free").ends_with(
+        r#"{limit="server.connections_max"} 3
+"#
+    ));
+    place.store(2, Ordering::Relaxed);
+    assert!(lines(&metrics, "places_free").ends_with(" 2\n"));
+    drop(look);
+    place.store(1, Ordering::Relaxed);
+    assert!(lines(&metrics, "places_free").ends_with(" 2\n"));
+    assert_eq!(Arc::strong_count(&place), 1);
+}
+
+#[test]
+fn an_action_runs_until_it_has_ended() {
+    let metrics = metrics(100);
+    let (one, other) = (metrics.running("a:b"), metrics.running("a:b"));
+    assert!(lines(&metrics, "actions_running").ends_with(" 2\n"));
+    drop((one, other));
+    assert!(lines(&metrics, "actions_running").ends_with(" 0\n"));
+}
+
 #[test]
 fn leaves_out_empty_labels() {
     let metrics = metrics(100);
@@ -109,6 +168,16 @@ fn everything_else_is_shown() {
     metrics.host_call_took("kubernetes-write", Duration::from_secs(90));
     metrics.queue(Queued { waiting: 3, in_flight: 2, bytes: 4096, stored_bytes: 8192, dead: 1 });
     metrics.duplicate();
+    metrics.accepted();
+    metrics.refused();
+    drop(metrics.running("kubernetes:label"));
+    metrics.sandbox_took("kubernetes:label", Duration::from_micros(90));
+    metrics.upload_took("aws:s3", Duration::from_secs(2));
+    metrics.notification_took("slack", Duration::from_secs(1));
+    metrics.notifications_waiting("slack", 7);
+    metrics.notification_given_up("slack");
+    metrics.notification_dropped("slack");
+    metrics.memory_free(4096);
     metrics.denied("acme:page", "http");
     metrics.retried("kubernetes:label");
     metrics.rejected("queue full");
@@ -118,8 +187,10 @@ fn everything_else_is_shown() {
     let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket"));
     let samples: String = samples.flat_map(|line| [line.trim_start_matches(PREFIX), "\n"]).collect();
     expect![[r#"
+        accepted_total 1
         action_duration_seconds_sum{actionner="kubernetes:label"} 0.004
         action_duration_seconds_count{actionner="kubernetes:label"} 1
+        actions_running{actionner="kubernetes:label"} 0
         build_info{version="devel"} 1
         dead_letters 1
         deliveries_due 0
@@ -132,16 +203,27 @@ fn everything_else_is_shown() {
         events_in_flight 2
         host_call_duration_seconds_sum{capability="kubernetes-write"} 90
         host_call_duration_seconds_count{capability="kubernetes-write"} 1
+        memory_free_bytes 4096
+        notification_dropped_total{notifier="slack"} 1
+        notification_duration_seconds_sum{notifier="slack"} 1
+        notification_duration_seconds_count{notifier="slack"} 1
+        notification_given_up_total{notifier="slack"} 1
+        notifications_waiting{notifier="slack"} 7
         queue_bytes 4096
         queue_depth 3
         queue_stored_bytes 8192
         queue_wait_seconds_sum 0.00004
         queue_wait_seconds_count 1
+        refused_total 1
         rejected_request_total{reason="queue full"} 1
         reload_total{result="failure"} 1
         reload_total{result="success"} 1
         retry_total{actionner="kubernetes:label"} 1
+        sandbox_overhead_seconds_sum{actionner="kubernetes:label"} 0.00009
+        sandbox_overhead_seconds_count{actionner="kubernetes:label"} 1
         unmatched_total 0
+        upload_duration_seconds_sum{target="aws:s3"} 2
+        upload_duration_seconds_count{target="aws:s3"} 1
     "#]]
     .assert_eq(&samples);
     assert_eq!(counted(&parse(&metrics), "falcosecurity_falco_talon_reload_total"), 2.0);
