@@ -64,7 +64,10 @@ const FOLDERS: [(&str, &[&str]); 17] = [
     ("control", &["generation", "pipeline", "store"]),
     ("startup", &["clients", "health", "telemetry"]),
     ("server", &["body", "config", "health", "pipeline", "store", "telemetry"]),
-    ("pipeline", &["actionner", "capability", "clients", "config", "generation", "queue", "store", "telemetry"]),
+    (
+        "pipeline",
+        &["actionner", "capability", "clients", "config", "generation", "health", "queue", "store", "telemetry"],
+    ),
     ("generation", &["actionner", "capability", "clients", "config", "health", "telemetry"]),
     ("actionner", &["capability", "clients", "fair", "telemetry"]),
     ("capability", &["clients", "fair", "telemetry"]),

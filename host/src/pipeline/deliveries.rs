@@ -21,6 +21,7 @@ use super::ended::{About, Ended, Stage, Status};
 use super::pause::{given_up_after, pause};
 use super::report::Listeners;
 use crate::config::Retry;
+use crate::health::Check;
 use crate::store::{Delivered, Delivery, DeliveryId, Due, Store};
 use crate::telemetry::Reporting;
 use crate::telemetry::logs::Level;
@@ -151,6 +152,7 @@ impl Deliveries {
         match sent.unwrap_or_else(|panic| Err(DeliveryError::Cut(panic))) {
             Ok(stored) => {
                 self.answered(destination);
+                self.report(&delivery.target, None);
                 self.arrived(&delivery, stored, began.elapsed());
                 self.settle(&delivery);
                 item.answer(First::Arrived);
@@ -158,6 +160,7 @@ impl Deliveries {
             Err(error) if error.is_temporary() => self.refused(destination, item, Some(&delivery), &error),
             Err(error) => {
                 self.answered(destination);
+                self.report(&delivery.target, Some(&error.to_string()));
                 self.give_up(item, &delivery, &error.to_string());
             }
         }
@@ -200,6 +203,7 @@ impl Deliveries {
             let old = if refusals < REFUSALS_MIN { Vec::new() } else { line.take_old(now + pause, within) };
             (pause, old)
         };
+        self.report(&destination.target, Some(&message));
         if let Some(delivery) = delivery {
             if now.saturating_duration_since(item.made) + pause > within {
                 self.give_up(item, delivery, &given_up_after(&message, within));
@@ -217,6 +221,11 @@ impl Deliveries {
             line.push(item, now + pause);
         }
         self.give_up_unread(old, message);
+    }
+
+    /// Whether an output takes what is sent to it now, and why not.
+    fn report(&self, target: &str, why: Option<&str>) {
+        self.0.reporting.health.trouble(Check::Outputs, target, why);
     }
 
     /// What has waited for too long behind others is not tried again.
@@ -245,6 +254,7 @@ impl Deliveries {
     }
 
     pub(super) fn arrived(&self, delivery: &Delivery, stored: Stored, took: Duration) {
+        self.0.reporting.metrics.upload_took(&delivery.target, took);
         let Stored { message, objects } = stored;
         let objects: Vec<_> = objects.into_iter().map(|(kind, name)| (kind.to_owned(), name)).collect();
         self.tell(delivery, Status::Success, &message, &objects, took);

@@ -20,8 +20,10 @@ use super::pause::{given_up_after, pause};
 use crate::clients::{Notifiers, SendError};
 use crate::config::{Grouping, Retry};
 use crate::generation::Generation;
+use crate::health::Check;
 use crate::store::{Notification, Store, Told, Waiting};
 use crate::telemetry::logs::Level;
+use crate::telemetry::metrics::NotificationLabels;
 use crate::telemetry::{Reporting, Throttle};
 
 /// How many are read at once of those that wait.
@@ -148,11 +150,13 @@ impl Notifications {
         let queues = || self.0.queues.iter().filter(|queue| named.contains(&queue.notifier));
         let mut admitted = Vec::new();
         for queue in queues() {
-            if queue.waiting.fetch_add(1, Ordering::Relaxed) >= self.0.settings.waiting_max {
+            let waiting = queue.waiting.fetch_add(1, Ordering::Relaxed);
+            if waiting >= self.0.settings.waiting_max {
                 queue.waiting.fetch_sub(1, Ordering::Relaxed);
                 self.is_full(queue, &notice);
                 continue;
             }
+            self.0.reporting.metrics.notifications_waiting(queue.notifier.name(), waiting + 1);
             admitted.push(Notification {
                 notifier: queue.notifier.name().to_owned(),
                 key: queue.grouping.as_ref().map(|grouping| key(&notice, &grouping.by)),
@@ -227,11 +231,13 @@ impl Notifications {
         match sent {
             Ok(()) => {
                 *refusals = Refusals::default();
+                self.report(queue, None);
                 self.say(Level::Info, queue, &message, Status::Success, "");
-                self.settle(queue, message);
+                self.settle(queue, &message, Status::Success);
                 Turn::Next
             }
             Err(SendError { message: error, is_temporary: true, retry_after }) => {
+                self.report(queue, Some(&error));
                 refusals.count += 1;
                 let pause = pause(self.0.settings.retry, refusals.count).max(retry_after.unwrap_or_default());
                 if message.age + pause > within {
@@ -243,6 +249,7 @@ impl Notifications {
                 Turn::After(pause)
             }
             Err(SendError { message: error, .. }) => {
+                self.report(queue, Some(&error));
                 *refusals = Refusals::default();
                 self.give_up(queue, &message, &error);
                 Turn::Next
@@ -285,7 +292,7 @@ impl Notifications {
     async fn send(&self, queue: &Queue, notice: &Notice) -> Option<Result<(), SendError>> {
         let kubernetes = self.0.generation.load().clients.kubernetes.clone();
         let sending = contain(self.0.clients.send(queue.notifier, notice, kubernetes.as_ref()));
-        let mut stop = self.0.stop.subscribe();
+        let (began, mut stop) = (Instant::now(), self.0.stop.subscribe());
         let cut_off = async {
             // Nobody is left to say so once the pipeline is gone, and this with it.
             let _ = stop.wait_for(|is_stopping| *is_stopping && self.0.store.is_lasting()).await;
@@ -293,6 +300,7 @@ impl Notifications {
         };
         tokio::select! {
             sent = sending => {
+                self.0.reporting.metrics.notification_took(queue.notifier.name(), began.elapsed());
                 let panicked = |message| Err(SendError { message, is_temporary: false, retry_after: None });
                 Some(sent.unwrap_or_else(panicked).map(drop))
             }
@@ -302,17 +310,25 @@ impl Notifications {
 
     fn give_up(&self, queue: &Queue, message: &Message, error: &str) {
         self.say(Level::Error, queue, message, Status::Failure, error);
+        self.0.reporting.metrics.notification_given_up(queue.notifier.name());
+        self.settle(queue, message, Status::Failure);
+    }
+
+    /// It need not be kept any longer.
+    fn settle(&self, queue: &Queue, message: &Message, status: Status) {
+        self.0.reporting.metrics.notified(&labels(queue, &message.notice, status), message.count);
         self.settled(queue, message.told.clone(), message.count);
     }
 
-    fn settle(&self, queue: &Queue, Message { told, count, .. }: Message) {
-        self.settled(queue, told, count);
-    }
-
-    /// So many need not be kept any longer.
     fn settled(&self, queue: &Queue, told: Told, count: usize) {
         self.0.store.told(told);
-        queue.waiting.fetch_sub(count, Ordering::Relaxed);
+        let waiting = queue.waiting.fetch_sub(count, Ordering::Relaxed).saturating_sub(count);
+        self.0.reporting.metrics.notifications_waiting(queue.notifier.name(), waiting);
+    }
+
+    /// Whether the notifier takes what it is told now, and why not.
+    fn report(&self, queue: &Queue, why: Option<&str>) {
+        self.0.reporting.health.trouble(Check::Notifiers, queue.notifier.name(), why);
     }
 
     /// One line says how it went.
@@ -338,6 +354,8 @@ impl Notifications {
 
     /// One more has no place in a queue.
     fn is_full(&self, queue: &Queue, notice: &Notice) {
+        self.0.reporting.metrics.notification_dropped(queue.notifier.name());
+        self.0.reporting.metrics.notified(&labels(queue, notice, Status::Failure), 1);
         if let Some(note) = queue.full.admit(Instant::now()) {
             let most = self.0.settings.waiting_max;
             let error = format!("{most} wait for the notifier, which is as many as may: this one is given up");
@@ -367,4 +385,10 @@ impl Notifications {
         // Each change is complete before anything could panic.
         self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a notification is counted under that has ended in this way.
+fn labels<'a>(queue: &Queue, notice: &'a Notice, status: Status) -> NotificationLabels<'a> {
+    let Notice { action, actionner, rule, output_target: target, .. } = notice;
+    NotificationLabels { action, actionner, notifier: queue.notifier.name(), rule, status: status.as_str(), target }
 }

@@ -154,10 +154,11 @@ impl Metrics {
         increment(&self.all.deliveries.outputs_given_up, target);
     }
 
-    /// A notification has ended: it was sent, or will not be.
-    pub fn notified(&self, labels: &NotificationLabels<'_>) {
+    /// So many notifications have ended that were told as one: they were sent, or will not be.
+    pub fn notified(&self, labels: &NotificationLabels<'_>, count: usize) {
         let NotificationLabels { action, actionner, notifier, rule, status, target } = *labels;
-        self.all.deliveries.notifications.increment(&[action, actionner, notifier, rule, status, target]);
+        let values = [action, actionner, notifier, rule, status, target];
+        self.all.deliveries.notifications.increment_by(&values, count as u64);
     }
 
     /// How long an attempt to send a notification took, whatever came of it.

@@ -38,21 +38,26 @@ impl Series {
 
     /// Counts one more, with the values in the order of the labels.
     pub(super) fn increment(&self, values: &[&str]) {
+        self.increment_by(values, 1);
+    }
+
+    /// Counts so many more.
+    pub(super) fn increment_by(&self, values: &[&str], count: u64) {
         let key = self.hasher.hash_one(values);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counter) = known.get(&key) {
-            return counter.inc();
+            return counter.inc_by(count);
         }
         drop(known);
-        self.increment_new(key, values);
+        self.increment_new(key, values, count);
     }
 
     #[cold]
-    fn increment_new(&self, key: u64, values: &[&str]) {
+    fn increment_new(&self, key: u64, values: &[&str], count: u64) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < self.series_max || known.contains_key(&key) {
             let shown: Vec<_> = values.iter().map(|value| clean(value, LABEL_BYTES_MAX)).collect();
-            known.entry(key).or_insert_with(|| self.counters.with_label_values(&shown)).inc();
+            known.entry(key).or_insert_with(|| self.counters.with_label_values(&shown)).inc_by(count);
             return;
         }
         drop(known);
@@ -61,6 +66,6 @@ impl Series {
             .zip(&self.open)
             .map(|(value, open)| if *open { OTHER.into() } else { clean(value, LABEL_BYTES_MAX) })
             .collect();
-        self.counters.with_label_values(&shown).inc();
+        self.counters.with_label_values(&shown).inc_by(count);
     }
 }
