@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use host::Arguments;
-use host::testing::{ActionLabels, Metrics};
+use host::testing::{ActionLabels, Compat, Metrics, NotificationLabels};
 use host::testing::{Format, Level, Logger};
 use host::testing::{Loader, Problem};
 use host::testing::{catalogue, configuration};
@@ -88,7 +88,7 @@ fn configuration_and_metrics_are_those_of_the_host() {
 
 /// Every metric that has been counted once.
 fn metrics() -> String {
-    let metrics = Metrics::new("0", 10).unwrap();
+    let metrics = Metrics::new("0", 10).unwrap().shown_as(Compat::Singular);
     metrics.event("e", "p", "s");
     metrics.matched("e", "p", "s", "r");
     let labels =
@@ -100,6 +100,24 @@ fn metrics() -> String {
     metrics.denied("a", "c");
     metrics.retried("a");
     metrics.coalesced("a");
+    metrics.sandbox_took("a", Duration::ZERO);
+    metrics.upload_took("t", Duration::ZERO);
+    metrics.gave_up("t");
+    metrics.notified(&NotificationLabels {
+        action: "a",
+        actionner: "a",
+        notifier: "n",
+        rule: "r",
+        status: "s",
+        target: "t",
+    });
+    metrics.notification_took("n", Duration::ZERO);
+    metrics.notifications_waiting("n", 0);
+    metrics.notification_given_up("n");
+    metrics.notification_dropped("n");
+    metrics.places_free("k", 0);
+    drop(metrics.running("a"));
+    metrics.displaced("k");
     metrics.rejected("r");
     metrics.reloaded(true);
     metrics.check("c", true);

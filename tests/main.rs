@@ -30,6 +30,7 @@ mod languages;
 mod loading;
 mod memory;
 mod notifications;
+mod metrics;
 mod process;
 mod published;
 mod reload;
@@ -54,5 +55,4 @@ mod custom_resources;
 mod material;
 mod processes;
 
-#[expect(dead_code, reason = "the servers of deliveries come with them")]
 mod servers;

@@ -120,6 +120,11 @@ impl Host {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Send an event, which must be accepted.
     pub(crate) async fn post(&self, event: impl AsRef<[u8]>) {
         let (status, body) = self.request("POST", "/", event.as_ref()).await;

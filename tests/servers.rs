@@ -36,13 +36,8 @@ const TOOLS: [(&str, &[&str]); 10] = [
 /// Start the server of this script; none where it can't be built here.
 pub(crate) fn start(script: &str, arguments: &[&str]) -> Option<Server> {
     let (_, tools) = TOOLS.iter().find(|(name, _)| *name == script).expect("a script of tests/servers");
-    for tool in [&["bash", "curl"], *tools].concat() {
-        if !is_there(tool) {
-            let said = format!("skipped: the server '{script}' needs {tool}, which is not on this machine");
-            assert!(std::env::var_os("CI").is_none(), "{said}");
-            eprintln!("{said}");
-            return None;
-        }
+    if !are_there(&format!("the server '{script}'"), &[&["bash", "curl"], *tools].concat()) {
+        return None;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(script);
     let mut command = Command::new(path);
@@ -72,6 +67,15 @@ impl Drop for Ends {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
+}
+
+/// Whether these tools are on this machine, which `what` needs; says so where one is not, and fails where `CI` is set.
+pub(crate) fn are_there(what: &str, tools: &[&str]) -> bool {
+    let Some(missing) = tools.iter().find(|tool| !is_there(tool)) else { return true };
+    let said = format!("skipped: {what} needs {missing}, which is not on this machine");
+    assert!(std::env::var_os("CI").is_none(), "{said}");
+    eprintln!("{said}");
+    false
 }
 
 fn is_there(tool: &str) -> bool {
