@@ -42,7 +42,7 @@ fn crates_know_only_whom_they_may() {
 }
 
 /// The folders of the host, each with those that it knows. Below a folder stands nobody that knows it.
-const FOLDERS: [(&str, &[&str]); 17] = [
+const FOLDERS: [(&str, &[&str]); 18] = [
     ("cli", &["actionner", "clients", "config", "control", "generation", "run", "store", "telemetry"]),
     (
         "run",
@@ -66,11 +66,12 @@ const FOLDERS: [(&str, &[&str]); 17] = [
     ("server", &["body", "config", "health", "pipeline", "store", "telemetry"]),
     (
         "pipeline",
-        &["actionner", "capability", "clients", "config", "generation", "health", "queue", "store", "telemetry"],
+        &["actionner", "capability", "clients", "config", "contexts", "generation", "health", "queue", "store", "telemetry"],
     ),
-    ("generation", &["actionner", "capability", "clients", "config", "health", "telemetry"]),
+    ("generation", &["actionner", "capability", "clients", "config", "contexts", "health", "telemetry"]),
     ("actionner", &["capability", "clients", "fair", "telemetry"]),
     ("capability", &["clients", "fair", "telemetry"]),
+    ("contexts", &["clients", "telemetry"]),
     ("clients", &["body", "config", "fair", "telemetry"]),
     ("queue", &["store"]),
     ("store", &["config", "health", "telemetry"]),

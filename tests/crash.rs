@@ -17,7 +17,8 @@ use tokio::time::sleep;
 use api::Api;
 use child::{Child, furnish};
 use load::{Answer, Sent};
-use machine::{Clock, Disk};
+use machine::Clock;
+pub(crate) use machine::Disk;
 use promise::{Survives, check};
 
 /// A number from the environment.

@@ -20,6 +20,7 @@ mod http;
 mod objects;
 
 mod audit;
+mod contexts;
 mod deliveries;
 mod ends;
 mod events;

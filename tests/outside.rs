@@ -98,6 +98,7 @@ impl Outside {
                 endpoint: Some(format!("http://{}", self.lambda)),
                 lambda_endpoint: None,
                 s3_endpoint: Some(format!("http://{}", self.storage)),
+                ..Aws::default()
             },
             google: Google {
                 credentials_path: Some(self.folder.path().join("service-account.json")),
@@ -156,7 +157,7 @@ async fn listen() -> (TcpListener, String) {
 }
 
 /// Serve until the test ends.
-async fn serve(router: axum::Router) -> String {
+pub(crate) async fn serve(router: axum::Router) -> String {
     let (listener, address) = listen().await;
     tokio::spawn(async move { axum::serve(listener, router).await });
     address

@@ -171,8 +171,9 @@ async fn roles(case: &std::path::Path, world: &World, id: &str) -> Vec<Value> {
     let loaded = loader(folder.path()).load().await.unwrap_or_else(|problems| panic!("{problems:?}"));
     let account = ServiceAccount { namespace: "falco-talon".to_owned(), name: id.to_owned() };
     let grants = loaded.generation.grants_in_use();
-    let text =
-        manifests(&grants, Some(&account)).unwrap_or_default().replace("name: falco-talon", &format!("name: {id}"));
+    let text = manifests(&grants, loaded.generation.reads_of_host(), Some(&account))
+        .unwrap_or_default()
+        .replace("name: falco-talon", &format!("name: {id}"));
     let mut documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
     documents.retain(Value::is_object);
     documents

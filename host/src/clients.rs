@@ -16,6 +16,7 @@ mod kubernetes;
 
 mod aws;
 mod google;
+mod instance;
 mod lambda;
 mod storage;
 
@@ -33,6 +34,8 @@ pub(crate) use error::ClientError;
 pub(crate) use error::{Exhausted, Refusal, RequestError, Said};
 pub(crate) use google::GoogleFunction;
 pub(crate) use http::{HttpAnswer, HttpClient, HttpRequest, SecretError};
+pub use instance::Instance;
+pub(crate) use instance::InstanceFact;
 pub use kubernetes::Cluster;
 pub(crate) use kubernetes::{
     Answer, ApiRequest, Command, Exit, FieldManager, Identity, JSON, Kubernetes, Sink, Written,

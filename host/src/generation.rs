@@ -24,5 +24,6 @@ mod watch;
 
 pub use load::Loader;
 pub(crate) use loaded::Generation;
+pub(crate) use needs::contexts_of;
 pub use problem::Problem;
 pub(crate) use watch::{Watch, keep_current};

@@ -7,7 +7,8 @@
 //! the [`store`], which drops it if it has stored the same lately; the sender has its answer once it
 //! is stored. The [`queue`] hands it to the pipeline, where it waits in a lane of its target. Before
 //! each attempt at an action the pipeline asks the rules in force then what comes next, and says in
-//! the store that it begins; an attempt calls an [`actionner`] in a fresh instance. What that asks
+//! the store that it begins; an attempt looks up the [`contexts`] that the rule asks for, and calls an [`actionner`] in a
+//! fresh instance. What that asks
 //! of the host arrives at one file of [`capability`], which asks the crate `policy` whether it may,
 //! and only then has one of the [`clients`] do it. What an action has collected is stored with its
 //! end, and delivered beside the lanes. Everything that happens is said through [`telemetry`]. When
@@ -30,6 +31,8 @@ mod queue;
 mod pipeline;
 
 mod generation;
+
+mod contexts;
 
 mod actionner;
 

@@ -34,6 +34,8 @@ mod course;
 mod away;
 mod shared;
 
+mod surroundings;
+
 mod response;
 
 mod ending;

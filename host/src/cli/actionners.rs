@@ -145,7 +145,9 @@ fn required_fields(description: &Description) -> Value {
 /// What the cluster must allow the host for it.
 fn permissions(inspection: &Inspection, policy: &Policy) -> Value {
     match policy.entry(&inspection.description.name) {
-        Entry::Granted(grants) => rbac::manifests([&*grants], None).unwrap_or_else(|error| error.to_string()).into(),
+        Entry::Granted(grants) => {
+            rbac::manifests([&*grants], &[], None).unwrap_or_else(|error| error.to_string()).into()
+        }
         Entry::Forbidden | Entry::Missing => "".into(),
     }
 }

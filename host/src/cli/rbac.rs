@@ -23,7 +23,7 @@ pub(super) async fn run(command: &Rbac, files: &Files) -> Result<(), ExitCode> {
         ExitCode::FAILURE
     })?;
     let grants = loaded.generation.grants_in_use();
-    let text = manifests(&grants, command.service_account.as_ref());
+    let text = manifests(&grants, loaded.generation.reads_of_host(), command.service_account.as_ref());
     print(text.map_err(|error| context.fail("rbac", &error.to_string()))?.trim_end());
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::circuit::Circuit;
 use super::error::{CREDENTIALS_WAIT_MAX, ClientError};
 use super::google::Google;
 use super::http::HttpClient;
+use super::instance::Instance;
 use super::kubernetes::Kubernetes;
 use super::storage::Storage;
 use crate::config::clouds as config;
@@ -27,6 +28,8 @@ pub struct Clients {
     pub kubernetes: Option<Kubernetes>,
     /// Functions and storage of AWS.
     pub aws: Option<Aws>,
+    /// What the instance of AWS that the host runs on says of itself.
+    pub instance: Option<Instance>,
     /// Functions of Google Cloud.
     pub google: Option<Google>,
     /// The storage server of the operator's own.
@@ -84,6 +87,15 @@ impl Clouds {
     pub async fn aws(&self) -> Result<Aws, ClientError> {
         let make = || within(Aws::connect(&self.config.aws, &self.logger));
         self.aws.get_or_try_init(make).await.cloned()
+    }
+
+    /// The client for the metadata of the instance. That is asked nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// Where that is forbidden.
+    pub fn instance(&self) -> Result<Instance, ClientError> {
+        Instance::new(&self.config.aws)
     }
 
     /// The client for Google Cloud.

@@ -35,6 +35,10 @@ pub struct Aws {
     pub lambda_endpoint: Option<String>,
     /// Where S3 is, as `AWS_ENDPOINT_URL_S3` says.
     pub s3_endpoint: Option<String>,
+    /// Where the metadata service of the instance is, as `AWS_EC2_METADATA_SERVICE_ENDPOINT` says.
+    pub metadata_endpoint: Option<String>,
+    /// Whether that must not be asked, as `AWS_EC2_METADATA_DISABLED` says.
+    pub metadata_disabled: bool,
 }
 
 /// A name and its secret.
@@ -102,6 +106,8 @@ pub(super) fn clouds(reader: &mut Reader, environment: &impl Fn(&str) -> Option<
         endpoint: set("AWS_ENDPOINT_URL"),
         lambda_endpoint: set("AWS_ENDPOINT_URL_LAMBDA"),
         s3_endpoint: set("AWS_ENDPOINT_URL_S3"),
+        metadata_endpoint: set("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+        metadata_disabled: set("AWS_EC2_METADATA_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")),
     };
     let google = Google {
         credentials_path: some(reader.text("gcp.credentials_path"))

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::component_file;
 use super::inline::inline;
 use super::loaded::{Generation, Loaded};
-use super::needs::clients;
+use super::needs::{clients, contexts};
 use super::problem::Problem;
 use super::ungranted_targets::ungranted_targets;
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, OutputUse};
@@ -124,7 +124,8 @@ impl Loader {
                 Err(error) => warnings.push(Problem::Component { origin, error }),
             }
         }
-        let clients = match clients(&self.cluster, &self.clouds, &actionners, &self.reporting.logger).await {
+        let contexts = contexts(rules.iter().flat_map(|rule| &rule.actions), &actionners);
+        let clients = match clients(&self.cluster, &self.clouds, &actionners, &contexts, &self.reporting.logger).await {
             Ok(clients) => clients,
             Err(of_clients) => {
                 problems.extend(of_clients);

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use policy::{Granted, Grants};
 use rules::{ActionnerName, RuleSet};
 
+use super::needs::contexts;
 use super::problem::Problem;
 use crate::actionner::Actionner;
 use crate::clients::Clients;
+use crate::contexts::ContextName;
 
 /// Everything that one state of the files means.
 pub struct Generation {
@@ -53,6 +55,12 @@ impl Generation {
             None => Grants::clone(actionner.grants()),
         };
         self.actionners.iter().map(in_use).collect()
+    }
+
+    /// Resources of the core group that the host itself reads for the contexts that rules ask for.
+    pub fn reads_of_host(&self) -> &'static [&'static str] {
+        let actions = self.rules.rules().iter().flat_map(|rule| &rule.actions);
+        if contexts(actions, &self.actionners).contains(&ContextName::Node) { &["nodes", "pods"] } else { &[] }
     }
 
     /// How many rules came into force, in the original's words.

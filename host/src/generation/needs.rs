@@ -1,21 +1,23 @@
 //! The clients that a generation needs: those of its actionners' imports and grants, and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use policy::ObjectTarget;
-use rules::ActionnerName;
+use rules::{Action, ActionnerName};
 
 use super::problem::Problem;
 use crate::actionner::Actionner;
 use crate::clients::{ClientError, Clients, Clouds, Cluster, HttpClient, Kubernetes};
+use crate::contexts::ContextName;
 use crate::telemetry::logs::Logger;
 
-/// The clients that these actionners need, and no others.
+/// The clients that these actionners need, and the contexts that rules ask for, and no others.
 pub(super) async fn clients(
     cluster: &Cluster,
     clouds: &Clouds,
     actionners: &BTreeMap<ActionnerName, Arc<Actionner>>,
+    contexts: &BTreeSet<ContextName>,
     logger: &Logger,
 ) -> Result<Clients, Vec<Problem>> {
     let mut clients = Clients::default();
@@ -25,7 +27,8 @@ pub(super) async fn clients(
     }
     let mut problems = Vec::new();
     let needs = |imports: fn(&Actionner) -> bool| actionners.values().any(|actionner| imports(actionner));
-    if needs(|it| it.imports.iter().any(|import| import.interface.starts_with("kubernetes-"))) {
+    let asks_cluster = |it: &Actionner| it.imports.iter().any(|import| import.interface.starts_with("kubernetes-"));
+    if needs(asks_cluster) || contexts.contains(&ContextName::Node) {
         let client = Kubernetes::connect(cluster, Some(logger)).await;
         let client = client.map_err(|error| Problem::Cluster(error.to_string()));
         clients.kubernetes = kept(client, &mut problems).flatten();
@@ -33,6 +36,9 @@ pub(super) async fn clients(
     let refuse = |category| move |error: ClientError| Problem::Client { category, error };
     if needs(|it| it.calls("functions", "invoke-lambda") || it.stores_in(ObjectTarget::AwsS3)) {
         clients.aws = kept(clouds.aws().await.map_err(refuse("aws")), &mut problems);
+    }
+    if contexts.contains(&ContextName::Aws) {
+        clients.instance = kept(clouds.instance().map_err(refuse("aws")), &mut problems);
     }
     if needs(|it| it.calls("functions", "invoke-google")) {
         clients.google = kept(clouds.google().await.map_err(refuse("gcp")), &mut problems);
@@ -52,6 +58,28 @@ pub(super) async fn clients(
     }
     clients.http = Arc::new(http);
     if problems.is_empty() { Ok(clients) } else { Err(problems) }
+}
+
+/// The contexts that these actions ask for.
+pub(super) fn contexts<'a>(
+    actions: impl IntoIterator<Item = &'a Action>,
+    actionners: &BTreeMap<ActionnerName, Arc<Actionner>>,
+) -> BTreeSet<ContextName> {
+    let of_action = |action: &'a Action| {
+        let actionner = actionners.get(&action.actionner);
+        actionner.map(|actionner| contexts_of(action, actionner)).into_iter().flatten()
+    };
+    actions.into_iter().flat_map(of_action).collect()
+}
+
+/// The contexts that an action asks for, in its order, if its actionner reads any: else they are of no effect.
+pub(crate) fn contexts_of<'a>(
+    action: &'a Action,
+    actionner: &Actionner,
+) -> impl Iterator<Item = ContextName> + use<'a> {
+    let names = action.additional_contexts.iter().filter_map(|name| ContextName::find(name));
+    let reads_context = actionner.description.use_context;
+    names.filter(move |_| reads_context)
 }
 
 /// What there is, and where there is nothing, why.

@@ -10,10 +10,12 @@ use rules::{Action, Rule};
 use super::answer::{AttemptError, no_longer_there};
 use super::context::{context, missing_fields, refused_target};
 use super::shared::Shared;
+use super::surroundings::surroundings;
 use crate::actionner::{Actionner, CallError, CallOutput, Entered, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::Call;
 use crate::clients::Circuit;
-use crate::generation::Generation;
+use crate::contexts::Values;
+use crate::generation::{Generation, contexts_of};
 use crate::store::Entry;
 use crate::telemetry::Calls;
 
@@ -68,7 +70,12 @@ impl Attempt<'_> {
         if let Some(missing) = missing_fields(&entry.event, required) {
             return without_call(Err(AttemptError::failed(missing)));
         }
-        self.call(shared, actionner, entered).await
+        let Self { trace_id, .. } = self;
+        let (contexts, clients) = (contexts_of(action, actionner), &generation.clients);
+        match surroundings(shared, clients, contexts, &entry.event, action, trace_id).await {
+            Ok(asked) => self.call(shared, actionner, entered, &asked).await,
+            Err(lack) => Tried { away: lack.away, ..without_call(Err(AttemptError::Failed(*lack.failure))) },
+        }
     }
 
     /// Call the actionner, anew where another changes the same object: then nothing was done yet.
@@ -77,12 +84,13 @@ impl Attempt<'_> {
         shared: &Shared,
         actionner: &Actionner,
         mut entered: Option<Result<Entered, CallError>>,
+        asked: &[Arc<Values>],
     ) -> Tried {
         let Self { entry, trace_id, generation, rule, action, learnt, calls } = self;
         let invocation = Invocation {
             event: entry.event.to_json(),
             parameters: action.parameters.to_string(),
-            context: context(rule, action, entry.uid, actionner.grants().own_namespace.as_deref()).to_string(),
+            context: context(rule, action, entry.uid, actionner.grants().own_namespace.as_deref(), asked).to_string(),
             trace_id: trace_id.to_owned(),
         };
         let mut learnt = learnt.clone();

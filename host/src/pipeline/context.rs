@@ -1,7 +1,11 @@
 //! What an action is called with besides its event.
 
+use std::sync::Arc;
+
 use rules::{Action, Event, Rule};
 use serde_json::{Map, Value, json};
+
+use crate::contexts::Values;
 
 /// The fields by which an audit event names the object of its request.
 const AUDIT_TARGET: &str = "ka.target.";
@@ -28,9 +32,16 @@ pub(super) fn refused_target(event: &Event, sets: &[Vec<String>]) -> Option<Stri
     Some(format!("the API server refused the request ({refused}): what it names is no target"))
 }
 
-/// The context that every action gets, under the keys of Falco Talon.
-pub(super) fn context(rule: &Rule, action: &Action, uid: u128, own_namespace: Option<&str>) -> Value {
-    let mut context = Map::new();
+/// The context that every action gets, under the keys of Falco Talon, beside what its rule asks for.
+pub(super) fn context(
+    rule: &Rule,
+    action: &Action,
+    uid: u128,
+    own_namespace: Option<&str>,
+    asked: &[Arc<Values>],
+) -> Value {
+    let asked = asked.iter().flat_map(|values| values.iter());
+    let mut context: Map<String, Value> = asked.map(|(key, value)| ((*key).to_owned(), value.clone().into())).collect();
     let mut add = |key: &str, value: String| {
         context.insert(format!("falco-talon.{key}"), value.into());
     };

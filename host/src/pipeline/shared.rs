@@ -12,6 +12,7 @@ use super::deliveries::Deliveries;
 use super::report::Listeners;
 use crate::capability::Flights;
 use crate::config::Retry;
+use crate::contexts::Contexts;
 use crate::generation::Generation;
 use crate::store::Store;
 use crate::telemetry::Reporting;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) room: Room,
     /// Who waits for servers that are away.
     pub(super) away: Arc<Away>,
+    /// What is known of the surroundings of events.
+    pub(super) contexts: Contexts,
     /// The objects that are being changed.
     pub(super) flights: Flights,
     pub(super) deliveries: Deliveries,

@@ -25,6 +25,7 @@ use super::shared::Shared;
 use crate::capability::Flights;
 use crate::clients::Notifiers;
 use crate::config::Retry;
+use crate::contexts::Contexts;
 use crate::generation::Generation;
 use crate::queue::Queue;
 use crate::store::{Due, Entry, Store};
@@ -86,6 +87,7 @@ impl Pipeline {
         let shared = Arc::new(Shared {
             listeners,
             away: Away::new(store.clone(), Arc::clone(&generation)),
+            contexts: Contexts::new(),
             flights: Flights::default(),
             suspects: Semaphore::new(1),
             generation,

@@ -65,6 +65,7 @@ struct Rule {
 
 /// The manifests of the least that these grants need: a ClusterRole, and a Role for each
 /// namespace to which a grant is narrowed. With an account, their bindings too.
+/// `reads` are resources of the core group that the host gets by itself, whatever is granted.
 ///
 /// Where it is known what actionners need, their grants should come narrowed ([`Grants::narrowed`]).
 ///
@@ -73,6 +74,7 @@ struct Rule {
 /// Where a grant is about the host's own namespace and that is not known.
 pub fn manifests<'a>(
     grants: impl IntoIterator<Item = &'a Grants>,
+    reads: &[&str],
     account: Option<&ServiceAccount>,
 ) -> Result<String, RbacError> {
     let mut places: BTreeMap<Place, BTreeMap<About, BTreeSet<&'static str>>> = BTreeMap::new();
@@ -85,6 +87,10 @@ pub fn manifests<'a>(
                 }
             }
         }
+    }
+    for resource in reads {
+        let about = About { group: String::new(), resource: (*resource).to_owned(), names: Vec::new() };
+        places.entry(None).or_default().entry(about).or_default().insert(Verb::Get.name());
     }
     let mut documents = Vec::new();
     for (place, rules) in &places {
@@ -209,7 +215,7 @@ mod tests {
         let policy = own_namespace.into_iter().fold(policy, Policy::protecting);
         let Entry::Granted(grants) = policy.entry("acme:test") else { panic!("no grants") };
         let account: Option<ServiceAccount> = account.map(|account| account.parse().unwrap());
-        let text = manifests([&*grants], account.as_ref()).unwrap_or_else(|error| error.to_string());
+        let text = manifests([&*grants], &[], account.as_ref()).unwrap_or_else(|error| error.to_string());
         expected.assert_eq(&text);
     }
 
@@ -250,6 +256,12 @@ mod tests {
                     verbs: [create, get, patch]
             "#]],
         );
+    }
+
+    #[test]
+    fn the_host_reads_by_itself() {
+        let text = manifests([], &["nodes", "pods"], None).unwrap();
+        assert!(text.ends_with("- apiGroups: [\"\"]\n    resources: [nodes, pods]\n    verbs: [get]\n"), "{text}");
     }
 
     #[test]

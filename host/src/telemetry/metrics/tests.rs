@@ -191,6 +191,7 @@ fn everything_else_is_shown() {
         action_duration_seconds_sum{actionner="kubernetes:label"} 0.004
         action_duration_seconds_count{actionner="kubernetes:label"} 1
         actions_running{actionner="kubernetes:label"} 0
+        audit_missing_line_total 0
         build_info{version="devel"} 1
         dead_letters 1
         deliveries_due 0

@@ -1,0 +1,68 @@
+//! The contexts that an action's rule asks for, looked up before the action begins.
+//!
+//! An action does not run without what its rule asks for: it is tried again where that may be there later, and fails
+//! where it will not be. With `ignore_errors` it runs all the same, without.
+
+use std::sync::Arc;
+
+use rules::{Action, Event};
+
+use super::shared::Shared;
+use crate::actionner::{Failure, FailureKind};
+use crate::clients::{Circuit, Clients};
+use crate::contexts::{ContextError, ContextName, Found, Values};
+use crate::telemetry::logs::Level;
+
+/// A context that is not there.
+pub(super) struct Lack {
+    pub(super) failure: Box<Failure>,
+    /// A server that could not be reached.
+    pub(super) away: Option<Circuit>,
+}
+
+/// What is known of these contexts, in their order.
+pub(super) async fn surroundings(
+    shared: &Shared,
+    clients: &Clients,
+    contexts: impl Iterator<Item = ContextName>,
+    event: &Event,
+    action: &Action,
+    trace_id: &str,
+) -> Result<Vec<Arc<Values>>, Lack> {
+    let mut known = Vec::new();
+    for context in contexts {
+        let Found { result, away } = shared.contexts.find(context, event, clients).await;
+        match result {
+            Ok(values) => known.push(values),
+            Err(error) => {
+                report(shared, context, &error, event, action, trace_id);
+                if !action.ignore_errors {
+                    let kind = if error.is_temporary() { FailureKind::Unavailable } else { FailureKind::Other };
+                    let message = format!("no context '{}': {error}", context.as_str());
+                    return Err(Lack {
+                        failure: Box::new(Failure { kind, message, objects: Vec::new(), details: None }),
+                        away,
+                    });
+                }
+            }
+        }
+    }
+    Ok(known)
+}
+
+fn report(shared: &Shared, context: ContextName, error: &ContextError, event: &Event, action: &Action, trace_id: &str) {
+    let Some(others) = shared.contexts.admit() else { return };
+    shared
+        .reporting
+        .logger
+        .line(Level::Error, "context")
+        .error(error)
+        .field("context", context.as_str())
+        .field("action", &action.name)
+        .field("actionner", &action.actionner)
+        // That of Falco, as the original has it.
+        .field("rule", &event.rule)
+        .field("result", &others)
+        .field("trace_id", trace_id)
+        .write();
+}
