@@ -46,7 +46,7 @@ async fn record(dry_run: bool) -> Vec<Value> {
     install(files.path(), &read("policy.yaml"));
     let mut config = config(files.path());
     config.clouds = outside.config();
-    config.audit_file = Some(files.path().join("audit.log"));
+    config.audit.file = Some(files.path().join("audit.log"));
     let host = Host::start(config, world.client().0).await;
     let host = host.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
     host.post(read("event.json")).await;

@@ -317,7 +317,7 @@ async fn one_that_sleeps_in_a_host_call() {
                  - {verbs: [delete], resources: [pods]}\n    limits: {deadline: 300ms}\n";
     fs::write(folder.path().join("policy.yaml"), entry).unwrap();
     let mut config = config(folder.path());
-    config.audit_file = Some(folder.path().join("audit.log"));
+    config.audit.file = Some(folder.path().join("audit.log"));
     let host = Host::start(config, simulation.client()).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
     let began = tokio::time::Instant::now();
     host.post(event("bad", "web-0")).await;

@@ -32,7 +32,7 @@ impl Ended {
 async fn run(mode: &str, n: usize, limits: &str, simulation: Simulation) -> Ended {
     let folder = folder("hostile:requests", guest!("requests"), &format!("{GRANTS}    limits: {{{limits}}}\n"));
     let mut config = config(folder.path());
-    config.audit_file = Some(folder.path().join("audit.log"));
+    config.audit.file = Some(folder.path().join("audit.log"));
     config.retry.backoff_min = Duration::from_millis(1);
     config.retry.backoff_max = Duration::from_millis(2);
     let host = Host::start(config, simulation.client()).await;

@@ -15,6 +15,7 @@ mod spool;
 mod call;
 
 mod alone;
+mod outcome;
 
 mod bindings;
 

@@ -6,6 +6,8 @@
 //! cut something off.
 
 mod files;
+mod moment;
+mod output;
 mod print;
 
 mod context;
@@ -26,6 +28,8 @@ mod policy;
 mod rbac;
 
 pub mod events;
+
+pub mod audit;
 
 mod demo;
 mod version;
@@ -67,6 +71,9 @@ enum Command {
     /// List, show, replay or drop events that the host has stored
     #[command(arg_required_else_help = true)]
     Events(events::Events),
+    /// Look into the record of what actionners asked of the host
+    #[command(arg_required_else_help = true)]
+    Audit(audit::Audit),
     /// Explain the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(config::Command),
@@ -94,6 +101,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Policy(command) => policy::run(&command, &files).await,
         Command::Rbac(command) => rbac::run(&command, &files).await,
         Command::Events(events) => events::run(&events, &files).await,
+        Command::Audit(audit) => audit::run(&audit, &files),
         Command::Config(command) => {
             config::run(&command);
             Ok(())

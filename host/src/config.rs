@@ -5,6 +5,8 @@
 
 pub mod clouds;
 mod history;
+
+mod audit;
 pub(crate) mod keys;
 mod raw;
 mod toml;
@@ -17,6 +19,7 @@ use rules::yaml::{self, Node};
 
 use crate::telemetry::logs::{Format, Level};
 use crate::telemetry::metrics::Compat;
+pub(crate) use audit::{Audit, AuditPlace};
 use clouds::Clouds;
 pub(crate) use history::History;
 pub(crate) use raw::{Problem, Warning};
@@ -51,8 +54,8 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// What must not be forgotten lies here; `None` for memory, which is lost with the process.
     pub data_dir: Option<PathBuf>,
-    /// Where the audit record goes; `None` for the log.
-    pub audit_file: Option<PathBuf>,
+    /// How the audit record is kept.
+    pub audit: Audit,
     /// `None` for in-cluster.
     pub kubeconfig: Option<PathBuf>,
     /// How log lines look.
@@ -194,15 +197,16 @@ impl Config {
 
     fn check(reader: &mut Reader, environment: &impl Fn(&str) -> Option<String>) -> Config {
         let path = |text: String| (!text.is_empty()).then(|| PathBuf::from(text));
+        let data_dir = path(reader.text("data_dir"));
         Config {
+            audit: audit::audit(reader, data_dir.is_some()),
             listen_address: listen_address(&reader.text("listen_address")),
             listen_port: u16::try_from(reader.integer("listen_port")).unwrap_or(u16::MAX),
             rules_files: reader.list("rules_files").into_iter().map(PathBuf::from).collect(),
             policy_file: path(reader.text("policy_file")),
             actionners_dir: path(reader.text("actionners_dir")),
             cache_dir: path(reader.text("cache_dir")),
-            data_dir: path(reader.text("data_dir")),
-            audit_file: path(reader.text("audit_file")),
+            data_dir,
             kubeconfig: path(reader.text("kubeconfig")),
             log_format: log_format(reader),
             log_level: log_level(reader),

@@ -35,6 +35,8 @@ pub enum Check {
     Outputs,
     /// People are told. Not reported where nobody was yet.
     Notifiers,
+    /// Lines of the audit record are written. Not reported where it has no file of its own.
+    Audit,
 }
 
 /// What is known of one check: that it is ok, or what is wrong, in the host's own words and without secrets.
@@ -68,6 +70,7 @@ impl Check {
             Self::Log => "log",
             Self::Outputs => "outputs",
             Self::Notifiers => "notifiers",
+            Self::Audit => "audit",
         }
     }
 
@@ -75,7 +78,9 @@ impl Check {
     pub fn makes_unready(self) -> bool {
         match self {
             Self::Store | Self::Shutdown => true,
-            Self::Rules | Self::Cluster | Self::Disk | Self::Log | Self::Outputs | Self::Notifiers => false,
+            Self::Rules | Self::Cluster | Self::Disk | Self::Log | Self::Audit | Self::Outputs | Self::Notifiers => {
+                false
+            }
         }
     }
 }
@@ -177,7 +182,8 @@ mod tests {
         check(&[(Check::Store, Ok(())), (Check::Store, wrong())], false);
         check(&[(Check::Store, wrong()), (Check::Store, Ok(()))], true);
         check(&[(Check::Store, Ok(())), (Check::Shutdown, wrong())], false);
-        let others = [Check::Rules, Check::Cluster, Check::Disk, Check::Log, Check::Outputs, Check::Notifiers];
+        let others =
+            [Check::Rules, Check::Cluster, Check::Disk, Check::Log, Check::Audit, Check::Outputs, Check::Notifiers];
         let all: Vec<_> = others.map(|other| (other, wrong())).into_iter().chain([(Check::Store, Ok(()))]).collect();
         check(&all, true);
     }

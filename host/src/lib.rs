@@ -69,7 +69,7 @@ pub use cli::{Arguments, run};
 pub mod testing {
     pub use crate::actionner::{Actionner, Cache, Compiler, Engine, Invocation, Outcome, digest, serve_one};
     pub use crate::capability::Call;
-    pub use crate::cli::{catalogue, config as configuration, events};
+    pub use crate::cli::{audit, catalogue, config as configuration, events};
     pub use crate::clients::{Clients, Cluster};
     pub use crate::config::{Config, Deduplication, ServerLimits, clouds};
     pub use crate::generation::{Loader, Problem};

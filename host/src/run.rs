@@ -6,6 +6,8 @@
 mod ending;
 mod servers;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,18 +20,18 @@ use tokio::time::{Instant, timeout};
 
 use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::{Cluster, Notifiers};
-use crate::config::{Config, History};
+use crate::config::{self, AuditPlace, Config, History};
 use crate::control::Control;
 use crate::generation::{Generation, Loader, Watch, keep_current};
-use crate::health::Check;
+use crate::health::{Check, Health};
 use crate::pipeline::{Admission, Answering, Notifying, Pipeline, answering, is_live};
 use crate::queue::Queue;
 use crate::server::{self, Intake};
 use crate::startup::startup;
 use crate::store::{Found, Limits, Settings, Store, Window};
 use crate::telemetry::Reporting;
-use crate::telemetry::audit::Audit;
-use crate::telemetry::logs::{Format, Level, Logger};
+use crate::telemetry::audit::{Audit, FileSettings, Keep};
+use crate::telemetry::logs::{FlushGuard, Level, Logger};
 use crate::telemetry::metrics::Metrics;
 
 /// What the host runs with.
@@ -87,8 +89,10 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), config.metrics_series_max).map_err(machine)?;
     let metrics = metrics.shown_as(config.metrics_compat);
     logger.count_dropped_in(metrics.dropped_log_lines());
-    let reporting = Reporting::new(logger.clone(), metrics.clone(), audit(&config, &logger)?);
-    let health = reporting.health.clone();
+    let health = Health::default();
+    // The record is written to its end before the host ends.
+    let (audit, _record) = audit(&config, &logger, &health, &metrics)?;
+    let reporting = Reporting { logger: logger.clone(), metrics: metrics.clone(), audit, health: health.clone() };
     let engine = Engine::new(config.concurrency_events_max, compiler).map_err(machine)?;
     let engine = engine.sharing(config.concurrency_memory_bytes_max, config.concurrency_requests_max);
     let _look = engine.report_to(&metrics);
@@ -315,11 +319,27 @@ fn cache(config: &Config, logger: &Logger) -> Option<Cache> {
     }
 }
 
-fn audit(config: &Config, logger: &Logger) -> Result<Audit, RunError> {
-    let Some(path) = &config.audit_file else { return Ok(Audit::to_log(logger.clone())) };
-    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-    let file = file.map_err(|error| machine(format!("open {}: {error}", path.display())))?;
-    Ok(Audit::to_file(Logger::new(Format::Json, file)))
+/// Where the audit record is kept, and what is held for as long as it is written.
+fn audit(
+    config: &Config,
+    logger: &Logger,
+    health: &Health,
+    metrics: &Metrics,
+) -> Result<(Audit, Option<FlushGuard>), RunError> {
+    let (path, is_own) = match config.audit.place(config.data_dir.as_deref()) {
+        AuditPlace::Log => return Ok((Audit::to_log(logger.clone()), None)),
+        AuditPlace::Nowhere => return Ok((Audit::nowhere(logger.clone()), None)),
+        AuditPlace::File { path, is_own } => (path, is_own),
+    };
+    let wrong = |error| machine(format!("open {}: {error}", path.display()));
+    if let Some(folder) = path.parent().filter(|_| is_own) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(wrong)?;
+    }
+    let config::Audit { bytes_max, keep, keep_bytes_max, required, .. } = config.audit;
+    let keep = Keep { time: keep, bytes_max: keep_bytes_max };
+    let settings = FileSettings { path: &path, bytes_max, keep, is_required: required };
+    let opened = Audit::to_file(&settings, logger, health, metrics.missing_audit_lines()).map_err(wrong)?;
+    Ok((opened.0, Some(opened.1)))
 }
 
 fn machine(error: impl ToString) -> RunError {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use outputs::{Artifact, Room};
-use policy::{Decision, Facts, Grants, ObjectId, Request, Uids, decide};
+use outputs::Room;
+use policy::{Decision, Facts, Grants, ObjectId, Request, decide};
 use tokio::time::Instant;
 
 use super::catalogue::{Capability, Effect};
@@ -24,7 +24,7 @@ use super::guest_log::GuestLog;
 use super::host_time::HostTime;
 use super::seen::Seen;
 use super::spool::Spool;
-use crate::clients::{self, Circuit, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
+use crate::clients::{self, Clients, End, Exhausted, Meter, Permit, Refusal, RequestError, Said};
 use crate::fair::Share;
 use crate::telemetry::audit::{Entry, Subject};
 use crate::telemetry::logs::Level;
@@ -52,6 +52,8 @@ pub struct Call {
     pub(super) log: GuestLog,
     /// Identifies the event in logs and in the audit record.
     trace_id: String,
+    /// The pod that the event names, for the audit record.
+    pod: String,
     reporting: Reporting,
     /// What was asked of the host.
     calls: Calls,
@@ -63,11 +65,11 @@ pub struct Call {
     pub(super) flight: Flight,
     pub(super) busy: Option<Busy>,
     /// What the host does for it.
-    meter: Meter,
+    pub(super) meter: Meter,
     /// Whether nobody knows what became of one of its writes.
-    has_unknown_end: AtomicBool,
+    pub(super) has_unknown_end: AtomicBool,
     /// Whether the policy has denied one of its calls.
-    was_denied: AtomicBool,
+    pub(super) was_denied: AtomicBool,
 }
 
 /// An error that stands in the record. Only this module makes one.
@@ -122,6 +124,7 @@ impl Call {
         let log = GuestLog::new(reporting.logger.clone(), &grants.actionner, &trace_id);
         let spool = Spool::new(grants.limits.artifact_bytes_max, room);
         let meter = Meter::new(&grants.limits);
+        let pod = facts.targets.named_pod().unwrap_or_default();
         Self {
             grants,
             facts,
@@ -133,6 +136,7 @@ impl Call {
             spool,
             log,
             trace_id,
+            pod,
             reporting,
             calls: Calls::default(),
             seen: Seen::default(),
@@ -188,36 +192,6 @@ impl Call {
         &self.log
     }
 
-    /// Whether nobody knows what became of one of its writes, whatever the guest says of that.
-    pub(crate) fn has_unknown_end(&self) -> bool {
-        self.has_unknown_end.load(Ordering::Relaxed)
-    }
-
-    /// Whether the policy has denied one of its calls, whatever the guest makes of that.
-    pub(crate) fn was_denied(&self) -> bool {
-        self.was_denied.load(Ordering::Relaxed)
-    }
-
-    /// Which objects were found, in this attempt and in those before it.
-    pub(crate) fn learnt(&self) -> Uids {
-        self.facts.targets.uids()
-    }
-
-    /// How long a server has asked to wait before it is asked again; nothing where none has.
-    pub(crate) fn asked_to_wait(&self) -> Duration {
-        self.meter.asked_to_wait()
-    }
-
-    /// The circuit of a server that it could not reach, of several the last one.
-    pub(crate) fn away(&self) -> Option<Circuit> {
-        self.meter.away()
-    }
-
-    /// What the guest has made, in its order, and what the event is about, where that was found to be gone.
-    pub fn into_output(self) -> (Vec<Artifact>, Option<ObjectId>) {
-        (self.spool.into_files(), self.replaced)
-    }
-
     /// What a guest means, of which the size is bounded. What makes no sense is counted and recorded too, though there
     /// is nothing to ask the policy.
     pub(super) fn understand<T, E: Display>(
@@ -260,11 +234,17 @@ impl Call {
     }
 
     /// Leave for a client to send what the gate has let in.
-    pub(super) fn permit(&self, entry: &Entry) -> Permit {
+    ///
+    /// # Errors
+    ///
+    /// Where it would change something without a record that is required.
+    pub(super) async fn permit(&self, entry: &Entry) -> Result<Permit, RequestError> {
         if entry.is_write() && !self.dry_run {
+            let begun = entry.begin(self.deadline).await;
+            begun.map_err(|error| RequestError::Unavailable(error.to_string()))?;
             self.flight.begin();
         }
-        self.meter.permit(self.deadline, self.dry_run, entry.is_sent())
+        Ok(self.meter.permit(self.deadline, self.dry_run, entry.is_sent()))
     }
 
     /// A piece of the host's work on what a guest says: counted, and not begun after the deadline.
@@ -355,6 +335,7 @@ impl Call {
     fn open(&self, capability: Capability, requests: &[Request<'_>]) -> Entry {
         let subject = Subject {
             trace_id: &self.trace_id,
+            pod: &self.pod,
             actionner: &self.grants.actionner,
             capability: capability.name(),
             is_write: capability.effect() == Effect::Write,

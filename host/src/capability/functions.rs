@@ -34,7 +34,10 @@ impl Host for Call {
             InvocationType::Event => LambdaKind::Queue,
             InvocationType::DryRun => LambdaKind::Rehearse,
         };
-        let permit = self.permit(&entry).until(self.end_of(timeout_ms));
+        let permit = match self.permit(&entry).await {
+            Ok(permit) => permit.until(self.end_of(timeout_ms)),
+            Err(error) => return self.close(entry, Err(error)),
+        };
         let call = LambdaCall { name, qualifier: alias_or_version, kind, payload };
         let end = aws.invoke(call, &permit, self.grants.limits.response_bytes_max).await;
         let convert = |LambdaAnswer { status, payload, function_error }| Answer { status, payload, function_error };
@@ -55,7 +58,10 @@ impl Host for Call {
             let missing = "the host has no client for Google Cloud".to_owned();
             return self.close(entry, Err(RequestError::Unavailable(missing)));
         };
-        let permit = self.permit(&entry).until(self.end_of(timeout_ms));
+        let permit = match self.permit(&entry).await {
+            Ok(permit) => permit.until(self.end_of(timeout_ms)),
+            Err(error) => return self.close(entry, Err(error)),
+        };
         let function = GoogleFunction { name: &name, location: &location };
         let end = google.call(function, payload, &permit, self.grants.limits.response_bytes_max).await;
         self.close_write(entry, end.map(|(status, payload)| Answer { status, payload, function_error: None }))

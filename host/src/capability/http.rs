@@ -37,7 +37,10 @@ impl Host for Call {
             let missing = "the host has no client for this actionner".to_owned();
             return self.close(entry, Err(RequestError::Unavailable(missing)));
         };
-        let permit = self.permit(&entry).until(self.end_of(timeout_ms));
+        let permit = match self.permit(&entry).await {
+            Ok(permit) => permit.until(self.end_of(timeout_ms)),
+            Err(error) => return self.close(entry, Err(error)),
+        };
         let (grant, method) = (entry.grant(), asked.method());
         let request = clients::HttpRequest { grant, method, url: &url, headers, body, bytes_max };
         let refused = if is_write {

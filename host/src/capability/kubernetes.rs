@@ -27,7 +27,7 @@ impl Call {
 
     /// Read the object or the list at `path`, up to the policy's limit of bytes.
     pub(super) async fn read(&self, entry: &Entry, path: &str) -> Result<Answer, Refusal> {
-        self.kubernetes()?.get(path, &self.permit(entry), self.grants.limits.response_bytes_max).await
+        self.kubernetes()?.get(path, &self.permit(entry).await?, self.grants.limits.response_bytes_max).await
     }
 
     /// Write, and close as what is about the object at `address`, which has `uid` where that is known.
@@ -43,10 +43,9 @@ impl Call {
         request: &ApiRequest,
     ) -> Result<Written, Closed> {
         let entry = self.check_successor(entry, address, uid)?;
-        let permit = self.permit(&entry);
-        let end = match self.kubernetes() {
-            Ok(kubernetes) => kubernetes.write(request, &permit).await,
-            Err(error) => return self.close(entry, Err(error)),
+        let end = match (self.kubernetes(), self.permit(&entry).await) {
+            (Ok(kubernetes), Ok(permit)) => kubernetes.write(request, &permit).await,
+            (Err(error), _) | (_, Err(error)) => return self.close(entry, Err(error)),
         };
         if end.is_conflict() && self.is_gone(&entry, address, uid).await {
             self.note_replaced(address);

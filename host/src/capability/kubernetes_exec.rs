@@ -50,7 +50,10 @@ impl Call {
             Err(error) => return self.close(entry, Err(error)),
         };
         let command = Command { namespace, pod, container: name, arguments, stdin: &options.stdin };
-        let permit = self.permit(&entry).until(self.end_of(options.timeout_ms));
+        let permit = match self.permit(&entry).await {
+            Ok(permit) => permit.until(self.end_of(options.timeout_ms)),
+            Err(error) => return self.close(entry, Err(error)),
+        };
         let bytes_max = self.grants.limits.response_bytes_max;
         let host_time = self.host_time.clone();
         let mut file = stdout.map(|artifact| self.spool.file(&artifact));

@@ -76,8 +76,7 @@ impl Host for Call {
 
     async fn discover(&mut self, plural: String) -> Result<Vec<ResourceType>, Closed> {
         let entry = self.gate(Capability::Discover, &[])?;
-        let permit = self.permit(&entry);
-        let found = async { self.kubernetes()?.discover(&permit).await };
+        let found = async { self.kubernetes()?.discover(&self.permit(&entry).await?).await };
         let found = found.await;
         let lists = self.close_read(entry, found)?;
         Ok(self.work(|| lists.iter().flat_map(|list| resources_of(list, &plural)).collect())?)
@@ -85,8 +84,8 @@ impl Host for Call {
 
     async fn logs(&mut self, namespace: String, pod: String, options: LogOptions) -> Result<String, Closed> {
         let (entry, address, path) = self.allow_logs(Capability::Logs, &namespace, &pod, &options)?;
-        let permit = self.permit(&entry);
-        let read = async { self.kubernetes()?.read(&path, &permit, self.grants.limits.response_bytes_max).await };
+        let bytes_max = self.grants.limits.response_bytes_max;
+        let read = async { self.kubernetes()?.read(&path, &self.permit(&entry).await?, bytes_max).await };
         let read = read.await;
         let bytes = self.close_read_about(entry, &address, read)?;
         Ok(self.work(|| String::from_utf8_lossy(&bytes).into_owned())?)
@@ -100,10 +99,10 @@ impl Host for Call {
         artifact: Resource<Handle>,
     ) -> Result<u64, Closed> {
         let (mut entry, address, path) = self.allow_logs(Capability::LogsInto, &namespace, &pod, &options)?;
-        let (permit, host_time) = (self.permit(&entry), self.host_time.clone());
+        let (permit, host_time) = (self.permit(&entry).await, self.host_time.clone());
         let kubernetes = self.kubernetes().cloned();
         let mut file = self.spool.file(&artifact);
-        let pour = async { kubernetes?.pour(&path, &permit, &mut file).await };
+        let pour = async { kubernetes?.pour(&path, &permit?, &mut file).await };
         let poured = host_time.work(pour).await;
         if let Ok(bytes) = &poured {
             entry.bytes(*bytes);
@@ -175,7 +174,7 @@ impl Call {
         end: Instant,
     ) -> Result<Vec<bool>, RequestError> {
         let kubernetes = self.kubernetes()?;
-        let (permit, bytes_max) = (self.permit(entry).until(end), self.grants.limits.response_bytes_max);
+        let (permit, bytes_max) = (self.permit(entry).await?.until(end), self.grants.limits.response_bytes_max);
         let mut are_gone = vec![false; awaited.len()];
         let mut pause = LOOK_AGAIN_MIN;
         loop {

@@ -156,8 +156,8 @@ impl Call {
     /// maps that are replaced whole.
     async fn allow_to_replace(&mut self, entry: Entry, address: &Address<'_>, body: &Value) -> Result<Entry, Closed> {
         let (manager, subresource) = (self.field_manager(), address.subresource().unwrap_or_default());
-        let (permit, path) = (self.permit(&entry), address.whole().path());
-        let managers = async { self.kubernetes()?.field_managers(&path, &permit).await };
+        let path = address.whole().path();
+        let managers = async { self.kubernetes()?.field_managers(&path, &self.permit(&entry).await?).await };
         let managers = match managers.await {
             Ok(managers) => managers,
             Err(refusal) => return self.close_read_about(entry, address, Err(refusal)),
@@ -242,11 +242,10 @@ impl Call {
         request: &ApiRequest,
         end: Instant,
     ) -> Result<(), Closed> {
-        let kubernetes = match self.kubernetes() {
-            Ok(kubernetes) => kubernetes,
-            Err(error) => return self.close(entry, Err(error)),
+        let (kubernetes, permit) = match (self.kubernetes(), self.permit(&entry).await) {
+            (Ok(kubernetes), Ok(permit)) => (kubernetes, permit.until(end)),
+            (Err(error), _) | (_, Err(error)) => return self.close(entry, Err(error)),
         };
-        let permit = self.permit(&entry).until(end);
         let mut pause = BUDGET_PAUSE_MIN;
         loop {
             let evicted = kubernetes.write(request, &permit).await;

@@ -19,7 +19,11 @@ impl Host for Call {
             Ok(located) => located,
             Err(error) => return self.close(entry, Err(error)),
         };
-        let read = storage.get(&place, &self.permit(&entry), self.grants.limits.response_bytes_max).await;
+        let permit = match self.permit(&entry).await {
+            Ok(permit) => permit,
+            Err(error) => return self.close(entry, Err(error)),
+        };
+        let read = storage.get(&place, &permit, self.grants.limits.response_bytes_max).await;
         self.close_read(entry, read)
     }
 
@@ -31,7 +35,11 @@ impl Host for Call {
             Ok(located) => located,
             Err(error) => return self.close(entry, Err(error)),
         };
-        let end = storage.put(&place, media_type, content, &self.permit(&entry)).await;
+        let permit = match self.permit(&entry).await {
+            Ok(permit) => permit,
+            Err(error) => return self.close(entry, Err(error)),
+        };
+        let end = storage.put(&place, media_type, content, &permit).await;
         self.close_write(entry, end)
     }
 }

@@ -4,7 +4,6 @@
 //! host that has the folder; where there is none, it is done in the folder.
 
 mod answered;
-mod moment;
 mod table;
 
 mod change;
@@ -17,10 +16,11 @@ use serde::Serialize;
 
 use self::answered::Answered;
 use self::change::Changes;
-use self::moment::moment;
 use self::table::{listed, shown};
 use super::context::Context;
 use super::files::Files;
+use super::moment::moment;
+use super::output::{Format, Output};
 use super::print::print;
 use crate::config::Config;
 use crate::generation::Loader;
@@ -100,19 +100,6 @@ struct Drop {
     /// Numbers, as `list` shows them
     #[arg(required = true, value_name = "ID")]
     ids: Vec<EntryId>,
-}
-
-#[derive(Debug, clap::Args)]
-struct Output {
-    /// Text for people, or a JSON object a line
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 /// Why there is nothing to see.

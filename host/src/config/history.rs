@@ -23,19 +23,25 @@ pub struct History {
 }
 
 pub(super) fn history(reader: &mut Reader) -> History {
-    let written = reader.list("history.keep");
-    let (keep, bytes_max) = keep(&written).unwrap_or_else(|wrong| {
-        let problem = format!(
-            "'history.keep' must be a time to 3650d, a size to 16Ti, or one of each, such as 7d,1Gi; it has {wrong}"
-        );
-        reader.problem("history.keep", problem);
-        (KEEP_DEFAULT, BYTES_DEFAULT)
-    });
+    let (keep, bytes_max) = kept(reader, "history.keep", (KEEP_DEFAULT, BYTES_DEFAULT));
     History { keep, bytes_max, redact: reader.list("history.redact") }
 }
 
+/// How long and how much is kept of something, as the list under `key` says.
+pub(super) fn kept(reader: &mut Reader, key: &'static str, default: (Duration, u64)) -> (Duration, u64) {
+    let written = reader.list(key);
+    keep(&written, default).unwrap_or_else(|wrong| {
+        let (time, size) = (quantity::duration_text(default.0), quantity::size_text(default.1));
+        let problem = format!(
+            "'{key}' must be a time to 3650d, a size to 16Ti, or one of each, such as {time},{size}; it has {wrong}"
+        );
+        reader.problem(key, problem);
+        default
+    })
+}
+
 /// A time and a size in any order; the error is what is wrong with them. A number without a unit is a size.
-fn keep(written: &[String]) -> Result<(Duration, u64), String> {
+fn keep(written: &[String], default: (Duration, u64)) -> Result<(Duration, u64), String> {
     let (mut keep, mut bytes_max) = (None, None);
     for text in written {
         let is_second = if let Some(size) = quantity::size(text).filter(|size| *size <= BYTES_MAX) {
@@ -49,7 +55,7 @@ fn keep(written: &[String]) -> Result<(Duration, u64), String> {
             return Err(format!("'{text}' beside another of its kind"));
         }
     }
-    Ok((keep.unwrap_or(KEEP_DEFAULT), bytes_max.unwrap_or(BYTES_DEFAULT)))
+    Ok((keep.unwrap_or(default.0), bytes_max.unwrap_or(default.1)))
 }
 
 #[cfg(test)]
@@ -59,7 +65,7 @@ mod tests {
     #[track_caller]
     fn check(written: &[&str], expected: Result<(Duration, u64), &str>) {
         let written: Vec<String> = written.iter().map(ToString::to_string).collect();
-        assert_eq!(keep(&written), expected.map_err(str::to_owned), "{written:?}");
+        assert_eq!(keep(&written, (KEEP_DEFAULT, BYTES_DEFAULT)), expected.map_err(str::to_owned), "{written:?}");
     }
 
     #[test]

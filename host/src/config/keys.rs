@@ -149,7 +149,25 @@ pub(crate) const KEYS: &[Key] = &[
     text(
         "audit_file",
         "",
-        "one JSON line for each call that an actionner makes of the host; empty: debug lines of the log",
+        "one JSON line for each call that an actionner makes of the host; `log`: debug lines of the log; `none`: nowhere; \
+         empty: `audit/audit.log` in `data_dir`, without which it is the log",
+    ),
+    size(
+        "audit.bytes_max",
+        "64Mi",
+        (0, 1 << 44),
+        "an audit file that would become longer is set aside for a new one; 0: never, since something else does it",
+    ),
+    list(
+        "audit.keep",
+        "90d,1Gi",
+        "how long audit files that were set aside are kept, and how much of them: a time to 3650d, a size to 16Ti, or \
+         both; one that is left out has its default",
+    ),
+    switch(
+        "audit.required",
+        "false",
+        "an actionner changes nothing while the audit file can't be written: its writes are unavailable for now",
     ),
     text("kubeconfig", "", "path of a kubeconfig; empty: the service account of the pod that the host runs in"),
     text("log_format", "color", "`color`, `text` or `json`"),

@@ -1,36 +1,78 @@
 //! The audit record: one line for each host call, whatever became of it.
 //!
 //! A line says who asked for what, which grant allowed it or why none did, and how it ended. A call that was cancelled
-//! may have been carried out once something was sent: its line says `unknown` then. Lines go to the file that the
-//! configuration names, or else to the log at level `debug`.
+//! may have been carried out once something was sent: its line says `unknown` then. Lines go to a file, which a thread
+//! writes, or else to the log at level `debug`. Where the record is required, a write is not sent before a line that it
+//! begins stands in the file.
+
+pub(crate) mod aside;
+mod trouble;
+
+mod file;
 
 use std::fmt::Display;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use policy::Request;
-use tokio::time::Instant;
+use prometheus::IntCounter;
+use tokio::time::{Instant, timeout_at};
 
 use super::calls::Calls;
-use super::logs::{Level, Logger};
+use super::logs::{FlushGuard, Format, Level, Line, Logger};
 use super::text::cut;
+use crate::health::Health;
+pub(crate) use aside::Keep;
+use file::RecordFile;
+use trouble::Trouble;
 
 /// What is asked for, and the fields that it touches, are cut where their text becomes longer than this.
 const TEXT_BYTES_MAX: usize = 2_048;
+
+/// The status of the line that a write begins.
+pub(crate) const BEGUN: &str = "begun";
+
+/// Longer than a write to a disk takes that is well.
+const BEGIN_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Where the record is kept.
 #[derive(Clone)]
 pub struct Audit {
     logger: Logger,
     level: Level,
+    /// None where the record is not in a file of its own.
+    trouble: Option<Trouble>,
+    /// Whether nothing is changed while it can't be written.
+    is_required: bool,
 }
+
+/// How the file of the record is kept.
+pub(crate) struct FileSettings<'a> {
+    /// Where it is.
+    pub(crate) path: &'a Path,
+    /// How long it may become; zero for any length.
+    pub(crate) bytes_max: u64,
+    /// What is kept of files that were set aside.
+    pub(crate) keep: Keep,
+    /// Whether nothing is changed while it can't be written.
+    pub(crate) is_required: bool,
+}
+
+/// A write must not begin, since nobody could know of it afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the audit record, which is required, can't be written now")]
+pub(crate) struct Unwritable;
 
 /// What a line is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// Identifies the event.
     pub trace_id: &'a str,
+    /// The pod that the event names, as `namespace/name`; empty for none.
+    pub pod: &'a str,
     /// Who asks.
     pub actionner: &'a str,
     /// The function that was called, e.g. `kubernetes-read.get`.
@@ -54,6 +96,8 @@ pub struct Entry {
     capability: &'static str,
     is_write: bool,
     is_sent: Arc<AtomicBool>,
+    /// Whether the record says that it begins.
+    is_begun: AtomicBool,
     grant: Option<usize>,
     opened: Instant,
 }
@@ -61,6 +105,7 @@ pub struct Entry {
 struct Pending {
     audit: Audit,
     trace_id: String,
+    pod: String,
     actionner: String,
     fields: String,
     dry_run: bool,
@@ -68,22 +113,49 @@ struct Pending {
 }
 
 impl Audit {
-    /// Keep the record in a place of its own.
-    pub fn to_file(logger: Logger) -> Self {
-        Self { logger, level: Level::Info }
+    /// Keep the record in a file, which a thread writes until the guard is dropped. What is wrong with that is said in
+    /// `log` and to `health`, and lines that are missing are counted in `missing`.
+    ///
+    /// # Errors
+    ///
+    /// Where the file can't be opened.
+    pub(crate) fn to_file(
+        settings: &FileSettings<'_>,
+        log: &Logger,
+        health: &Health,
+        missing: IntCounter,
+    ) -> io::Result<(Self, FlushGuard)> {
+        let FileSettings { path, bytes_max, keep, is_required } = *settings;
+        let trouble = Trouble::new(path, log.clone(), health.clone());
+        let file = RecordFile::open(path, bytes_max, keep, trouble.clone())?;
+        let (logger, flush) = Logger::threaded_saying(Format::Json, file, "audit", "the record could not be written");
+        logger.count_dropped_in(missing);
+        Ok((Self { logger, level: Level::Info, trouble: Some(trouble), is_required }, flush))
     }
 
     /// Keep the record among the debug lines of the log.
     pub fn to_log(logger: Logger) -> Self {
-        Self { logger, level: Level::Debug }
+        Self { logger, level: Level::Debug, trouble: None, is_required: false }
+    }
+
+    /// Keep no record.
+    pub(crate) fn nowhere(logger: Logger) -> Self {
+        Self::to_log(logger.from_level(Level::Fatal))
+    }
+
+    fn is_behind(&self) {
+        if let Some(trouble) = &self.trouble {
+            trouble.is_behind();
+        }
     }
 
     /// Begin the line of a host call.
     pub fn open(&self, subject: Subject<'_>, requests: &[Request<'_>]) -> Entry {
-        let Subject { trace_id, actionner, capability, is_write, dry_run, calls } = subject;
+        let Subject { trace_id, pod, actionner, capability, is_write, dry_run, calls } = subject;
         let line = self.logger.enabled(self.level).then(|| Pending {
             audit: self.clone(),
             trace_id: trace_id.to_owned(),
+            pod: pod.to_owned(),
             actionner: actionner.to_owned(),
             fields: touched(requests),
             dry_run: dry_run && is_write,
@@ -96,6 +168,7 @@ impl Audit {
             capability,
             is_write,
             is_sent: Arc::default(),
+            is_begun: AtomicBool::new(false),
             grant: None,
             opened: Instant::now(),
         }
@@ -156,6 +229,33 @@ impl Entry {
         }
     }
 
+    /// Have the record say that this write begins, where nothing is changed without it. Once is enough.
+    ///
+    /// # Errors
+    ///
+    /// Where that does not stand in the file, for now or until then.
+    pub(crate) async fn begin(&self, until: Instant) -> Result<(), Unwritable> {
+        let Some(line) = self.line.as_ref().filter(|line| line.audit.is_required) else { return Ok(()) };
+        if self.is_begun.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Then it is tried again by itself, and not by each write that comes along.
+        if line.audit.logger.is_behind() {
+            return Err(Unwritable);
+        }
+        let written = line.compose(self, BEGUN, None, |line: Line<'_>| line.write_and_hear());
+        let until = until.min(Instant::now() + BEGIN_WAIT_MAX);
+        match timeout_at(until, written).await {
+            Ok(Ok(())) => self.is_begun.store(true, Ordering::Relaxed),
+            Ok(Err(_)) => return Err(Unwritable),
+            Err(_) => {
+                line.audit.is_behind();
+                return Err(Unwritable);
+            }
+        }
+        Ok(())
+    }
+
     /// The call has ended in this way: `host/README.md` lists them.
     pub fn close(mut self, status: &str, error: Option<&str>) {
         self.write(status, error);
@@ -184,10 +284,17 @@ impl Drop for Entry {
 
 impl Pending {
     fn write(&self, entry: &Entry, status: &str, error: Option<&str>) {
-        let Self { audit, trace_id, actionner, fields, dry_run, bytes } = self;
+        if !self.compose(entry, status, error, |line: Line<'_>| line.write_if_room()) {
+            self.audit.is_behind();
+        }
+    }
+
+    fn compose<T>(&self, entry: &Entry, status: &str, error: Option<&str>, write: impl FnOnce(Line<'_>) -> T) -> T {
+        let Self { audit, trace_id, pod, actionner, fields, dry_run, bytes } = self;
         let grant = entry.grant.map(|grant| grant.to_string()).unwrap_or_default();
         let bytes = bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
-        let duration_us = entry.opened.elapsed().as_micros().to_string();
+        // What begins has taken no time.
+        let duration_us = if status == BEGUN { String::new() } else { entry.opened.elapsed().as_micros().to_string() };
         let mut line = audit
             .logger
             .line(audit.level, "audit")
@@ -198,13 +305,14 @@ impl Pending {
             .field("duration_us", &duration_us)
             .field("fields", fields)
             .field("grant", &grant)
+            .field("pod", pod)
             .field("request", &entry.request)
             .field("status", status)
             .field("trace_id", trace_id);
         if let Some(error) = &error {
             line = line.error(error);
         }
-        line.write();
+        write(line)
     }
 }
 

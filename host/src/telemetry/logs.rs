@@ -14,10 +14,12 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use prometheus::IntCounter;
+use tokio::sync::oneshot;
 
 #[cfg(test)]
 pub(super) use format::VALUE_BYTES_MAX;
@@ -27,6 +29,12 @@ use writer::{Flush, Gap, Writer};
 
 /// What waits for the writer thread at most; beyond it lines are left out, counted and reported.
 const WAITING_BYTES_MAX: usize = 8 << 20;
+
+/// How often it is tried to say what is missing.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why lines of the log are missing.
+const WHY_MISSING: &str = "the log was not read in time, or its disk is full";
 
 /// A buffer that grew beyond this is given back rather than kept for the next line.
 const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -57,7 +65,18 @@ impl Logger {
     /// The guard waits about a second at most, so that a reader who has stalled can't hold up the
     /// end of the program.
     pub fn threaded(format: Format, out: impl Write + Send + 'static) -> (Logger, FlushGuard) {
-        let (writer, flush) = Writer::start(out, WAITING_BYTES_MAX, move |gap| line_about(format, gap));
+        Logger::threaded_saying(format, out, "log", WHY_MISSING)
+    }
+
+    /// The same, of which what is missing is said under this tag, with this reason.
+    pub(super) fn threaded_saying(
+        format: Format,
+        out: impl Write + Send + 'static,
+        tag: &'static str,
+        why: &'static str,
+    ) -> (Logger, FlushGuard) {
+        let describe = move |gap| line_about(format, tag, why, gap);
+        let (writer, flush) = Writer::start(out, WAITING_BYTES_MAX, RETRY, describe);
         (Logger { format, level: Level::Info, sink: Sink::Thread(writer) }, FlushGuard(flush))
     }
 
@@ -74,6 +93,14 @@ impl Logger {
     pub(crate) fn count_dropped_in(&self, counter: IntCounter) {
         if let Sink::Thread(writer) = &self.sink {
             writer.count_in(counter);
+        }
+    }
+
+    /// Whether lines are missing, and that could not be said yet.
+    pub(super) fn is_behind(&self) -> bool {
+        match &self.sink {
+            Sink::Thread(writer) => writer.is_behind(),
+            Sink::Direct(_) => false,
         }
     }
 
@@ -95,13 +122,18 @@ impl Logger {
         Line { logger, record: Record { level, tag, fields, error: None }, error: None }
     }
 
-    fn send(&self, line: &[u8]) {
+    fn send(&self, line: &[u8], waiting: Option<oneshot::Sender<()>>) -> bool {
         match &self.sink {
-            Sink::Thread(writer) => writer.push(line),
+            Sink::Thread(writer) => writer.push(line, waiting),
             Sink::Direct(writer) => {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                 // A log that can't be written has no better place to complain than itself.
-                let _ = writer.write_all(line).and_then(|()| writer.flush());
+                let is_written = writer.write_all(line).and_then(|()| writer.flush()).is_ok();
+                if let Some(waiting) = waiting.filter(|_| is_written) {
+                    // Who waits no longer need not know.
+                    let _ = waiting.send(());
+                }
+                is_written
             }
         }
     }
@@ -119,13 +151,11 @@ impl fmt::Debug for Logger {
 pub struct FlushGuard(#[expect(dead_code, reason = "held for its Drop")] Flush);
 
 /// Stands where lines are missing. It is written from any level on: nobody knows which levels theirs were.
-fn line_about(format: Format, Gap { lines, since }: Gap) -> String {
+fn line_about(format: Format, tag: &'static str, why: &str, Gap { lines, since }: Gap) -> String {
     let since = show_time(&since.to_zoned(TimeZone::system()));
-    let error = format!(
-        "{lines} lines are missing here, the first of {since}: the log was not read in time, or its disk is full"
-    );
+    let error = format!("{lines} lines are missing here, the first of {since}: {why}");
     let mut line = String::new();
-    let mut record = Record { level: Level::Warn, tag: "log", fields: Vec::new(), error: Some(&error) };
+    let mut record = Record { level: Level::Warn, tag, fields: Vec::new(), error: Some(&error) };
     format::render(&mut line, format, Clock::default().now(), &mut record);
     line
 }
@@ -166,8 +196,24 @@ impl<'a> Line<'a> {
 
     /// Formats the line and hands it over.
     pub fn write(self) {
+        self.hand_over(None);
+    }
+
+    /// The same; whether there was room for it, or it is not of interest.
+    pub(super) fn write_if_room(self) -> bool {
+        self.hand_over(None)
+    }
+
+    /// The same; it is heard of once it is written, and of its end where it can't be.
+    pub(super) fn write_and_hear(self) -> oneshot::Receiver<()> {
+        let (waiting, written) = oneshot::channel();
+        self.hand_over(Some(waiting));
+        written
+    }
+
+    fn hand_over(self, waiting: Option<oneshot::Sender<()>>) -> bool {
         let Line { logger: Some(logger), record, error } = self else {
-            return;
+            return true;
         };
         let _writing = Writing::begin();
         BUFFERS.with(|cell| {
@@ -181,11 +227,12 @@ impl<'a> Line<'a> {
             }
             let mut record = Record { error: (!text.is_empty()).then_some(&*text), ..record };
             format::render(&mut line, logger.format, clock.now(), &mut record);
-            logger.send(line.as_bytes());
+            let has_room = logger.send(line.as_bytes(), waiting);
             line.shrink_to(KEPT_BUFFER_BYTES_MAX);
             text.shrink_to(KEPT_BUFFER_BYTES_MAX);
             cell.set(Buffers { line, error: text, clock });
-        });
+            has_room
+        })
     }
 }
 
@@ -250,120 +297,4 @@ pub(crate) fn show_time(time: &Zoned) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What was written, readable while the logger still holds its end.
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl Written {
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-    }
-
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn writes_a_line_with_the_time() {
-        let written = Written::default();
-        let logger = Logger::new(Format::Text, written.clone());
-        logger.line(Level::Info, "rules").field("result", "rules file valid").write();
-        let text = written.text();
-        let (time, rest) = text.split_once(' ').unwrap();
-        assert_eq!(rest, "INF rules result=\"rules file valid\"\n");
-        let time: Timestamp = time.parse().expect("an RFC 3339 time");
-        assert!((Timestamp::now().as_second() - time.as_second()).abs() <= 5);
-    }
-
-    #[test]
-    fn leaves_out_lines_below_the_level() {
-        let written = Written::default();
-        let logger = Logger::new(Format::Text, written.clone());
-        logger.line(Level::Debug, "http").field("result", "unseen").write();
-        assert_eq!(written.text(), "");
-        let logger = logger.from_level(Level::Debug);
-        logger.line(Level::Debug, "http").field("result", "seen").write();
-        assert!(written.text().ends_with(" DBG http result=seen\n"));
-    }
-
-    #[test]
-    fn leaves_out_empty_values_and_errors() {
-        let written = Written::default();
-        let logger = Logger::new(Format::Text, written.clone());
-        let objects = [("pod", ""), ("namespace", "shop")];
-        logger.line(Level::Info, "action").field("rule", "").objects(&objects).error(&"").write();
-        assert!(written.text().ends_with(" INF action namespace=shop\n"));
-    }
-
-    #[test]
-    fn an_error_may_log_while_it_is_displayed() {
-        struct Talkative(Logger);
-        impl fmt::Display for Talkative {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.line(Level::Info, "inner").write();
-                f.write_str("outer error")
-            }
-        }
-        let written = Written::default();
-        let logger = Logger::new(Format::Text, written.clone());
-        logger.line(Level::Error, "outer").error(&Talkative(logger.clone())).write();
-        let text = written.text();
-        let tags: Vec<_> = text.lines().map(|line| line.split(' ').nth(2).unwrap()).collect();
-        assert_eq!(tags, ["inner", "outer"]);
-    }
-
-    #[test]
-    fn the_guard_writes_what_waits() {
-        let written = Written::default();
-        let (logger, guard) = Logger::threaded(Format::Text, written.clone());
-        for number in 0..1000 {
-            logger.line(Level::Info, "init").field("result", &number.to_string()).write();
-        }
-        drop(guard);
-        let text = written.text();
-        assert_eq!(text.lines().count(), 1000);
-        assert!(text.ends_with("result=999\n"));
-    }
-
-    #[test]
-    fn what_is_missing_is_a_line_like_others() {
-        let since = "2024-09-05T14:42:28.7Z".parse().unwrap();
-        let line = line_about(Format::Text, Gap { lines: 3, since });
-        let (time, rest) = line.split_once(' ').unwrap();
-        time.parse::<Timestamp>().expect("an RFC 3339 time");
-        let since = show_time(&since.to_zoned(TimeZone::system()));
-        let expected = format!(
-            "WRN log error=\"3 lines are missing here, the first of {since}: the log was not read in time, or its disk is \
-             full\"\n"
-        );
-        assert_eq!(rest, expected);
-    }
-
-    #[test]
-    fn shows_time_as_go_does() {
-        let time: Timestamp = "2024-09-05T14:42:28.7Z".parse().unwrap();
-        let zone = |name: &str| time.in_tz(name).unwrap();
-        assert_eq!(show_time(&zone("UTC")), "2024-09-05T14:42:28Z");
-        let offset = |hours| TimeZone::fixed(jiff::tz::offset(hours));
-        assert_eq!(show_time(&time.to_zoned(offset(2))), "2024-09-05T16:42:28+02:00");
-        assert_eq!(show_time(&time.to_zoned(offset(-7))), "2024-09-05T07:42:28-07:00");
-    }
-
-    #[test]
-    fn reads_levels() {
-        assert_eq!("DEBUG".parse(), Ok(Level::Debug));
-        assert_eq!("warning".parse(), Ok(Level::Warn));
-        assert_eq!("fatal".parse::<Level>(), Err(level::UnknownLevel));
-    }
-}
+mod tests;

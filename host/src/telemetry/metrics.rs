@@ -316,6 +316,11 @@ impl Metrics {
         self.all.process.dropped_log_lines.clone()
     }
 
+    /// Counts lines of the audit record that could not be written.
+    pub(crate) fn missing_audit_lines(&self) -> IntCounter {
+        self.all.process.missing_audit_lines.clone()
+    }
+
     /// Everything that was counted, once: under the names of the announcement, and without its labels of a scope.
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.all.looks.take();

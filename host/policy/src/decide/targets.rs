@@ -241,6 +241,15 @@ impl Targets {
         self.objects.iter()
     }
 
+    /// The pod that the event names, as `namespace/name`.
+    pub fn named_pod(&self) -> Option<String> {
+        let is_pod = |target: &&Target| {
+            target.learnt == Learnt::Named && target.object.group.is_empty() && target.object.resource == "pods"
+        };
+        let ObjectId { namespace, name, .. } = &self.objects.iter().find(is_pod)?.object;
+        Some(format!("{}/{name}", namespace.as_deref().unwrap_or_default()))
+    }
+
     /// The namespaces of what the event names.
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
         self.namespaces.iter().map(String::as_str)

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::cli::output::cut;
 use crate::store::{Record, Shown, StepRecord};
 use crate::telemetry::clean;
 
@@ -86,16 +87,6 @@ fn seconds(time: &Timestamp) -> String {
 
 fn whole(text: &str) -> String {
     clean(text, usize::MAX).into_owned()
-}
-
-/// So many characters at most, the last of which says that there are more.
-fn cut(text: &str, chars_max: usize) -> String {
-    // No character takes more than four bytes.
-    let text = clean(text, 4 * (chars_max + 1));
-    if text.chars().count() <= chars_max {
-        return text.into_owned();
-    }
-    text.chars().take(chars_max - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Lines wait in a buffer that is bounded in bytes. A line that finds no room is left out, and so is what follows it
 //! until half of the buffer is free: then a line in their place says how many are missing. What can't be written counts
-//! as missing too. Knows nothing of what a line holds.
+//! as missing too, and is said once there is room again, whether or not there is more to write. Knows nothing of what a
+//! line holds.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus::IntCounter;
+use tokio::sync::oneshot;
 
 /// What is written in one go, unless one line alone is longer.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -39,6 +41,8 @@ pub(super) struct Flush(Writer);
 
 struct Shared {
     bytes_max: usize,
+    /// How often it is tried to say what is missing.
+    retry: Duration,
     // A blocking mutex, because nothing waits while it is held: the thread writes without it.
     state: Mutex<State>,
     arrived: Condvar,
@@ -52,6 +56,8 @@ struct State {
     bytes: usize,
     /// What is missing behind the last chunk.
     gap: Option<Gap>,
+    /// Whether something is missing that could not be said yet.
+    is_behind: bool,
     /// All lines that were ever left out,
     missing: u64,
     /// and where they are counted, once that is known.
@@ -67,19 +73,23 @@ struct State {
 struct Chunk {
     gap: Option<Gap>,
     bytes: Vec<u8>,
+    /// Who waits for them to be written.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Writer {
     /// A thread that writes to `out`, before which at most `bytes_max` wait. What is missing is said in a line that
-    /// `describe` makes.
+    /// `describe` makes; where that can't be written, it is tried again after `retry`.
     ///
     /// The thread ends when the guard is dropped.
     pub(super) fn start(
         out: impl Write + Send + 'static,
         bytes_max: usize,
+        retry: Duration,
         describe: impl Fn(Gap) -> String + Send + 'static,
     ) -> (Writer, Flush) {
-        let shared = Shared { bytes_max, state: Mutex::default(), arrived: Condvar::new(), ended: Condvar::new() };
+        let (arrived, ended) = (Condvar::new(), Condvar::new());
+        let shared = Shared { bytes_max, retry, state: Mutex::default(), arrived, ended };
         let writer = Writer(Arc::new(shared));
         let thread = Thread { writer: writer.clone(), out, describe, missing: None, is_torn: false };
         // A machine that gives no thread shows it elsewhere; here all that is logged then counts as missing.
@@ -89,19 +99,29 @@ impl Writer {
         (writer.clone(), Flush(writer))
     }
 
-    /// Leaves a line, which is missing where there is no room for it.
-    pub(super) fn push(&self, line: &[u8]) {
+    /// Leaves a line, which is missing where there is no room for it. Whether there was, and who is told once it is
+    /// written; they hear nothing where it is not.
+    pub(super) fn push(&self, line: &[u8], waiting: Option<oneshot::Sender<()>>) -> bool {
         let mut state = self.state();
-        if state.gap.is_some() || state.has_ended || state.bytes.saturating_add(line.len()) > self.0.bytes_max {
+        let is_full = state.bytes.saturating_add(line.len()) > self.0.bytes_max;
+        let has_room = !(state.gap.is_some() || state.has_ended || is_full);
+        if has_room {
+            state.bytes += line.len();
+            state.append(line, waiting);
+        } else {
             let gap = Gap { lines: 1, since: Timestamp::now() };
             state.gap = Gap::sum(state.gap, Some(gap));
             state.count(gap);
-        } else {
-            state.bytes += line.len();
-            state.append(line);
         }
         drop(state);
         self.0.arrived.notify_one();
+        has_room
+    }
+
+    /// Whether lines are missing, and the last try to say so has failed.
+    pub(super) fn is_behind(&self) -> bool {
+        let state = self.state();
+        state.is_behind || state.gap.is_some()
     }
 
     /// Counts there, from now on, the lines that are missing, and those that are by now.
@@ -111,31 +131,44 @@ impl Writer {
         state.counter = Some(counter);
     }
 
-    /// What is to be written next, waited for; nothing at the end.
+    /// What is to be written next, waited for; nothing at the end. While something is missing that was not said, that
+    /// is to be tried now and then: an empty chunk.
     fn next(&self) -> Option<Chunk> {
         let mut state = self.state();
         loop {
             if state.bytes <= self.0.bytes_max / 2
                 && let Some(gap) = state.gap.take()
             {
-                state.chunks.push_back(Chunk { gap: Some(gap), bytes: Vec::new() });
+                state.chunks.push_back(Chunk { gap: Some(gap), ..Chunk::default() });
             }
             if let Some(chunk) = state.chunks.pop_front() {
                 return Some(chunk);
             }
             if state.is_closed {
-                state.has_ended = true;
-                self.0.ended.notify_all();
                 return None;
             }
-            state = self.0.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if !state.is_behind {
+                state = self.0.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = self.0.arrived.wait_timeout(state, self.0.retry).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if waited.1.timed_out() && state.chunks.is_empty() && !state.is_closed {
+                return Some(Chunk::default());
+            }
         }
     }
 
+    fn end(&self) {
+        self.state().has_ended = true;
+        self.0.ended.notify_all();
+    }
+
     /// Makes room for as many bytes as were written, and counts what of them was not.
-    fn written(&self, mut bytes: Vec<u8>, missing: Option<Gap>) {
+    fn written(&self, mut bytes: Vec<u8>, missing: Option<Gap>, is_behind: bool) {
         let mut state = self.state();
         state.bytes -= bytes.len();
+        state.is_behind = is_behind;
         if let Some(gap) = missing {
             state.count(gap);
         }
@@ -152,13 +185,16 @@ impl Writer {
 }
 
 impl State {
-    fn append(&mut self, line: &[u8]) {
+    fn append(&mut self, line: &[u8], waiting: Option<oneshot::Sender<()>>) {
         match self.chunks.back_mut() {
-            Some(last) if last.bytes.len() + line.len() <= CHUNK_BYTES => last.bytes.extend_from_slice(line),
+            Some(last) if last.bytes.len() + line.len() <= CHUNK_BYTES => {
+                last.bytes.extend_from_slice(line);
+                last.waiting.extend(waiting);
+            }
             _ => {
                 let mut bytes = std::mem::take(&mut self.spare);
                 bytes.extend_from_slice(line);
-                self.chunks.push_back(Chunk { gap: None, bytes });
+                self.chunks.push_back(Chunk { gap: None, bytes, waiting: waiting.into_iter().collect() });
             }
         }
     }
@@ -204,12 +240,20 @@ struct Thread<Out, Describe> {
 
 impl<Out: Write, Describe: Fn(Gap) -> String> Thread<Out, Describe> {
     fn run(mut self) {
-        while let Some(Chunk { gap, bytes }) = self.writer.next() {
+        while let Some(Chunk { gap, bytes, waiting }) = self.writer.next() {
             self.missing = Gap::sum(self.missing, gap);
             let unwritten = self.write_chunk(&bytes);
             self.missing = Gap::sum(self.missing, unwritten);
-            self.writer.written(bytes, unwritten);
+            self.writer.written(bytes, unwritten, self.missing.is_some());
+            if unwritten.is_none() {
+                for waiting in waiting {
+                    // Who waits no longer need not know.
+                    let _ = waiting.send(());
+                }
+            }
         }
+        self.write_chunk(&[]);
+        self.writer.end();
     }
 
     /// Writes what is missing, and then these lines; what of them could not be written.

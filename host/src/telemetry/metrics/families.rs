@@ -59,6 +59,7 @@ pub(super) struct Process {
     pub(super) reloads: IntCounterVec,
     pub(super) checks: IntGaugeVec,
     pub(super) dropped_log_lines: IntCounter,
+    pub(super) missing_audit_lines: IntCounter,
     pub(super) places_free: IntGaugeVec,
     pub(super) memory_free: IntGauge,
 }
@@ -213,6 +214,8 @@ impl Process {
             checks: build.gauges("check", "whether a check of /readyz is ok (1) or failed (0)", "check")?,
             dropped_log_lines: build
                 .counter("dropped_log_line_total", "number of lines of the log that nobody read in time")?,
+            missing_audit_lines: build
+                .counter("audit_missing_line_total", "number of lines of the audit record that could not be written")?,
             places_free: build.gauges(
                 "places_free",
                 "how much is free of what this key of the configuration bounds",

@@ -37,17 +37,22 @@ struct Log {
 impl Log {
     /// One before which so many bytes may wait.
     fn new(bytes_max: usize) -> Log {
+        // Each of these tests says itself what comes next.
+        Log::retrying(bytes_max, Duration::MAX)
+    }
+
+    fn retrying(bytes_max: usize, retry: Duration) -> Log {
         let (gate, open) = sync_channel(0);
         let (written, counter) = (Arc::default(), IntCounter::new("name", "help").unwrap());
         let out = Gate { open, written: Arc::clone(&written) };
-        let (writer, flush) = Writer::start(out, bytes_max, |gap| format!("{} missing\n", gap.lines));
+        let (writer, flush) = Writer::start(out, bytes_max, retry, |gap| format!("{} missing\n", gap.lines));
         writer.count_in(counter.clone());
         Log { writer, flush, gate, written, counter }
     }
 
     fn push(&self, lines: impl IntoIterator<Item = u32>) {
         for line in lines {
-            self.writer.push(format!("{line}\n").as_bytes());
+            self.writer.push(format!("{line}\n").as_bytes(), None);
         }
     }
 
@@ -124,4 +129,37 @@ fn what_cannot_be_written_is_missing_too() {
     }
     log.push(12..13);
     assert_eq!(log.end(), ("1 mi 2 missing 12 ".to_owned(), 2));
+}
+
+#[test]
+fn what_is_missing_is_said_though_nothing_more_comes() {
+    let log = Log::retrying(100, Duration::from_millis(1));
+    log.push(1..3);
+    log.gate.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+    log.gate.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+    log.gate.send(Ok(usize::MAX)).unwrap();
+    while log.written.lock().unwrap().is_empty() {
+        thread::yield_now();
+    }
+    let written = log.written.lock().unwrap().clone();
+    assert!(["1 missing\n", "2 missing\n"].contains(&written.as_str()), "{written}");
+    log.end();
+}
+
+#[test]
+fn who_waits_hears_of_what_is_written_alone() {
+    let log = Log::new(100);
+    let (sender, lost) = oneshot::channel();
+    assert!(log.writer.push(b"lost\n", Some(sender)));
+    log.gate.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+    assert!(lost.blocking_recv().is_err());
+    assert!(log.writer.is_behind());
+    let (sender, kept) = oneshot::channel();
+    assert!(log.writer.push(b"kept\n", Some(sender)));
+    for _ in 0..2 {
+        log.gate.send(Ok(usize::MAX)).unwrap();
+    }
+    assert!(kept.blocking_recv().is_ok());
+    assert!(!log.writer.is_behind());
+    assert_eq!(log.end(), ("1 missing kept ".to_owned(), 1));
 }
