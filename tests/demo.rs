@@ -21,7 +21,7 @@ async fn the_demo_labels_the_pod_and_is_denied_the_node() {
     host.post(read("event.json")).await;
     let lines = host.stop().await;
     let actions = lines.iter().filter(|line| line["message"] == "action");
-    assert_eq!(actions.map(|line| text(line, "status")).collect::<Vec<_>>(), ["success", "failure"]);
+    assert_eq!(actions.map(|line| text(line, "status")).collect::<Vec<_>>(), ["success", "denied"]);
     let denials = lines.iter().filter(|line| line["message"] == "policy" && !line["capability"].is_null());
     assert_eq!(denials.count(), 1);
 }

@@ -105,28 +105,28 @@ async fn what_may_have_begun_is_not_tried_again() {
     check(
         500,
         From::Server("etcdserver: request timed out"),
-        expect!["failure: can't run it: it may have been carried out: the API server failed with the status 500 (1)"],
+        expect!["unknown: can't run it: it may have been carried out: the API server failed with the status 500 (1)"],
     )
     .await;
     check(
         502,
         From::Proxy,
         expect![
-            "failure: can't run it: it may have been carried out: the API server, or what is before it, gave up (1)"
+            "unknown: can't run it: it may have been carried out: the API server, or what is before it, gave up (1)"
         ],
     )
     .await;
     check(
         503,
         From::Proxy,
-        expect!["failure: can't run it: it may have been carried out: the API server failed with the status 503 (1)"],
+        expect!["unknown: can't run it: it may have been carried out: the API server failed with the status 503 (1)"],
     )
     .await;
     check(
         504,
         From::Proxy,
         expect![
-            "failure: can't run it: it may have been carried out: the API server, or what is before it, gave up (1)"
+            "unknown: can't run it: it may have been carried out: the API server, or what is before it, gave up (1)"
         ],
     )
     .await;

@@ -89,7 +89,7 @@ async fn google_functions_answer_as_they_do() {
         .check(
             &outside,
             &silent,
-            &expect!["failure: can't call 'silent': it may have been carried out: the function did not answer in time"],
+            &expect!["unknown: can't call 'silent': it may have been carried out: the function did not answer in time"],
         )
         .await;
     assert_eq!(
@@ -112,11 +112,11 @@ async fn denied_functions() {
     let (outside, guest) = (Outside::start().await, probe(grants));
     let check = async |parameters: Value, expected| guest.check(&outside, &parameters, &expected).await;
     check(json!({"name": "echo"}), expect![[r#"
-        failure: can't call 'echo': denied by the policy: `probe:functions` may not call the function echo of aws: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
+        denied: can't call 'echo': denied by the policy: `probe:functions` may not call the function echo of aws: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
           - {provider: aws, names: [echo]}
           # it also allows any payload"#]]).await;
     check(json!({"name": "team-a", "location": "us-east1"}), expect![[r#"
-        failure: can't call 'team-a': denied by the policy: `probe:functions` may not call the function team-a of gcp in us-east1: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
+        denied: can't call 'team-a': denied by the policy: `probe:functions` may not call the function team-a of gcp in us-east1: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
           - {provider: gcp, names: [team-a], locations: [us-east1]}
           # it also allows any payload"#]]).await;
     check(json!({"name": "respond"}), expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
@@ -132,7 +132,7 @@ async fn what_is_not_granted_is_denied_where_the_entry_says_so() {
     let check = async |parameters: Value, expected| guest.check(&outside, &parameters, &expected).await;
     check(json!({"name": "echo"}), expect![[r#"success: 200: {"rule":"shell"}"#]]).await;
     check(json!({"name": "echo", "location": "europe-west1"}), expect![[r#"
-        failure: can't call 'echo': denied by the policy: `probe:functions` may not call the function echo of gcp in europe-west1: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
+        denied: can't call 'echo': denied by the policy: `probe:functions` may not call the function echo of gcp in europe-west1: it has no grant for this; to allow it, add under `functions:` of `probe:functions` in the policy:
           - {provider: gcp, names: [echo], locations: [europe-west1]}
           # it also allows any payload"#]]).await;
     assert_eq!(outside.heard(), [r#"lambda RequestResponse echo Qualifier=%24LATEST {"rule":"shell"}"#]);

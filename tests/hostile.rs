@@ -241,7 +241,7 @@ async fn one_that_removes_what_it_may_not_write() {
     assert_eq!(respond("web-0", "metadata.labels, spec").await, ("success: applied".to_owned(), true));
     let (end, has_spec) = respond("web-1", "metadata.labels").await;
     expect![[r#"
-        failure: can't apply: denied by the policy: `hostile:apply` may not patch networking.k8s.io/networkpolicies shop/falco-talon-test: its grants allow the fields `metadata.labels`, and it touches `spec.podSelector`, `spec.policyTypes`; to allow it, add under `kubernetes:` of `hostile:apply` in the policy:
+        denied: can't apply: denied by the policy: `hostile:apply` may not patch networking.k8s.io/networkpolicies shop/falco-talon-test: its grants allow the fields `metadata.labels`, and it touches `spec.podSelector`, `spec.policyTypes`; to allow it, add under `kubernetes:` of `hostile:apply` in the policy:
           - {verbs: [patch], resources: [networking.k8s.io/networkpolicies], scope: event-namespace, namespaces: [shop], names: [falco-talon-test], fields: [{path: spec.podSelector, values: [""]}, {path: spec.policyTypes, values: [""]}]}
           # it also allows the same for any event of the namespace"#]]
     .assert_eq(&end);

@@ -63,18 +63,18 @@ async fn denied_http() {
     let (outside, guest) = (Outside::start().await, page(GRANTS));
     let check = async |parameters: Value, expected| guest.check(&outside, &parameters, &expected).await;
     check(json!({"url": "http://WEB_SERVER/falcon/"}), expect![[r#"
-        failure: can't send the event to http://WEB_SERVER/falcon/: denied by the policy: `acme:page` may not POST http://WEB_SERVER/falcon/: it has no grant for this; to allow it, add under `http:` of `acme:page` in the policy:
+        denied: can't send the event to http://WEB_SERVER/falcon/: denied by the policy: `acme:page` may not POST http://WEB_SERVER/falcon/: it has no grant for this; to allow it, add under `http:` of `acme:page` in the policy:
           - {url: http://WEB_SERVER/falcon/, methods: [POST]}
           # it also allows what lies below `/falcon/`, any query, headers and body"#]]).await;
     check(json!({"url": "http://WEB_SERVER/falco/", "method": "PUT"}), expect![[r#"
-        failure: can't send the event to http://WEB_SERVER/falco/: denied by the policy: `acme:page` may not PUT http://WEB_SERVER/falco/: it has no grant for this; to allow it, add under `http:` of `acme:page` in the policy:
+        denied: can't send the event to http://WEB_SERVER/falco/: denied by the policy: `acme:page` may not PUT http://WEB_SERVER/falco/: it has no grant for this; to allow it, add under `http:` of `acme:page` in the policy:
           - {url: http://WEB_SERVER/falco/, methods: [PUT]}
           # it also allows what lies below `/falco/`, any query, headers and body"#]]).await;
     check(json!({"url": "http://WEB_SERVER/falco/../admin"}), expect![[r#"failure: can't send the event to http://WEB_SERVER/falco/../admin: the path `/falco/../admin` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\` and `%`"#]]).await;
     check(json!({"url": "http://WEB_SERVER/falco/%2e%2e%2fadmin"}), expect![[r#"failure: can't send the event to http://WEB_SERVER/falco/%2e%2e%2fadmin: the path `/falco/%2e%2e%2fadmin` can be read in more than one way: no `.` and `..`, and no percent-encoding of `.`, `/`, `\` and `%`"#]]).await;
     check(json!({"url": "http://evil@WEB_SERVER/falco/"}), expect!["failure: can't send the event to http://evil@WEB_SERVER/falco/: an address must not carry a user or a password"]).await;
-    check(json!({"url": "http://169.254.169.254/latest/meta-data/"}), expect!["failure: can't send the event to http://169.254.169.254/latest/meta-data/: denied by the policy: `acme:page` may not POST http://169.254.169.254/latest/meta-data/: it leads to where a cloud tells its machines their credentials, which no grant can allow"]).await;
-    check(json!({"url": "http://localhost:1/"}), expect!["failure: can't send the event to http://localhost:1/: denied by the policy: `acme:page` may not POST http://localhost:1/: it leads to an address of this machine, which no grant can allow"]).await;
+    check(json!({"url": "http://169.254.169.254/latest/meta-data/"}), expect!["denied: can't send the event to http://169.254.169.254/latest/meta-data/: denied by the policy: `acme:page` may not POST http://169.254.169.254/latest/meta-data/: it leads to where a cloud tells its machines their credentials, which no grant can allow"]).await;
+    check(json!({"url": "http://localhost:1/"}), expect!["denied: can't send the event to http://localhost:1/: denied by the policy: `acme:page` may not POST http://localhost:1/: it leads to an address of this machine, which no grant can allow"]).await;
     for header in ["Host", "connection", "Transfer-Encoding", "Content-Length", "Proxy-Authorization"] {
         let (ended, _) =
             guest.act(&outside, &json!({"url": "http://WEB_SERVER/falco/", "headers": {header: "x"}})).await;

@@ -21,10 +21,12 @@ const CLUSTER: &str = "
 apiVersion: v1
 kind: Pod
 metadata: {name: web-0, namespace: shop}
+spec: {containers: [{name: web, image: nginx}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: web-1, namespace: shop}
+spec: {containers: [{name: web, image: nginx}]}
 ";
 
 /// What the pod of an event is called there is its Falco rule, too.

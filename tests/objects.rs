@@ -54,9 +54,9 @@ async fn denied_objects() {
     let check = async |bucket: &str, key: &str, expected| {
         guest.check(&outside, &json!({"bucket": bucket, "key": key}), &expected).await;
     };
-    check("evidence", "a", expect!["failure: can't write the object 'a' of the bucket 'evidence': denied by the policy: `acme:archive` may not put a in evidence: it has no grant for this"]).await;
-    check("other", "a", expect!["failure: can't read the object 'a' of the bucket 'other': denied by the policy: `acme:archive` may not get a in other: it has no grant for this"]).await;
-    check("acme-evidence", "a", expect!["failure: can't read the object 'a' of the bucket 'acme-evidence': denied by the policy: `acme:archive` may not get a in acme-evidence: it has no grant for this"]).await;
+    check("evidence", "a", expect!["denied: can't write the object 'a' of the bucket 'evidence': denied by the policy: `acme:archive` may not put a in evidence: it has no grant for this"]).await;
+    check("other", "a", expect!["denied: can't read the object 'a' of the bucket 'other': denied by the policy: `acme:archive` may not get a in other: it has no grant for this"]).await;
+    check("acme-evidence", "a", expect!["denied: can't read the object 'a' of the bucket 'acme-evidence': denied by the policy: `acme:archive` may not get a in acme-evidence: it has no grant for this"]).await;
     check("evidence", "../secret", expect!["failure: can't read the object '../secret' of the bucket 'evidence': `../secret`: a key is made of names with single `/` between them: no `.`, no `..`, no control characters"]).await;
     check("evidence", "/secret", expect!["failure: can't read the object '/secret' of the bucket 'evidence': `/secret`: a key is made of names with single `/` between them: no `.`, no `..`, no control characters"]).await;
     assert_eq!(outside.object("acme-evidence", "falco/a"), None);

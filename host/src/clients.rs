@@ -34,7 +34,6 @@ pub(crate) use error::ClientError;
 pub(crate) use error::{Exhausted, Refusal, RequestError, Said};
 pub(crate) use google::GoogleFunction;
 pub(crate) use http::{HttpAnswer, HttpClient, HttpRequest, SecretError};
-pub use instance::Instance;
 pub(crate) use instance::InstanceFact;
 pub use kubernetes::Cluster;
 pub(crate) use kubernetes::{
