@@ -12,7 +12,7 @@ use serde_json::Value;
 use simulation::{Failure, Matcher, Simulation};
 use tempfile::TempDir;
 
-use crate::crowds::Gate;
+use crate::crowds::{Gate, start, with_rules};
 use crate::hostile::{event, folder, guest};
 use crate::running::{Host, config, told};
 use crate::{processes, servers};
@@ -142,6 +142,24 @@ async fn events_and_actions_add_up() {
     }
     assert_eq!((sum("match_total"), sum("actions_running")), (sum("matches_total"), 0.0));
     busy.host.stop().await;
+}
+
+/// One event is under way, and there is no more room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_one_of_the_events() {
+    let (_folder, mut config) = with_rules(RULES.split("- rule: Ask").next().unwrap());
+    config.queue_events_max = 1;
+    let simulation = Simulation::from_yaml(CLUSTER).unwrap();
+    let (gate, client) = Gate::before(&simulation, "web-0");
+    let host = start(config, client).await;
+    host.post(event("marked", "web-0")).await;
+    gate.holds(1).await;
+    assert_eq!(host.request("POST", "/", event("marked", "web-1").as_bytes()).await.0, 429);
+    let (_, scrape) = host.request("GET", "/metrics", b"").await;
+    let counted = ["event_total", "accepted_total", "refused_total", "actions_running"].map(|name| sum(&scrape, name));
+    assert_eq!(counted, [2.0, 1.0, 1.0, 1.0], "{scrape}");
+    gate.open();
+    host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@
 //! a [`Closed`] alone, so that an interface which forgets its way in or out does not compile. Knows neither the
 //! contract nor what any capability does.
 
-mod times;
+mod end;
 
 use std::fmt::Display;
 use std::sync::Arc;

@@ -259,6 +259,11 @@ fn wrong_values_are_reported_all_at_once() {
          environment variable DEDUPLICATION_TIME_WINDOW_SECONDS: 'deduplication.time_window_seconds' must be from 0 to 86400, got -1'",
     );
     check_error(
+        "metrics: {compat: seed}",
+        &[],
+        "error unmarshalling config file: 'c.yaml:1:19: 'metrics.compat' is 'seed': it must be both, singular or plural'",
+    );
+    check_error(
         "listen_port: 65536",
         &[],
         "error unmarshalling config file: 'c.yaml:1:14: 'listen_port' must be from 0 to 65535, got 65536'",

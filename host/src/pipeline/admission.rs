@@ -69,7 +69,7 @@ impl Admission {
             let answer = store.accept(arrival).await;
             match &answer {
                 Ok(Acceptance::Duplicate) => metrics.duplicate(),
-                Ok(_) => metrics.accepted(),
+                Ok(Acceptance::Stored(_)) => metrics.accepted(),
                 Err(_) => metrics.refused(),
             }
             answer.map(drop)
@@ -106,5 +106,27 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for ToItsEnd<F> {
 impl std::fmt::Debug for Admission {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Admission").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_goes_on() {
+        let ((open, opened), (ends, ended)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+        let work = async move {
+            let _ = opened.await;
+            ends.send(())
+        };
+        let mut work = ToItsEnd(Some(Box::pin(work)));
+        assert!(poll!(&mut work).is_pending());
+        drop(work);
+        drop(open);
+        ended.await.unwrap();
     }
 }

@@ -144,6 +144,9 @@ mod tests {
             health.ok(Check::Store);
             health.wrong(Check::Rules, "they are invalid");
             health.wrong(Check::Cluster, "the API server can't be reached");
+            health.trouble(Check::Outputs, "aws:s3", None);
+            health.trouble(Check::Notifiers, "slack", Some("authentication error"));
+            health.trouble(Check::Notifiers, "smtp", Some("it does not answer"));
         };
         check(
             report,
@@ -152,6 +155,8 @@ mod tests {
             [+]shutdown ok
             [-]rules excluded: failed: they are invalid
             [-]cluster excluded: failed: the API server can't be reached
+            [+]outputs ok
+            [-]notifiers excluded: failed: slack: authentication error; smtp: it does not answer
             readyz check passed
         "#]],
         );
