@@ -92,7 +92,7 @@ impl Contexts {
         clients: &Clients,
         permit: impl Fn() -> Permit,
     ) -> Result<Arc<Values>, ContextError> {
-        let missing = || ContextError::Missing("the host has no Kubernetes client".to_owned());
+        let missing = || ContextError::missing("the host has no Kubernetes client");
         let kubernetes = clients.kubernetes.as_ref().ok_or_else(missing)?;
         let name = node::of(event, kubernetes, &permit()).await?;
         self.nodes.get_or(name.clone(), node::values(&name, kubernetes, &permit())).await

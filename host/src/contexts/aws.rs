@@ -16,7 +16,7 @@ struct Profile {
 }
 
 pub(super) async fn values(clients: &Clients) -> Result<Values, ContextError> {
-    let missing = || ContextError::Missing("the host has no client for the metadata of its instance".to_owned());
+    let missing = || ContextError::missing("the host has no client for the metadata of its instance");
     let instance = clients.instance.as_ref().ok_or_else(missing)?;
     let refused = |error| ContextError::of("the metadata of the host's instance", error);
     let [region, profile] = instance.facts([InstanceFact::Region, InstanceFact::Profile]).await.map_err(refused)?;

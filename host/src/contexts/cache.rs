@@ -85,7 +85,7 @@ mod tests {
             let find = async {
                 sleep(Duration::from_millis(100)).await;
                 let number = asked.fetch_add(1, Ordering::Relaxed) + 1;
-                let missing = || ContextError::Unavailable("nothing".to_owned());
+                let missing = || ContextError::missing("nothing");
                 is_there.then(|| Values::from([("number", number.to_string())])).ok_or_else(missing)
             };
             cache.get_or(key, find).await.map(|values| values["number"].clone())

@@ -29,7 +29,7 @@ pub(super) async fn of(event: &Event, kubernetes: &Kubernetes, permit: &Permit) 
     if let Some(pod) = event.pod() {
         let what = format!("the pod '{}/{}'", pod.namespace, pod.name);
         let address = Address::new("", "v1", "pods", Some(pod.namespace), Some(pod.name));
-        let address = address.map_err(|error| ContextError::Missing(format!("{what} can't be read: {error}")))?;
+        let address = address.map_err(|error| ContextError::missing(format!("{what} can't be read: {error}")))?;
         match kubernetes.get(&address.path(), permit, OBJECT_BYTES_MAX).await {
             Ok(answer) => {
                 let is_it = Targets::of(event).learn(&address, &answer.object).is_ok();
@@ -43,8 +43,8 @@ pub(super) async fn of(event: &Event, kubernetes: &Kubernetes, permit: &Permit) 
         }
     }
     if event.hostname.is_empty() {
-        let error = "the event names no pod that is there and runs on a node, and no hostname".to_owned();
-        return Err(ContextError::Missing(error));
+        let error = "the event names no pod that is there and runs on a node, and no hostname";
+        return Err(ContextError::missing(error));
     }
     Ok(event.hostname.clone())
 }
@@ -52,7 +52,7 @@ pub(super) async fn of(event: &Event, kubernetes: &Kubernetes, permit: &Permit) 
 pub(super) async fn values(name: &str, kubernetes: &Kubernetes, permit: &Permit) -> Result<Values, ContextError> {
     let what = format!("the node '{name}'");
     let address = Address::new("", "v1", "nodes", None, Some(name));
-    let address = address.map_err(|error| ContextError::Missing(format!("{what} can't be read: {error}")))?;
+    let address = address.map_err(|error| ContextError::missing(format!("{what} can't be read: {error}")))?;
     let answer = kubernetes.get(&address.path(), permit, OBJECT_BYTES_MAX).await;
     Ok(told(&answer.map_err(|refusal| ContextError::of(&what, refusal))?.object))
 }

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use policy::ObjectTarget;
+use rules::Action;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::actionner::Actionner;
 use crate::clients::Circuit;
-use crate::generation::Generation;
+use crate::contexts::ContextName;
+use crate::generation::{Generation, contexts_of};
 use crate::store::Store;
 
 /// Events that wait for their turn to try: more would not find out sooner that a server is back.
@@ -39,10 +41,13 @@ struct Server {
     is_watched: AtomicBool,
 }
 
-/// The server that an actionner needs and that is away, if one is.
-pub(super) fn away_from(generation: &Generation, actionner: &Actionner) -> Option<Circuit> {
+/// The server that an action needs by its actionner or its contexts, and that is away, if one is.
+pub(super) fn away_from(generation: &Generation, actionner: &Actionner, action: &Action) -> Option<Circuit> {
+    let waits_for_node = || !action.ignore_errors && contexts_of(action, actionner).any(|it| it == ContextName::Node);
     let needs = |name: &str| match name {
-        "kubernetes" => actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-")),
+        "kubernetes" => {
+            actionner.imports.iter().any(|import| import.interface.starts_with("kubernetes-")) || waits_for_node()
+        }
         "aws-lambda" => actionner.calls("functions", "invoke-lambda"),
         "gcp" => actionner.calls("functions", "invoke-google"),
         "aws-s3" => actionner.stores_in(ObjectTarget::AwsS3),

@@ -165,7 +165,7 @@ impl Response {
         let Task { generation, rule, action, .. } = *task;
         let actionner = generation.actionners.get(&action.actionner);
         if !course.take_turn()
-            && let Some(away) = actionner.and_then(|actionner| away_from(generation, actionner))
+            && let Some(away) = actionner.and_then(|actionner| away_from(generation, actionner, action))
         {
             self.wait_for(away).await?;
             course.give_turn();

@@ -52,11 +52,12 @@ pub(super) async fn surroundings(
 
 fn report(shared: &Shared, context: ContextName, error: &ContextError, event: &Event, action: &Action, trace_id: &str) {
     let Some(others) = shared.contexts.admit() else { return };
+    let error = error.in_full();
     shared
         .reporting
         .logger
         .line(Level::Error, "context")
-        .error(error)
+        .error(&error)
         .field("context", context.as_str())
         .field("action", &action.name)
         .field("actionner", &action.actionner)

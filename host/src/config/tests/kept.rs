@@ -69,3 +69,22 @@ fn times_and_sizes_have_units_and_bounds() {
         ],
     );
 }
+
+#[test]
+fn the_audit_record_is_bounded_and_can_be_required() {
+    let days = |days: u64| Duration::from_hours(days * 24);
+    let kept = |config: Config| (config.audit.bytes_max, config.audit.keep, config.audit.keep_bytes_max);
+    assert_eq!(kept(config("", &[])), (64 << 20, days(90), 1 << 30));
+    assert_eq!(kept(config("audit: {bytes_max: 0, keep: [1d, 8Mi]}\n", &[])), (0, days(1), 8 << 20));
+    let environment = [("AUDIT_REQUIRED", "true"), ("AUDIT_FILE", "/var/log/audit.log")];
+    assert!(config("", &environment).audit.required);
+    assert!(config("data_dir: /d\naudit: {required: true}\n", &[]).audit.required);
+    for file in ["''", "log", "none"] {
+        check_error(
+            &format!("audit_file: {file}\naudit: {{required: true}}\n"),
+            &[],
+            "error unmarshalling config file: 'c.yaml:2:19: 'audit.required' needs a file to be written: set 'data_dir', or name \
+             one by 'audit_file''",
+        );
+    }
+}
