@@ -15,7 +15,6 @@ mod spool;
 mod call;
 
 mod alone;
-mod outcome;
 
 mod bindings;
 

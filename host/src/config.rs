@@ -8,6 +8,7 @@ mod history;
 
 mod audit;
 pub(crate) mod keys;
+mod otlp;
 mod raw;
 mod toml;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use rules::yaml::{self, Node};
 
+use crate::telemetry::Otlp;
 use crate::telemetry::logs::{Format, Level};
 use crate::telemetry::metrics::Compat;
 pub(crate) use audit::{Audit, AuditPlace};
@@ -104,6 +106,8 @@ pub struct Config {
     pub metrics_series_max: usize,
     /// Under which names the original's counters are shown.
     pub metrics_compat: Compat,
+    /// Where traces and metrics are sent.
+    pub otlp: Otlp,
     /// How clouds and object storage are reached.
     pub clouds: Clouds,
     /// The namespace that this program runs in, which no actionner may touch.
@@ -235,6 +239,7 @@ impl Config {
             history: history::history(reader),
             metrics_series_max: count(reader, "metrics.series_max"),
             metrics_compat: metrics_compat(reader),
+            otlp: otlp::otlp(reader, environment),
             clouds: clouds::clouds(reader, environment),
             own_namespace: None,
         }

@@ -21,6 +21,7 @@ mod notices;
 mod notifications;
 
 mod report;
+mod trace;
 
 mod deliveries;
 mod dispatch;

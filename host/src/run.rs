@@ -29,10 +29,10 @@ use crate::queue::Queue;
 use crate::server::{self, Intake};
 use crate::startup::startup;
 use crate::store::{Found, Limits, Settings, Store, Window};
-use crate::telemetry::Reporting;
 use crate::telemetry::audit::{Audit, FileSettings, Keep};
 use crate::telemetry::logs::{FlushGuard, Level, Logger};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{MetricsExport, Reporting};
 
 /// What the host runs with.
 pub struct Resources {
@@ -134,7 +134,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         deliveries_within: config.deliveries_within,
         notifiers: Notifiers::default(),
         notifications: Notifying {
-            defaults: config.default_notifiers,
+            defaults: config.default_notifiers.clone(),
             retry: config.retry,
             within: config.deliveries_within,
             waiting_max: config.notifications_max,
@@ -143,6 +143,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         untold: found.notifications,
         print_all_events: config.print_all_events,
     };
+    let export = metrics_export(&config, &store, &metrics, &health, &logger)?;
     // One for the intake and the pipeline, which end at the same time.
     let deadline = ending::deadline(shutdown, config.shutdown_deadline, store.clone(), logger.clone()).boxed().shared();
     let pipeline = tokio::spawn({
@@ -163,7 +164,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         print_all_events: config.print_all_events,
         limits: config.server,
     };
-    let connections = server::serve(listener, intake, deadline).await;
+    let connections = server::serve(listener, intake, deadline.clone()).await;
     starting.abort();
     looking.abort();
     drop(control);
@@ -171,6 +172,9 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     watching.abort();
     let due = pipeline.await.map_err(machine)?;
     let cut_off = ending::report(&logger, connections, due, &store);
+    if let Some(export) = export {
+        export.end(deadline.await.min(Instant::now() + EXPORT_MAX)).await;
+    }
     store.interrupt();
     let ended = tokio::task::spawn_blocking(move || store.end_writing());
     if timeout(WRITE_MAX, ended).await.is_err() {
@@ -180,6 +184,9 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
     }
     Ok(Ended { cut_off })
 }
+
+/// How long the last metrics may take to be sent, and never beyond `shutdown.deadline_ms`.
+const EXPORT_MAX: Duration = Duration::from_secs(2);
 
 /// How long the store may take to write what is left.
 const WRITE_MAX: Duration = Duration::from_secs(2);
@@ -262,6 +269,29 @@ fn report_found(logger: &Logger, found: &Found) {
         let result = format!("{waiting} events go on that were unfinished when the process last ended");
         logger.line(Level::Info, "store").field("result", &result).write();
     }
+}
+
+/// Sends what `/metrics` shows, where the configuration says.
+fn metrics_export(
+    config: &Config,
+    store: &Store,
+    metrics: &Metrics,
+    health: &Health,
+    logger: &Logger,
+) -> Result<Option<MetricsExport>, RunError> {
+    let (store, metrics, health) = (store.clone(), metrics.clone(), health.clone());
+    let gather = move || {
+        metrics.queue(store.counts());
+        for (check, state) in health.states().iter() {
+            metrics.check(check.name(), state.is_ok());
+        }
+        metrics.gather()
+    };
+    let export = config.otlp.metrics.as_ref().map(|metrics| MetricsExport::start(metrics, logger, gather));
+    export.transpose().map_err(|error| {
+        logger.line(Level::Error, "init").error(&error).field("category", "otlp").write();
+        machine("metrics can't be sent to the collector")
+    })
 }
 
 /// Events are let into the store by the rules in force.

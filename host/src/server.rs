@@ -11,6 +11,7 @@ mod probes;
 
 mod body;
 mod intake;
+mod trace;
 
 mod refusal;
 

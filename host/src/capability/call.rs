@@ -28,7 +28,7 @@ use crate::clients::{self, Clients, End, Exhausted, Meter, Permit, Refusal, Requ
 use crate::fair::Share;
 use crate::telemetry::audit::{Entry, Subject};
 use crate::telemetry::logs::Level;
-use crate::telemetry::{Calls, Reporting};
+use crate::telemetry::{Calls, Parent, Reporting};
 
 /// One call of one actionner.
 pub struct Call {
@@ -57,6 +57,8 @@ pub struct Call {
     reporting: Reporting,
     /// What was asked of the host.
     calls: Calls,
+    /// The span of the action that it is made for.
+    parent: Option<Parent>,
     /// What was read and written.
     pub(super) seen: Seen,
     /// What the event is about, where another object has its name by now.
@@ -139,6 +141,7 @@ impl Call {
             pod,
             reporting,
             calls: Calls::default(),
+            parent: None,
             seen: Seen::default(),
             replaced: None,
             flight: Flight::default(),
@@ -152,6 +155,11 @@ impl Call {
     /// Note what is asked of the host behind what is noted there.
     pub(crate) fn noted_in(self, calls: &Calls) -> Self {
         Self { calls: calls.clone(), ..self }
+    }
+
+    /// Make the spans of what is asked of the host below this one.
+    pub(crate) fn below(self, parent: Option<Parent>) -> Self {
+        Self { parent, ..self }
     }
 
     /// What the policy grants.
@@ -341,6 +349,7 @@ impl Call {
             is_write: capability.effect() == Effect::Write,
             dry_run: self.dry_run,
             calls: &self.calls,
+            parent: self.parent,
         };
         self.reporting.audit.open(subject, requests)
     }

@@ -8,16 +8,18 @@ use crate::actionner::{Cache, Compiler, Engine};
 use crate::clients::Cluster;
 use crate::config::{Config, Warning};
 use crate::generation::{Loader, Problem};
-use crate::telemetry::Reporting;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::library;
 use crate::telemetry::logs::{FlushGuard, Format, Level, Logger};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Reporting, Traces};
 
 /// A command's surroundings.
 pub(super) struct Context {
     pub(super) config: Config,
     pub(super) logger: Logger,
+    /// What makes traces and sends them, where this was asked for.
+    pub(super) traces: Option<Traces>,
     /// Held to the end of the command: it writes what is still on its way.
     _flush: FlushGuard,
 }
@@ -29,7 +31,20 @@ impl Context {
     ///
     /// The exit code, after the log has said what is wrong.
     pub(super) fn new(files: &Files) -> Result<Self, ExitCode> {
-        let (context, warnings) = Self::with_warnings(files)?;
+        Self::warning(files, false)
+    }
+
+    /// The same for a host, whose traces are sent where the configuration says. Needs a runtime.
+    ///
+    /// # Errors
+    ///
+    /// The exit code, after the log has said what is wrong.
+    pub(super) fn serving(files: &Files) -> Result<Self, ExitCode> {
+        Self::warning(files, true)
+    }
+
+    fn warning(files: &Files, serves: bool) -> Result<Self, ExitCode> {
+        let (context, warnings) = Self::with_warnings(files, serves)?;
         for warning in &warnings {
             context.logger.line(Level::Warn, "config").error(warning).write();
         }
@@ -42,10 +57,10 @@ impl Context {
     ///
     /// The exit code, after the log has said what is wrong.
     pub(super) fn without_warnings(files: &Files) -> Result<Self, ExitCode> {
-        Self::with_warnings(files).map(|(context, _)| context)
+        Self::with_warnings(files, false).map(|(context, _)| context)
     }
 
-    fn with_warnings(files: &Files) -> Result<(Self, Vec<Warning>), ExitCode> {
+    fn with_warnings(files: &Files, serves: bool) -> Result<(Self, Vec<Warning>), ExitCode> {
         let environment = |name: &str| std::env::var(name).ok();
         let read =
             Config::load(files.config.as_deref(), &files.rules, environment, |path| std::fs::read_to_string(path));
@@ -60,11 +75,16 @@ impl Context {
         };
         let (logger, flush) = Logger::stdout(config.log_format);
         let logger = logger.from_level(config.log_level);
-        library::subscribe(&logger);
+        let traces = config.otlp.traces.as_ref().filter(|_| serves);
+        let traces = traces.map(|target| Traces::new(target, &logger)).transpose().map_err(|error| {
+            logger.line(Level::Fatal, "init").error(&error).field("category", "otlp").write();
+            ExitCode::FAILURE
+        })?;
+        library::subscribe(&logger, traces.as_ref());
         if let Some(policy) = &files.policy {
             config.policy_file = Some(policy.clone());
         }
-        Ok((Self { config, logger, _flush: flush }, warnings))
+        Ok((Self { config, logger, traces, _flush: flush }, warnings))
     }
 
     /// A loader that reaches no cluster: for commands that only look at files.

@@ -75,7 +75,7 @@ async fn show(keep: bool) -> Result<(), DemoError> {
     let (mut config, _) = Config::load(None, &[file("rules.yaml")], environment, |path| std::fs::read_to_string(path))?;
     config.policy_file = Some(file("policy.yaml"));
     let (logger, flush) = Logger::stdout(config.log_format);
-    library::subscribe(&logger);
+    library::subscribe(&logger, None);
     let (stop, stopped) = oneshot::channel::<()>();
     let (cluster, compiler) = (Cluster::Client(simulation.client()), Compiler::own());
     let resources = Resources { config, cluster, listener, logger, compiler, reload: Arc::default() };

@@ -204,6 +204,16 @@ impl Reader {
         }
     }
 
+    /// Whether a key has a value that is not its default.
+    pub(super) fn is_written(&self, key: &'static str) -> bool {
+        self.raw.written.contains_key(key)
+    }
+
+    /// The same for what no key holds.
+    pub(super) fn problem_in(&mut self, origin: Origin, message: String) {
+        self.problems.push(Problem { origin: Some(origin), message });
+    }
+
     pub(super) fn problem(&mut self, key: &'static str, message: String) {
         let origin = self.raw.written.get(key).map(|written| written.origin.clone());
         self.problems.push(Problem { origin, message });

@@ -11,10 +11,11 @@ use rules::Event;
 use tokio::runtime::Handle;
 
 use super::fingerprint::Fingerprints;
+use super::trace::Trace;
 use crate::config::Deduplication;
 use crate::store::{Acceptance, Arrival, Refused, Store};
-use crate::telemetry::TraceId;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Parent, TraceId};
 
 /// The way of events into the store. Clones are the same way.
 #[derive(Clone)]
@@ -56,14 +57,22 @@ impl Admission {
     /// # Errors
     ///
     /// Where it is to be stored and can't be.
-    pub async fn admit(&self, event: Event, body: Bytes, trace_id: TraceId) -> Result<(), Refused> {
+    pub async fn admit(
+        &self,
+        event: Event,
+        body: Bytes,
+        trace_id: TraceId,
+        parent: Option<Parent>,
+    ) -> Result<(), Refused> {
         let Answering { is_any, live: rules } = (self.answered_by)(&event);
         if !is_any {
+            // Its trace ends here, too.
+            Trace::begin(&event, trace_id, parent);
             self.metrics.unmatched();
             return Ok(());
         }
         let fingerprint = self.fingerprints.as_ref().map(|fingerprints| fingerprints.of(&event));
-        let arrival = Arrival { event, body, trace_id, fingerprint, rules, replays: None };
+        let arrival = Arrival { event, body, trace_id, parent, fingerprint, rules, replays: None };
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
         let counted = async move {
             let answer = store.accept(arrival).await;

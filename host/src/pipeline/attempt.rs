@@ -11,6 +11,7 @@ use super::answer::{AttemptError, no_longer_there};
 use super::context::{context, missing_fields, refused_target};
 use super::shared::Shared;
 use super::surroundings::surroundings;
+use super::trace::Trace;
 use crate::actionner::{Actionner, CallError, CallOutput, Entered, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::Call;
 use crate::clients::Circuit;
@@ -24,6 +25,7 @@ use crate::telemetry::Calls;
 pub(super) struct Attempt<'a> {
     pub(super) entry: &'a Entry,
     pub(super) trace_id: &'a str,
+    pub(super) trace: &'a Trace,
     pub(super) generation: &'a Arc<Generation>,
     pub(super) rule: &'a Rule,
     pub(super) action: &'a Action,
@@ -56,20 +58,24 @@ impl Attempt<'_> {
     /// Have an action done for an event, in the instance of a component that lives for this attempt, and in the place
     /// that was waited for.
     pub(super) async fn run(self, shared: &Shared, entered: Option<Result<Entered, CallError>>) -> Tried {
-        let Self { entry, generation, action, learnt, .. } = self;
+        let Self { entry, trace, generation, rule, action, learnt, .. } = self;
         let without_call = |result| Tried::without_server(Some(result), learnt.clone());
         let Some(actionner) = generation.actionners.get(&action.actionner) else {
             let message = format!("unknown actionner '{}'", action.actionner);
+            trace.checked(rule, Some(&message));
             return without_call(Err(AttemptError::failed(message)));
         };
         let required = &actionner.description.required_fields;
         if let Some(message) = refused_target(&entry.event, required) {
+            trace.checked(rule, Some(&message));
             let report = Report { message, objects: Vec::new(), details: None };
             return without_call(Ok((Outcome::Ignored(report), Vec::new())));
         }
         if let Some(missing) = missing_fields(&entry.event, required) {
+            trace.checked(rule, Some(&missing));
             return without_call(Err(AttemptError::failed(missing)));
         }
+        trace.checked(rule, None);
         let Self { trace_id, .. } = self;
         let (contexts, clients) = (contexts_of(action, actionner), &generation.clients);
         match surroundings(shared, clients, contexts, &entry.event, action, trace_id).await {
@@ -86,7 +92,8 @@ impl Attempt<'_> {
         mut entered: Option<Result<Entered, CallError>>,
         asked: &[Arc<Values>],
     ) -> Tried {
-        let Self { entry, trace_id, generation, rule, action, learnt, calls } = self;
+        let Self { entry, trace_id, trace, generation, rule, action, learnt, calls } = self;
+        let parent = trace.acts(rule, action);
         let invocation = Invocation {
             event: entry.event.to_json(),
             parameters: action.parameters.to_string(),
@@ -110,7 +117,9 @@ impl Attempt<'_> {
                 None => actionner.enter().await,
             };
             let end = match entered {
-                Ok(entered) => actionner.call_in(entered, &invocation, call.noted_in(calls).on(flight)).await,
+                Ok(entered) => {
+                    actionner.call_in(entered, &invocation, call.noted_in(calls).below(parent).on(flight)).await
+                }
                 Err(error) => Err(error),
             };
             match end {

@@ -87,6 +87,7 @@ impl Response {
             None
         });
         for response in self.answered() {
+            response.trace.acted(rule, action, answer, &self.trace_id);
             self.shared.listeners.tell(&Ended {
                 answered_by: Some(&*self.trace_id).filter(|id| *id != response.trace_id),
                 status: answer.status,
@@ -134,6 +135,7 @@ impl Response {
         });
         for rule in &self.rules {
             report_match(&self.shared.reporting, self.event(), rule, &self.trace_id);
+            self.trace.matched(self.event(), rule);
             let about = About::new(rule, rule.actions.first());
             let objects = objects.as_ref().map_or(&[] as &[_], |objects| objects);
             self.shared.listeners.tell(&Ended { status, message: &message, objects, ..self.ended(about) });

@@ -23,6 +23,7 @@ use super::pause::pause;
 use super::plan::{answering, is_live, is_protected};
 use super::report::report_match;
 use super::shared::Shared;
+use super::trace::Trace;
 use crate::clients::Circuit;
 use crate::generation::Generation;
 use crate::store::{Attempted, Closed, Entry, Outcome, Step, StepHash, WHICHEVER};
@@ -38,6 +39,8 @@ pub(super) struct Response {
     /// Finished in the store when the response is over.
     pub(super) entry: Arc<Entry>,
     pub(super) trace_id: String,
+    /// Its spans.
+    pub(super) trace: Trace,
     /// What its run answers besides, once it runs.
     pub(super) others: Vec<Response>,
 }
@@ -175,6 +178,7 @@ impl Response {
         if course.is_first(&rule.name) {
             for response in self.answered() {
                 report_match(&self.shared.reporting, response.event(), rule, &response.trace_id);
+                response.trace.matched(response.event(), rule);
             }
         }
         let was_live = self.entry.rules.contains(&rule.name);
@@ -251,7 +255,7 @@ impl Response {
         }
         let began = Instant::now();
         let (entry, trace_id, calls) = (&*self.entry, &*self.trace_id, &current.calls.clone());
-        let attempt = Attempt { entry, trace_id, generation, rule, action, learnt: &learnt, calls };
+        let attempt = Attempt { entry, trace_id, trace: &self.trace, generation, rule, action, learnt: &learnt, calls };
         let Tried { result, learnt, away, asked_to_wait } = attempt.run(&self.shared, entered).await;
         let took = began.elapsed();
         current.learnt = learnt;
@@ -266,6 +270,7 @@ impl Response {
         {
             current.was_unknown |= error.is_unknown();
             let message = error.to_string();
+            self.trace.failed(&message);
             // While the other side is away, neither time nor attempts count.
             if away.is_some_and(|away| away.is_open()) {
                 current.attempts -= 1;

@@ -22,6 +22,7 @@ use super::plan::answering;
 use super::report::{Listeners, report_event};
 use super::response::Response;
 use super::shared::Shared;
+use super::trace::Trace;
 use crate::capability::Flights;
 use crate::clients::Notifiers;
 use crate::config::Retry;
@@ -136,7 +137,8 @@ fn respond(shared: &Arc<Shared>, entry: Arc<Entry>, print_all_events: bool) -> R
     if !print_all_events && !entry.is_again {
         report_event(&shared.reporting.logger, &entry.event, &trace_id);
     }
-    Response { shared: Arc::clone(shared), generation, rules, entry, trace_id, others: Vec::new() }
+    let trace = Trace::begin(&entry.event, entry.trace_id, entry.parent);
+    Response { shared: Arc::clone(shared), generation, rules, entry, trace_id, trace, others: Vec::new() }
 }
 
 /// What must not be responded to twice at once: the pod that the event is about, else the object of its audit record.

@@ -22,11 +22,12 @@ use tower::{Service, ServiceExt};
 
 use super::places::{Entered, Limit, Place, Places};
 use super::refusal::Refusal;
+use super::trace::Peer;
 use super::watched::Watched;
 use crate::config::ServerLimits;
-use crate::telemetry::Throttle;
 use crate::telemetry::logs::{Level, Logger};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Span, Throttle};
 
 /// What a connection buffers of a request's head, and of a body before it is asked for.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -162,6 +163,7 @@ async fn connection(
     // Answers are small, and waiting for more to send would only delay them. A socket that refuses
     // the option works all the same.
     let _ = stream.set_nodelay(true);
+    let peer = if Span::are_made() { stream.peer_addr().ok() } else { None };
     let progress = Arc::clone(&place.progress);
     let place = &place;
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -169,6 +171,9 @@ async fn connection(
         let event = if request.method() == Method::POST { place.event_begins() } else { None };
         if request.method() == Method::POST && event.is_none() {
             request.extensions_mut().insert(Refusal::Crowded);
+        }
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(Peer(peer.ip()));
         }
         let answer = edge.clone().oneshot(request);
         async move {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use rules::Event;
 
 use super::refusal::Refusal;
+use super::trace::parent;
 use crate::config::ServerLimits;
 use crate::health::Health;
 use crate::pipeline::{Admission, report_event};
@@ -49,18 +50,13 @@ pub(super) fn only_post(mut request: Request) -> Result<Request, Refusal> {
 
 /// Decodes an event and queues it.
 pub(super) async fn queue(intake: Arc<Intake>, request: http::Request<Bytes>) -> Result<(), Refusal> {
-    let trace_id = trace_id(request.headers());
+    let parent = parent(&request);
+    let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id());
     let body = request.into_body();
     let event = Event::from_json(&body).map_err(|error| Refusal::Event(error.to_string()))?;
     intake.metrics.event(&event.rule, event.priority.name(), &event.source);
     if intake.print_all_events {
         report_event(&intake.logger, &event, &trace_id.to_string());
     }
-    intake.admission.admit(event, body, trace_id).await.map_err(Refusal::Store)
-}
-
-/// The caller's trace, where it names one; never anything in the body.
-fn trace_id(headers: &HeaderMap) -> TraceId {
-    let header = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    header.and_then(TraceId::from_traceparent).unwrap_or_else(TraceId::random)
+    intake.admission.admit(event, body, trace_id, parent).await.map_err(Refusal::Store)
 }

@@ -14,8 +14,9 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 use super::intake::{Intake, only_post, queue};
 use super::refusal::Refusal;
+use super::trace::begin;
 use super::{body, probes};
-use crate::telemetry::Throttle;
+use crate::telemetry::{Span, Throttle};
 
 /// Answers each request. The first layer sees it first, and its answer last.
 pub(super) fn edge(
@@ -35,6 +36,8 @@ pub(super) fn edge(
         // Before authentication and rate limits: what watches the program has no credentials, and
         // must get its answer when senders flood the program.
         .layer(layer_fn(move |next| probes::routes(&watched).fallback_service(next)))
+        // Around the answer, of which it says how it was.
+        .layer(layer_fn(traced))
         // What is below returns a refusal as an error; here it becomes an answer.
         .layer(layer_fn(answered))
         // Authentication, and then the rate of who was authenticated, will stand here: before the
@@ -43,6 +46,26 @@ pub(super) fn edge(
         // Last, so that memory and time are spent on an event alone.
         .layer(before(move |request| body::read_whole(request, limits)))
         .service(service_fn(move |request| queue(Arc::clone(&intake), request)))
+}
+
+/// Makes a span of each request, as the original does for this one path, where traces are made.
+fn traced<Next>(
+    next: Next,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync
+where
+    Next: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync,
+{
+    service_fn(move |mut request: Request| {
+        let span = if request.uri().path() == "/" { begin(&mut request) } else { Span::default() };
+        let answer = next.clone().oneshot(request);
+        async move {
+            let answer = answer.await;
+            if let Ok(answer) = &answer {
+                span.describe(|span| span.number("http.response.status_code", answer.status().as_u16().into()));
+            }
+            answer
+        }
+    })
 }
 
 /// Answers an event that was accepted as well as one that was refused.

@@ -54,7 +54,15 @@ impl Stored {
     /// The same event once more. It keeps its trace id, so that logs connect, and is no repeat of itself.
     pub(super) fn arrival(self, rules: Vec<String>, redacted: Option<Vec<u8>>) -> Arrival {
         let Self { id, event, body, trace_id } = self;
-        Arrival { event, body, trace_id, fingerprint: None, rules, replays: Some(Replays { id, redacted }) }
+        Arrival {
+            event,
+            body,
+            trace_id,
+            parent: None,
+            fingerprint: None,
+            rules,
+            replays: Some(Replays { id, redacted }),
+        }
     }
 }
 

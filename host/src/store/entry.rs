@@ -10,7 +10,7 @@ use rules::Event;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::telemetry::TraceId;
+use crate::telemetry::{Parent, TraceId};
 
 /// Names an entry of one store. Later ones have larger numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Arrival {
     pub body: Bytes,
     /// What ties its log lines, traces and actions together.
     pub trace_id: TraceId,
+    /// The span that its own are below, where it has one.
+    pub parent: Option<Parent>,
     /// What is the same in repeats of it; none where repeats are not dropped.
     pub fingerprint: Option<Fingerprint>,
     /// The rules that answer it, without those that only rehearse.
@@ -71,6 +73,8 @@ pub struct Entry {
     pub event: Event,
     /// What ties its log lines, traces and actions together.
     pub trace_id: TraceId,
+    /// The span that its own are below, where that is known; it is not stored.
+    pub parent: Option<Parent>,
     /// When it was accepted.
     pub received: Instant,
     /// What repeats of it have in common with it, where it came in this life of the process.

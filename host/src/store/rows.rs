@@ -30,7 +30,7 @@ pub(super) fn insert(
     arrival: &Arrival,
     now_ms: i64,
 ) -> rusqlite::Result<()> {
-    let Arrival { event, body, trace_id, fingerprint, rules, replays } = arrival;
+    let Arrival { event, body, trace_id, fingerprint, rules, replays, .. } = arrival;
     let pod = event.pod();
     let sql = "INSERT INTO entry
         (id, received, uid, trace_id, fingerprint, falco_rule, hostname, namespace, pod, rules, bytes, body)
@@ -103,6 +103,7 @@ fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
         crashes: row.get(2)?,
         uid,
         trace_id,
+        parent: None,
         rules,
         event,
         fingerprint: None,

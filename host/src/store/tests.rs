@@ -63,6 +63,7 @@ fn arrival(rule: &str) -> Arrival {
         event: Event::from_json(body.as_bytes()).unwrap(),
         body: body.into(),
         trace_id: TraceId::random(),
+        parent: None,
         fingerprint: None,
         rules: vec!["end it".to_owned()],
         replays: None,
@@ -189,7 +190,19 @@ async fn what_has_ended_does_not_come_again_with_what_was_postponed() {
     let entry = |id| {
         let Arrival { event, trace_id, rules, .. } = arrival("one");
         let (id, received, progress) = (EntryId(id), tokio::time::Instant::now(), Vec::new());
-        Entry { id, uid: 7, event, trace_id, received, fingerprint: None, rules, is_again: false, progress, crashes: 0 }
+        Entry {
+            id,
+            uid: 7,
+            event,
+            trace_id,
+            parent: None,
+            received,
+            fingerprint: None,
+            rules,
+            is_again: false,
+            progress,
+            crashes: 0,
+        }
     };
     let taken = |front: &Front| match front.next() {
         Next::Entry(entry) => Some(entry.id.0),

@@ -267,13 +267,14 @@ impl Writer {
             self.count();
         }
         for Admitted { arrival, id, uid, answer, .. } in admitted {
-            let Arrival { event, trace_id, fingerprint, rules, .. } = arrival;
+            let Arrival { event, trace_id, parent, fingerprint, rules, .. } = arrival;
             let (is_again, progress, crashes) = (false, Vec::new(), 0);
             self.front.arrived(Entry {
                 id,
                 uid,
                 event,
                 trace_id,
+                parent,
                 received,
                 fingerprint,
                 rules,

@@ -23,6 +23,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::calls::Calls;
 use super::logs::{FlushGuard, Format, Level, Line, Logger};
+use super::parent::Parent;
+use super::spans::{Kind, Span};
 use super::text::cut;
 use crate::health::Health;
 pub(crate) use aside::Keep;
@@ -83,6 +85,8 @@ pub struct Subject<'a> {
     pub dry_run: bool,
     /// Where the end of the call is noted, too.
     pub calls: &'a Calls,
+    /// The span that its own is below, where there is one.
+    pub parent: Option<Parent>,
 }
 
 /// The line of one host call, written when it is closed or dropped.
@@ -100,6 +104,7 @@ pub struct Entry {
     is_begun: AtomicBool,
     grant: Option<usize>,
     opened: Instant,
+    span: Span,
 }
 
 struct Pending {
@@ -151,7 +156,7 @@ impl Audit {
 
     /// Begin the line of a host call.
     pub fn open(&self, subject: Subject<'_>, requests: &[Request<'_>]) -> Entry {
-        let Subject { trace_id, pod, actionner, capability, is_write, dry_run, calls } = subject;
+        let Subject { trace_id, pod, actionner, capability, is_write, dry_run, calls, parent } = subject;
         let line = self.logger.enabled(self.level).then(|| Pending {
             audit: self.clone(),
             trace_id: trace_id.to_owned(),
@@ -161,6 +166,9 @@ impl Audit {
             dry_run: dry_run && is_write,
             bytes: None,
         });
+        let span = parent.map(|parent| Span::new(capability, Kind::Internal, parent.trace_id(), Some(parent)));
+        let span = span.unwrap_or_default();
+        span.describe(|span| span.flag("call.dry_run", dry_run && is_write));
         Entry {
             line,
             calls: Some(calls.clone()),
@@ -171,6 +179,7 @@ impl Audit {
             is_begun: AtomicBool::new(false),
             grant: None,
             opened: Instant::now(),
+            span,
         }
     }
 }
@@ -265,9 +274,34 @@ impl Entry {
         if let Some(line) = self.line.take() {
             line.write(self, status, error);
         }
+        // It ends with the call, and not with whoever holds this.
+        let span = std::mem::take(&mut self.span);
+        self.trace(&span, status, error);
         if let Some(calls) = self.calls.take() {
             calls.ended(self.capability, &self.request, status, error);
         }
+    }
+}
+
+impl Entry {
+    fn trace(&self, span: &Span, status: &str, error: Option<&str>) {
+        span.describe(|span| {
+            span.text("call.request", &self.request);
+            span.text("call.status", status);
+            match (self.grant, status) {
+                (_, "denied") => span.text("call.decision", "denied"),
+                (Some(grant), _) => {
+                    span.text("call.decision", "allowed");
+                    span.number("call.grant", grant as u64);
+                }
+                // What reaches nothing needs no grant, and what makes no sense is asked of nobody.
+                (None, _) => {}
+            }
+            match error {
+                Some(error) => span.failed(error),
+                None => span.ok(),
+            }
+        });
     }
 }
 

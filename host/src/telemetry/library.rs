@@ -16,23 +16,27 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::logs::{self, Level, Logger};
+use super::otlp::{Traces, layer};
 use super::throttle::Throttle;
 
-/// Has the warnings and errors of libraries written to `logger` until the process ends.
+/// Has the warnings and errors of libraries written to `logger` until the process ends, and traces made of the host's own
+/// spans.
 ///
 /// A process subscribes once: where it has done so already, that stays.
-pub(crate) fn subscribe(logger: &Logger) {
+pub(crate) fn subscribe(logger: &Logger, traces: Option<&Traces>) {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     let library = LIBRARY.get_or_init(|| Library::new(logger.clone()));
     // Fails where somebody else has subscribed, who then gets to know what libraries report.
-    let _ = tracing::subscriber::set_global_default(subscriber(library.clone()));
+    let _ = tracing::subscriber::set_global_default(subscriber(library.clone(), traces));
     if log::set_logger(library).is_ok() {
         log::set_max_level(log::LevelFilter::Warn);
     }
 }
 
-fn subscriber(library: Library) -> impl Subscriber + Send + Sync {
-    tracing_subscriber::registry().with(library.with_filter(LevelFilter::WARN))
+/// Without traces, a span of the host is as much as what libraries say below a warning.
+fn subscriber(library: Library, traces: Option<&Traces>) -> impl Subscriber + Send + Sync {
+    let library = library.with_filter(LevelFilter::WARN);
+    tracing_subscriber::registry().with(library).with(traces.map(|traces| layer(traces.tracer())))
 }
 
 /// Writes what libraries report.

@@ -34,6 +34,11 @@ impl Call {
         self.has_unknown_end.load(Ordering::Relaxed)
     }
 
+    /// Whether the policy has denied one of its calls, whatever the guest makes of that.
+    pub(crate) fn was_denied(&self) -> bool {
+        self.was_denied.load(Ordering::Relaxed)
+    }
+
     /// Which objects were found, in this attempt and in those before it.
     pub(crate) fn learnt(&self) -> Uids {
         self.facts.targets.uids()

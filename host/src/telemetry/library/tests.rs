@@ -30,7 +30,7 @@ impl Write for Written {
 fn lines(report: impl FnOnce(&Library)) -> String {
     let written = Written::default();
     let library = Library::new(Logger::new(Format::Text, written.clone()));
-    with_default(subscriber(library.clone()), || report(&library));
+    with_default(subscriber(library.clone(), None), || report(&library));
     let bytes = written.0.lock().unwrap().clone();
     let lines = String::from_utf8(bytes).unwrap();
     lines.lines().map(|line| line.split_once(' ').unwrap().1.to_owned() + "\n").collect()
@@ -84,7 +84,7 @@ fn what_matters_less_is_not_written() {
             WRN library error="a WARN" target=t
         "#]],
     );
-    assert!(with_default(subscriber(Library::new(Logger::new(Format::Text, io::sink()))), || {
+    assert!(with_default(subscriber(Library::new(Logger::new(Format::Text, io::sink())), None), || {
         tracing::enabled!(tracing::Level::WARN) && !tracing::enabled!(tracing::Level::INFO)
     }));
 }
@@ -162,6 +162,6 @@ fn what_the_logger_leads_to_is_not_reported() {
 fn the_level_of_the_log_holds_for_libraries() {
     let written = Written::default();
     let logger = Logger::new(Format::Text, written.clone()).from_level(Level::Error);
-    with_default(subscriber(Library::new(logger)), || warn!("a WARN"));
+    with_default(subscriber(Library::new(logger), None), || warn!("a WARN"));
     assert!(written.0.lock().unwrap().is_empty());
 }
