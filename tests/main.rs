@@ -37,6 +37,7 @@ mod published;
 mod reload;
 mod replaced;
 mod requests;
+mod traces;
 mod waiting;
 
 mod arrows;

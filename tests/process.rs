@@ -44,17 +44,17 @@ fn serves() {
 }
 
 /// A running server, killed when it is dropped.
-struct Program {
+pub(crate) struct Program {
     process: Child,
     log: Lines<BufReader<ChildStdout>>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     folder: TempDir,
 }
 
 impl Program {
     /// One that responds to events of `shell`, whose API server is there and whose configuration has these lines
     /// besides. The shell says `before` it is started what else is to be done.
-    fn start(api_server: SocketAddr, config: &str, before: &str) -> Program {
+    pub(crate) fn start(api_server: SocketAddr, config: &str, before: &str) -> Program {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -88,12 +88,12 @@ impl Program {
     }
 
     /// The next line of the log that fits.
-    fn line(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn line(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
         self.lines_until(fits).pop().unwrap()
     }
 
     /// All lines of the log up to the next that fits.
-    fn lines_until(&mut self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
+    pub(crate) fn lines_until(&mut self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut lines = Vec::new();
         for line in &mut self.log {
             // The test runner prints here too.
@@ -114,7 +114,7 @@ impl Program {
     }
 
     /// The body of an answer that says that all is well.
-    fn request(&self, method: &str, path: &str, body: &str) -> String {
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> String {
         let mut client = self.client();
         let length = body.len();
         let head =
@@ -142,13 +142,13 @@ impl Program {
         self.request("GET", "/healthz", "");
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
     /// The exit code, waited for.
-    fn code(&mut self) -> Option<i32> {
+    pub(crate) fn code(&mut self) -> Option<i32> {
         let began = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -181,7 +181,7 @@ fn silent() -> (TcpListener, SocketAddr) {
 }
 
 /// A simulation behind a port.
-async fn simulated() -> SocketAddr {
+pub(crate) async fn simulated() -> SocketAddr {
     let simulation = Simulation::from_yaml(CLUSTER).unwrap();
     let answer = move |request: Request| {
         let client = simulation.client();

@@ -74,13 +74,13 @@ pub mod testing {
     pub use crate::config::{Config, Deduplication, ServerLimits, clouds};
     pub use crate::generation::{Loader, Problem};
     pub use crate::health::{Check, Health};
-    pub use crate::pipeline::{Admission, Answering};
+    pub use crate::pipeline::{Admission, Answering, spans_of_an_event};
     pub use crate::run::{Ended, Resources, RunError, run};
     pub use crate::server::{Intake, serve};
     pub use crate::store::{Limits, Outcome as StoreOutcome, Settings as StoreSettings, Store};
     pub use crate::telemetry::audit::Audit;
     pub use crate::telemetry::logs::{Format, Level, Logger};
     pub use crate::telemetry::metrics::{ActionLabels, Compat, Metrics, NotificationLabels};
-    pub use crate::telemetry::{Reporting, TraceId};
+    pub use crate::telemetry::{Otlp, Parent, Protocol, Reporting, Target, TraceId};
     pub use outputs::Room;
 }

@@ -48,3 +48,4 @@ pub(crate) use notifications::Settings as Notifying;
 pub(crate) use plan::{answering, is_live, is_protected};
 pub(crate) use report::report_event;
 pub(crate) use spine::{Pipeline, Undelivered};
+pub use trace::spans_of_an_event;

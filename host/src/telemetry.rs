@@ -24,8 +24,9 @@ pub(crate) mod metrics;
 mod reporting;
 
 pub(crate) use calls::Calls;
+pub(crate) use otlp::Signal;
 pub(crate) use otlp::{MetricsExport, Traces};
-pub use otlp::{Otlp, Protocol, Signal, Target};
+pub use otlp::{Otlp, Protocol, Target};
 pub use parent::Parent;
 pub use reporting::Reporting;
 pub(crate) use spans::{Description, Kind, Span};

@@ -58,8 +58,6 @@ pub(crate) enum Kind {
 /// When a key without effect asks for something, so that it must be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asks {
-    /// Only together with another key.
-    Never,
     /// When it is true.
     WhenTrue,
     /// When it is not empty.

@@ -81,7 +81,7 @@ impl RawConfig {
         for key in KEYS {
             let in_file = self.written.contains_key(key.name) || self.placeholders.contains(key.name);
             let is_others = key.is_shared_name() && !in_file;
-            if is_others || matches!(key.kind, Kind::Inert(Asks::WhenSet | Asks::Never)) {
+            if is_others || matches!(key.kind, Kind::Inert(Asks::WhenSet)) {
                 continue;
             }
             let name = key.environment();
@@ -144,7 +144,6 @@ impl RawConfig {
                 (Asks::WhenTrue, Value::Text(text)) => parse_switch(text) == Some(true),
                 (Asks::WhenSet, Value::Text(text)) => !text.is_empty(),
                 (Asks::WhenTrue | Asks::WhenSet, Value::Secret(_) | Value::List(_) | Value::Unfit(_)) => true,
-                (Asks::Never, _) => false,
             };
             if asked {
                 self.warn(origin, no_effect(key.name));

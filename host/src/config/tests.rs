@@ -151,16 +151,13 @@ fn unknown_keys_are_reported_with_the_nearest() {
 #[test]
 fn keys_without_effect_are_reported_when_they_ask_for_something() {
     check_warnings(
-        "aws:\n  region: eu-west-1\n  role_arn: ''\notel:\n  traces_enabled: false\n  metrics_enabled: true\n  \
-         collector_port: 4317\ndeduplication:\n  leader_election: true\ndefault_notifiers: [slack]\n\
+        "aws:\n  region: eu-west-1\n  role_arn: ''\ndeduplication:\n  leader_election: true\ndefault_notifiers: [slack]\n\
          notifiers:\n  slack:\n    webhook_url: https://x\n  smtp:\n    host_port: ''\n    tls: false\n",
-        &[("OTEL_TRACES_ENABLED", "true"), ("AWS_REGION", "x")],
+        &[("AWS_REGION", "x")],
         &[
-            "c.yaml:6:20: 'otel.metrics_enabled' has no effect in this version",
-            "c.yaml:9:20: 'deduplication.leader_election' has no effect in this version",
-            "c.yaml:12:3: 'notifiers.slack' has no effect in this version",
-            "environment variable OTEL_TRACES_ENABLED: 'otel.traces_enabled' has no effect in this version",
-            "c.yaml:10:20: 'default_notifiers' has no effect in this version",
+            "c.yaml:5:20: 'deduplication.leader_election' has no effect in this version",
+            "c.yaml:8:3: 'notifiers.slack' has no effect in this version",
+            "c.yaml:6:20: 'default_notifiers' has no effect in this version",
         ],
     );
     check_warnings("aws:\ngcp: {}\nminio: {use_ssl: true, endpoint: ''}\nnotifiers:\n", &[], &[]);

@@ -218,6 +218,20 @@ pub(super) fn notified(span: Span, problem: Option<&str>) {
     });
 }
 
+/// All spans of an event that one action answers with one call of the host, for benchmarks: what they cost alone.
+pub fn spans_of_an_event(event: &Event, rule: &Rule) {
+    let trace_id = TraceId::random();
+    let request = Span::new("/", Kind::Server, trace_id, None);
+    let trace = Trace::begin(event, trace_id, request.parent());
+    trace.matched(event, rule);
+    for action in &rule.actions {
+        trace.checked(rule, None);
+        let call = Span::new("kubernetes-write.patch", Kind::Internal, trace_id, trace.acts(rule, action));
+        call.describe(|span| span.ok());
+        trace.failed("it was tried");
+    }
+}
+
 fn ended(span: &Description<'_>, status: Status, message: &str) {
     if status.is_success() { span.succeeded(message) } else { span.failed(message) }
 }

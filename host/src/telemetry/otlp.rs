@@ -13,7 +13,8 @@ mod transport;
 mod metrics;
 mod traces;
 
-pub use settings::{Otlp, Protocol, Signal, Target};
+pub(crate) use settings::Signal;
+pub use settings::{Otlp, Protocol, Target};
 
 pub(crate) use metrics::MetricsExport;
 pub(crate) use traces::{Traces, layer};

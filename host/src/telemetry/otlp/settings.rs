@@ -40,7 +40,7 @@ pub enum Protocol {
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// Traces.
     Traces,
     /// Metrics.
@@ -49,7 +49,7 @@ pub enum Signal {
 
 impl Signal {
     /// As it stands in the names of variables.
-    pub fn in_variables(self) -> &'static str {
+    pub(crate) fn in_variables(self) -> &'static str {
         match self {
             Self::Traces => "TRACES",
             Self::Metrics => "METRICS",
@@ -57,7 +57,7 @@ impl Signal {
     }
 
     /// Where it goes at a collector that is spoken to over HTTP.
-    pub fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Traces => "v1/traces",
             Self::Metrics => "v1/metrics",
