@@ -176,87 +176,53 @@ async fn follows_an_event(endpoint: &str, before: &str) {
         }
         let event = spans.iter().find(|span| span.name == "event").unwrap();
         assert_eq!(event.attributes["event.traceid"], trace_id);
-        check(&spans, "", expect![[r#"
-            / kind=2 status=0 events=[]
-              . http.request.method=POST
-              . http.response.status_code=200
-              . http.route=/
-              . network.protocol.version=1.1
-              . server.address=t
-              . url.path=/
-              . url.scheme=http
-                event kind=1 status=1 events=["{\"rule\":\"shell\",\"priority\":\"Notice\",\"source\":\"syscall\",\"output\":\"a shell\",\"hostname\":\"\",\"time\":\"2025-11-22T13:24:41Z\",\"tags\":[],\"output_fields\":{\"k8s.ns.name\":\"shop\",\"k8s.pod.name\":\"web-0\"}}"]
-                  . event.output=a shell
-                  . event.output_fields["k8s.ns.name"]=shop
-                  . event.output_fields["k8s.pod.name"]=web-0
-                  . event.priority=Notice
-                  . event.rule=shell
-                  . event.source=syscall
-                  . event.tags={"arrayValue":{}}
-                    match kind=1 status=1 events=["a shell"]
+        check(
+            &spans,
+            "",
+            expect![[r#"
+                / kind=2 status=0 events=[]
+                  . http.request.method=POST
+                  . http.response.status_code=200
+                  . http.route=/
+                  . network.protocol.version=1.1
+                  . server.address=t
+                  . url.path=/
+                  . url.scheme=http
+                    event kind=1 status=1 events=["{\"rule\":\"shell\",\"priority\":\"Notice\",\"source\":\"syscall\",\"output\":\"a shell\",\"hostname\":\"\",\"time\":\"2025-11-22T13:24:41Z\",\"tags\":[],\"output_fields\":{\"k8s.ns.name\":\"shop\",\"k8s.pod.name\":\"web-0\"}}"]
                       . event.output=a shell
+                      . event.output_fields["k8s.ns.name"]=shop
+                      . event.output_fields["k8s.pod.name"]=web-0
+                      . event.priority=Notice
                       . event.rule=shell
                       . event.source=syscall
-                      . rule.name=R1
-                        action kind=1 status=1 events=["the pod 'web-0' in the namespace 'shop' has been labeled"]
-                          . action.actionner=kubernetes:label
-                          . action.continue=true
-                          . action.ignore_errors=false
-                          . action.name=Label it
-                          . action.output=the pod 'web-0' in the namespace 'shop' has been labeled
-                          . action.result=success
-                          . actionner.Information().Category=kubernetes
-                          . actionner.name=label
-                          . object.namespace=shop
-                          . object.pod=web-0
-                            kubernetes-write.patch kind=1 status=1 events=[]
-                              . call.decision=allowed
-                              . call.dry_run=false
-                              . call.grant=1
-                              . call.request=patch pods shop/web-0
-                              . call.status=success
-                        checks kind=1 status=1 events=["all checks passed"]
-        "#]#"
-            / kind=2 status=0 events=[]
-              . http.request.method=POST
-              . http.response.status_code=200
-              . http.route=/
-              . network.protocol.version=1.1
-              . server.address=t
-              . url.path=/
-              . url.scheme=http
-                event kind=1 status=1 events=["{\"rule\":\"shell\",\"priority\":\"Notice\",\"source\":\"syscall\",\"output\":\"a shell\",\"hostname\":\"\",\"time\":\"2025-11-22T13:24:41Z\",\"tags\":[],\"output_fields\":{\"k8s.ns.name\":\"shop\",\"k8s.pod.name\":\"web-0\"}}"]
-                  . event.output=a shell
-                  . event.output_fields["k8s.ns.name"]=shop
-                  . event.output_fields["k8s.pod.name"]=web-0
-                  . event.priority=Notice
-                  . event.rule=shell
-                  . event.source=syscall
-                  . event.tags={"arrayValue":{}}
-                    match kind=1 status=1 events=["a shell"]
-                      . event.output=a shell
-                      . event.rule=shell
-                      . event.source=syscall
-                      . rule.name=R1
-                        action kind=1 status=1 events=["the pod 'web-0' in the namespace 'shop' has been labeled"]
-                          . action.actionner=kubernetes:label
-                          . action.continue=true
-                          . action.ignore_errors=false
-                          . action.name=Label it
-                          . action.output=the pod 'web-0' in the namespace 'shop' has been labeled
-                          . action.result=success
-                          . actionner.Information().Category=kubernetes
-                          . actionner.name=label
-                          . object.namespace=shop
-                          . object.pod=web-0
-                            kubernetes-write.patch kind=1 status=1 events=[]
-                              . call.decision=allowed
-                              . call.dry_run=false
-                              . call.grant=1
-                              . call.request=patch pods shop/web-0
-                              . call.status=success
-                        checks kind=1 status=1 events=["all checks passed"]
-        "#]]);
+                        match kind=1 status=1 events=["a shell"]
+                          . event.output=a shell
+                          . event.rule=shell
+                          . event.source=syscall
+                          . rule.name=R1
+                            action kind=1 status=1 events=["the pod 'web-0' in the namespace 'shop' has been labeled"]
+                              . action.actionner=kubernetes:label
+                              . action.continue=true
+                              . action.ignore_errors=false
+                              . action.name=Label it
+                              . action.output=the pod 'web-0' in the namespace 'shop' has been labeled
+                              . action.result=success
+                              . actionner.Information().Category=kubernetes
+                              . actionner.name=label
+                              . object.namespace=shop
+                              . object.pod=web-0
+                                kubernetes-write.patch kind=1 status=1 events=[]
+                                  . call.decision=allowed
+                                  . call.dry_run=false
+                                  . call.grant=1
+                                  . call.request=patch pods shop/web-0
+                                  . call.status=success
+                            checks kind=1 status=1 events=["all checks passed"]
+            "#]
+                                  . call.status=success
+                            checks kind=1 status=1 events=["all checks passed"]
+            "#]],
+        );
     };
     spawn_blocking(follow).await.unwrap();
 }
@@ -269,6 +235,54 @@ async fn a_trace_follows_an_event_by_grpc() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trace_follows_an_event_by_http() {
     follows_an_event("otlp_http", "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_is_said() {
+    let Some(collector) = servers::start("otelcol", &[]) else { return };
+    let mut program = program(collector.value("otlp_grpc"), "").await;
+    let follow = move || {
+        let mut trace_ids = Vec::new();
+        for event in
+            [event("shell", "web-9"), event("shell", "web-0").replace("k8s.pod.name", "pod"), event("quiet", "web-0")]
+        {
+            let (trace_id, caller) = (CALLER.0.replace('0', &trace_ids.len().to_string()), CALLER.1);
+            send(&program, "/", &format!("traceparent: 00-{trace_id}-{caller}-01\r\n"), &event);
+            if !event.contains("quiet") {
+                program.line(|line| line["message"] == "action");
+            }
+            trace_ids.push(trace_id);
+        }
+        end(&mut program);
+        let mut shown = String::new();
+        for trace_id in &trace_ids {
+            let mut spans = spans_of(&collector, trace_id, "event");
+            spans.retain(|span| span.name != "/");
+            for span in &mut spans {
+                span.attributes.retain(|key, _| key.starts_with("call.") || key == "action.result");
+                span.events.retain(|name| name == "exception");
+            }
+            tree(&spans, CALLER.1, 0, &mut shown);
+        }
+        expect![[r#"
+            event kind=1 status=1 events=[]
+                match kind=1 status=1 events=[]
+                    action kind=1 status=2 events=["exception"]
+                      . action.result=failure
+                        kubernetes-write.patch kind=1 status=2 events=["exception"]
+                          . call.decision=allowed
+                          . call.dry_run=false
+                          . call.grant=1
+                          . call.request=patch pods shop/web-9
+                          . call.status=refused
+                    checks kind=1 status=1 events=[]
+            event kind=1 status=1 events=[]
+                match kind=1 status=1 events=[]
+                    checks kind=1 status=2 events=["exception"]
+            event kind=1 status=1 events=[]
+        "#]].assert_eq(&shown);
+    };
+    spawn_blocking(follow).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

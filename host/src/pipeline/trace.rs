@@ -43,7 +43,9 @@ impl Trace {
             span.text("event.source", &event.source);
             span.text("event.priority", event.priority.name());
             span.text("event.output", &event.output);
-            span.texts("event.tags", &event.tags);
+            if !event.tags.is_empty() {
+                span.texts("event.tags", &event.tags);
+            }
             for (name, value) in &event.output_fields {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 span.text(format!("event.output_fields[\"{name}\"]"), &text);
