@@ -10,7 +10,7 @@ use rules::{Action, Rule};
 use super::answer::{AttemptError, no_longer_there};
 use super::context::{context, missing_fields, refused_target};
 use super::shared::Shared;
-use super::surroundings::surroundings;
+use super::surroundings::{Asks, surroundings};
 use super::trace::Trace;
 use crate::actionner::{Actionner, CallError, CallOutput, Entered, Failure, FailureKind, Invocation, Outcome, Report};
 use crate::capability::Call;
@@ -78,7 +78,8 @@ impl Attempt<'_> {
         trace.checked(rule, None);
         let Self { trace_id, .. } = self;
         let (contexts, clients) = (contexts_of(action, actionner), &generation.clients);
-        match surroundings(shared, clients, contexts, &entry.event, action, trace_id).await {
+        let asks = Asks { event: &entry.event, rule, action, trace_id, trace };
+        match surroundings(shared, clients, contexts, asks).await {
             Ok(asked) => self.call(shared, actionner, entered, &asked).await,
             Err(lack) => Tried { away: lack.away, ..without_call(Err(AttemptError::Failed(*lack.failure))) },
         }

@@ -20,6 +20,7 @@ use super::destination::{Destination, First, Item, Line, Next};
 use super::ended::{About, Ended, Stage, Status};
 use super::pause::{given_up_after, pause};
 use super::report::Listeners;
+use super::trace::{output, put_out};
 use crate::config::Retry;
 use crate::health::Check;
 use crate::store::{Delivered, Delivery, DeliveryId, Due, Store};
@@ -147,18 +148,25 @@ impl Deliveries {
             }
             Err(error) => return self.refused(destination, item, None, &DeliveryError::Store(error)),
         };
-        let began = Instant::now();
+        let (began, span) = (Instant::now(), output(delivery.traceparent.as_deref(), &delivery.target));
         let sent = contain(self.send(&delivery, &mut item.held)).await;
+        // What is told of it belongs to this attempt.
+        let delivery = Delivery { traceparent: span.traceparent().or(delivery.traceparent), ..delivery };
         match sent.unwrap_or_else(|panic| Err(DeliveryError::Cut(panic))) {
             Ok(stored) => {
+                put_out(span, Status::Success, &stored.message);
                 self.answered(destination);
                 self.report(&delivery.target, None);
                 self.arrived(&delivery, stored, began.elapsed());
                 self.settle(&delivery);
                 item.answer(First::Arrived);
             }
-            Err(error) if error.is_temporary() => self.refused(destination, item, Some(&delivery), &error),
+            Err(error) if error.is_temporary() => {
+                put_out(span, Status::Due, &error.to_string());
+                self.refused(destination, item, Some(&delivery), &error);
+            }
             Err(error) => {
+                put_out(span, Status::Failure, &error.to_string());
                 self.answered(destination);
                 self.report(&delivery.target, Some(&error.to_string()));
                 self.give_up(item, &delivery, &error.to_string());
@@ -325,7 +333,7 @@ impl Deliveries {
         objects: &[(String, String)],
         took: Duration,
     ) {
-        let Delivery { trace_id, rule, action, actionner, target, notifiers, .. } = delivery;
+        let Delivery { trace_id, rule, action, actionner, target, notifiers, traceparent, .. } = delivery;
         self.0.listeners.tell(&Ended {
             stage: Stage::Output(target),
             trace_id,
@@ -336,6 +344,7 @@ impl Deliveries {
             objects,
             details: None,
             uid: None,
+            traceparent: traceparent.as_deref(),
             took,
         });
     }

@@ -16,6 +16,7 @@ use super::deliver::{DeliveryError, check, send};
 use super::deliveries::Deliveries;
 use super::destination::{Destination, First, Item};
 use super::ended::{About, Ended, Stage, Status};
+use super::trace::{output, put_out};
 use crate::store::{Closed, Delivery, DeliveryId};
 
 /// For so long a rule waits for the first attempt.
@@ -24,6 +25,8 @@ const FIRST_MAX: Duration = Duration::from_secs(2);
 /// Where artifacts come from, and where they go.
 pub(super) struct Origin<'a> {
     pub(super) trace_id: &'a str,
+    /// The span of the action.
+    pub(super) traceparent: Option<&'a str>,
     pub(super) rule: &'a Rule,
     pub(super) action: &'a Action,
     pub(super) site: &'a OutputUseSite,
@@ -93,7 +96,7 @@ impl Deliveries {
     }
 
     fn delivery_of(&self, origin: &Origin<'_>, artifact: &Artifact) -> Delivery {
-        let Origin { trace_id, rule, action, site, objects } = *origin;
+        let Origin { trace_id, traceparent, rule, action, site, objects } = *origin;
         Delivery {
             id: DeliveryId::random(),
             trace_id: trace_id.to_owned(),
@@ -108,7 +111,7 @@ impl Deliveries {
             objects: objects.to_vec(),
             made: self.0.store.now(),
             notifiers: rule.notifiers.clone(),
-            traceparent: None,
+            traceparent: traceparent.map(str::to_owned),
         }
     }
 
@@ -135,16 +138,18 @@ impl Deliveries {
             Err(error) => return Err(self.fail(origin, &file, &DeliveryError::Cut(error.to_string()))),
         };
         let (error, artifact) = unsafe_since;
-        let began = Instant::now();
+        let (began, span) = (Instant::now(), output(delivery.traceparent.as_deref(), &delivery.target));
         let sent = send(delivery, artifact).await.0;
         self.remove(delivery.id).await;
         match sent {
             Ok(stored) => {
+                put_out(span, Status::Success, &stored.message);
                 self.arrived(delivery, stored, began.elapsed());
                 Ok(None)
             }
             Err(failure) => {
                 let message = format!("{failure}; it can't be sent again, since it could not be kept: {error}");
+                put_out(span, Status::Failure, &message);
                 self.tell(delivery, Status::Failure, &message, &file, began.elapsed());
                 Err(message)
             }
@@ -152,8 +157,9 @@ impl Deliveries {
     }
 
     fn fail(&self, origin: &Origin<'_>, objects: &[(String, String)], error: &DeliveryError) -> String {
-        let Origin { trace_id, rule, action, site, .. } = *origin;
+        let Origin { trace_id, traceparent, rule, action, site, .. } = *origin;
         let message = error.to_string();
+        put_out(output(traceparent, &site.target), Status::Failure, &message);
         self.0.listeners.tell(&Ended {
             stage: Stage::Output(&site.target),
             trace_id,
@@ -164,6 +170,7 @@ impl Deliveries {
             objects,
             details: None,
             uid: None,
+            traceparent,
             took: Duration::ZERO,
         });
         message

@@ -67,6 +67,8 @@ pub(super) struct Ended<'a> {
     pub(super) details: Option<&'a str>,
     /// The uid of the pod that it is about, where that was found.
     pub(super) uid: Option<&'a str>,
+    /// The span that it belongs to.
+    pub(super) traceparent: Option<&'a str>,
     pub(super) took: Duration,
 }
 

@@ -24,7 +24,9 @@ impl Response {
         let notifiers = self.rules.iter().find(|known| known.name == rule).map_or(&[] as &[_], |rule| &rule.notifiers);
         let about = About { rule, action: begun.map_or("", |begun| &begun.action), notifiers, ..About::default() };
         for response in self.answered() {
-            self.shared.listeners.tell(&Ended { status, message: &message, ..response.ended(about) });
+            let traceparent = response.trace.traceparent();
+            let traceparent = traceparent.as_deref();
+            self.shared.listeners.tell(&Ended { status, message: &message, traceparent, ..response.ended(about) });
         }
         course.note(&format!("{}: {rule}: {message}", status.as_str()));
         if course.close(rule) {
@@ -43,7 +45,9 @@ impl Response {
         let is_last = |succeeded: bool| !(has_next && goes_on(action, succeeded));
         match &action.output {
             Some(site) if status == Status::Success && !rule.dry_run => {
-                let origin = Origin { trace_id: &self.trace_id, rule, action, site, objects: &objects };
+                let traceparent = self.trace.traceparent();
+                let (trace_id, traceparent) = (&*self.trace_id, traceparent.as_deref());
+                let origin = Origin { trace_id, traceparent, rule, action, site, objects: &objects };
                 let end = |deliveries| {
                     let end =
                         StepEnd { status: status.as_str(), message, calls: String::new(), is_last: is_last(true) };
@@ -88,6 +92,7 @@ impl Response {
         });
         for response in self.answered() {
             response.trace.acted(rule, action, answer, &self.trace_id);
+            let traceparent = response.trace.traceparent();
             self.shared.listeners.tell(&Ended {
                 answered_by: Some(&*self.trace_id).filter(|id| *id != response.trace_id),
                 status: answer.status,
@@ -95,6 +100,7 @@ impl Response {
                 objects: &answer.objects,
                 details: details.as_deref(),
                 uid: answer.uid.as_deref(),
+                traceparent: traceparent.as_deref(),
                 took,
                 ..response.ended(About::new(rule, Some(action)))
             });
@@ -113,6 +119,7 @@ impl Response {
             objects: &[],
             details: None,
             uid: None,
+            traceparent: None,
             took: Duration::ZERO,
         }
     }

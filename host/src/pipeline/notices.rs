@@ -18,7 +18,7 @@ pub(super) fn find(name: &str) -> Option<Notifier> {
 
 /// What is told of an end, now.
 pub(super) fn notice(ended: &Ended<'_>) -> Notice {
-    let Ended { stage, trace_id, answered_by: _, about, status, message, objects, details, uid, took: _ } = ended;
+    let Ended { stage, trace_id, about, status, message, objects, details, uid, .. } = ended;
     let (status, output, error) = match status {
         _ if about.dry_run => (DRY_RUN, ended.rehearsed(), String::new()),
         status if status.is_success() => (status.as_str(), (*message).to_owned(), String::new()),

@@ -17,6 +17,7 @@ use super::contain::contain;
 use super::ended::{Ended, Status};
 use super::notices::{find, key, notice, subject};
 use super::pause::{given_up_after, pause};
+use super::trace::{notification, notified};
 use crate::clients::{Notifiers, SendError};
 use crate::config::{Grouping, Retry};
 use crate::generation::Generation;
@@ -94,6 +95,7 @@ struct Refusals {
 /// What is told at once.
 struct Message {
     notice: Notice,
+    traceparent: Option<String>,
     told: Told,
     /// How many it stands for.
     count: usize,
@@ -162,7 +164,7 @@ impl Notifications {
                 key: queue.grouping.as_ref().map(|grouping| key(&notice, &grouping.by)),
                 subject: subject.clone(),
                 notice: json.clone(),
-                traceparent: None,
+                traceparent: ended.traceparent.map(str::to_owned),
             });
         }
         self.0.store.notify(admitted);
@@ -227,7 +229,9 @@ impl Notifications {
             self.give_up(queue, &message, &given_up_after(&refusals.last, within));
             return Turn::Next;
         }
+        let span = notification(message.traceparent.as_deref(), queue.notifier.name());
         let Some(sent) = self.send(queue, &message.notice).await else { return Turn::Next };
+        notified(span, sent.as_ref().err().map(|error| &*error.message));
         match sent {
             Ok(()) => {
                 *refusals = Refusals::default();
@@ -263,14 +267,14 @@ impl Notifications {
     ///
     /// What comes next where nothing is.
     async fn message(&self, queue: &Queue, waiting: Waiting) -> Result<Message, Turn> {
-        let Waiting { id, age, notification: Notification { key, notice, .. } } = waiting;
+        let Waiting { id, age, notification: Notification { key, notice, traceparent, .. } } = waiting;
         let Ok(notice) = serde_json::from_str(&notice) else {
             let error = "a notification in the store can't be read, and nobody is told of it";
             self.0.reporting.logger.line(Level::Error, "notification").error(&error).write();
             self.settled(queue, Told::One(id), 1);
             return Err(Turn::Next);
         };
-        let message = Message { notice, told: Told::One(id), count: 1, age };
+        let message = Message { notice, traceparent, told: Told::One(id), count: 1, age };
         let (Some(Grouping { within, .. }), Some(key)) = (&queue.grouping, key) else { return Ok(message) };
         if age < *within && !*self.0.stop.borrow() {
             return Err(Turn::After(*within - age));
@@ -285,7 +289,7 @@ impl Notifications {
         let group = Group { count: equal.count, last: equal.last, targets: equal.subjects };
         let count = usize::try_from(equal.count).unwrap_or(usize::MAX);
         let told = Told::Equal { notifier: notifier.to_owned(), key, last_id: equal.last_id };
-        Ok(Message { notice: Notice { group: Some(group), ..message.notice }, told, count, age })
+        Ok(Message { notice: Notice { group: Some(group), ..message.notice }, told, count, ..message })
     }
 
     /// One attempt; none where the host ends meanwhile, and the next process tries again.

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use rules::{Action, Event};
+use rules::{Action, Event, Rule};
 
 use super::shared::Shared;
+use super::trace::Trace;
 use crate::actionner::{Failure, FailureKind};
 use crate::clients::{Circuit, Clients};
 use crate::contexts::{ContextError, ContextName, Found, Values};
@@ -20,22 +21,35 @@ pub(super) struct Lack {
     pub(super) away: Option<Circuit>,
 }
 
+/// What asks for contexts.
+#[derive(Clone, Copy)]
+pub(super) struct Asks<'a> {
+    pub(super) event: &'a Event,
+    pub(super) rule: &'a Rule,
+    pub(super) action: &'a Action,
+    pub(super) trace_id: &'a str,
+    pub(super) trace: &'a Trace,
+}
+
 /// What is known of these contexts, in their order.
 pub(super) async fn surroundings(
     shared: &Shared,
     clients: &Clients,
     contexts: impl Iterator<Item = ContextName>,
-    event: &Event,
-    action: &Action,
-    trace_id: &str,
+    asks: Asks<'_>,
 ) -> Result<Vec<Arc<Values>>, Lack> {
+    let Asks { event, rule, action, trace, .. } = asks;
     let mut known = Vec::new();
     for context in contexts {
         let Found { result, away } = shared.contexts.find(context, event, clients).await;
         match result {
-            Ok(values) => known.push(values),
+            Ok(values) => {
+                trace.added(rule, context.as_str(), Ok(&values));
+                known.push(values);
+            }
             Err(error) => {
-                report(shared, context, &error, event, action, trace_id);
+                trace.added(rule, context.as_str(), Err(&error.to_string()));
+                report(shared, context, &error, asks);
                 if !action.ignore_errors {
                     let kind = if error.is_temporary() { FailureKind::Unavailable } else { FailureKind::Other };
                     let message = format!("no context '{}': {error}", context.as_str());
@@ -50,7 +64,8 @@ pub(super) async fn surroundings(
     Ok(known)
 }
 
-fn report(shared: &Shared, context: ContextName, error: &ContextError, event: &Event, action: &Action, trace_id: &str) {
+fn report(shared: &Shared, context: ContextName, error: &ContextError, asks: Asks<'_>) {
+    let Asks { event, action, trace_id, .. } = asks;
     let Some(others) = shared.contexts.admit() else { return };
     let error = error.in_full();
     shared

@@ -85,8 +85,7 @@ impl Trace {
     }
 
     /// What is known besides of what the event is about was asked for, of this source.
-    #[allow(dead_code, reason = "contexts are fetched elsewhere")]
-    pub(super) fn added(&self, rule: &Rule, source: &str, found: Result<&BTreeMap<String, String>, &str>) {
+    pub(super) fn added(&self, rule: &Rule, source: &str, found: Result<&BTreeMap<&'static str, String>, &str>) {
         let Some(span) = self.below(self.of_match(rule), "context") else { return };
         span.describe(|span| {
             span.text("context.source", source);
@@ -144,7 +143,6 @@ impl Trace {
     }
 
     /// What outputs and notifications of the last action that was begun are below.
-    #[allow(dead_code, reason = "deliveries carry it")]
     pub(super) fn traceparent(&self) -> Option<String> {
         self.state().latest.map(|parent| parent.to_string())
     }
@@ -182,7 +180,6 @@ impl Trace {
 }
 
 /// An attempt to send an artifact begins, below the action that made it.
-#[allow(dead_code, reason = "deliveries make it")]
 pub(super) fn output(traceparent: Option<&str>, target: &str) -> Span {
     let span = Span::below(traceparent, "output");
     span.describe(|span| {
@@ -194,7 +191,6 @@ pub(super) fn output(traceparent: Option<&str>, target: &str) -> Span {
 }
 
 /// It ended like this.
-#[allow(dead_code, reason = "deliveries make it")]
 pub(super) fn put_out(span: Span, status: Status, message: &str) {
     span.describe(|span| {
         span.text("output.status", status.as_str());
@@ -204,7 +200,6 @@ pub(super) fn put_out(span: Span, status: Status, message: &str) {
 }
 
 /// An attempt to tell people begins, below the action or the output that they are told of.
-#[allow(dead_code, reason = "deliveries make it")]
 pub(super) fn notification(traceparent: Option<&str>, notifier: &str) -> Span {
     let span = Span::below(traceparent, "notification");
     span.describe(|span| span.text("notifier.name", notifier));
@@ -212,7 +207,6 @@ pub(super) fn notification(traceparent: Option<&str>, notifier: &str) -> Span {
 }
 
 /// It ended like this; `problem` says why they do not know.
-#[allow(dead_code, reason = "deliveries make it")]
 pub(super) fn notified(span: Span, problem: Option<&str>) {
     span.describe(|span| match problem {
         Some(problem) => span.failed(problem),
