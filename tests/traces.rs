@@ -218,9 +218,6 @@ async fn follows_an_event(endpoint: &str, before: &str) {
                                   . call.request=patch pods shop/web-0
                                   . call.status=success
                             checks kind=1 status=1 events=["all checks passed"]
-            "#]
-                                  . call.status=success
-                            checks kind=1 status=1 events=["all checks passed"]
             "#]],
         );
     };
@@ -280,7 +277,8 @@ async fn what_goes_wrong_is_said() {
                 match kind=1 status=1 events=[]
                     checks kind=1 status=2 events=["exception"]
             event kind=1 status=1 events=[]
-        "#]].assert_eq(&shown);
+        "#]]
+        .assert_eq(&shown);
     };
     spawn_blocking(follow).await.unwrap();
 }

@@ -181,7 +181,7 @@ pub(crate) async fn store(admission: &Admission, count: usize) -> Result<()> {
         tasks.spawn(async move {
             let body = Bytes::from(stage::event_of(&format!("pod-{at}")));
             let event = Event::from_json(&body)?;
-            Ok::<_, Box<dyn Error + Send + Sync>>(admission.admit(event, body, TraceId::random()).await?)
+            Ok::<_, Box<dyn Error + Send + Sync>>(admission.admit(event, body, TraceId::random(), None).await?)
         });
         if tasks.len() > 1_000
             && let Some(stored) = tasks.join_next().await
