@@ -355,6 +355,19 @@ async fn a_collector_that_is_away_costs_a_line() {
     spawn_blocking(follow).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_does_not_answer_does_not_hold_up_the_end() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = silent.local_addr().unwrap();
+    let before = "export OTEL_BSP_SCHEDULE_DELAY=100 OTEL_EXPORTER_OTLP_TIMEOUT=3600000";
+    let mut program = program(&format!("http://{address}"), before).await;
+    let follow = move || {
+        respond(&mut program, "/", "");
+        end(&mut program);
+    };
+    spawn_blocking(follow).await.unwrap();
+}
+
 /// The sums and counts of `/metrics` by name and labels, under the names that they have at the Collector.
 fn shown(metrics: &str) -> BTreeMap<String, f64> {
     let mut values = BTreeMap::new();

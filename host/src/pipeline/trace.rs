@@ -3,6 +3,7 @@
 //! `match`, `checks` and `context` are over as soon as they are made; an action's is open for one attempt. What is sent
 //! afterwards, be it by the next process, is below the text that [`Trace::traceparent`] says then.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -46,10 +47,10 @@ impl Trace {
             if !event.tags.is_empty() {
                 span.texts("event.tags", &event.tags);
             }
-            for (name, value) in &event.output_fields {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                span.text(format!("event.output_fields[\"{name}\"]"), &text);
-            }
+            span.fields(event.output_fields.iter().map(|(name, value)| {
+                let text = value.as_str().map_or_else(|| value.to_string().into(), Cow::Borrowed);
+                (format!("event.output_fields[\"{name}\"]"), text)
+            }));
             span.text("event.traceid", &trace_id.to_string());
             span.event(&event.to_json(), time_of(event));
             span.ok();
@@ -91,9 +92,7 @@ impl Trace {
             span.text("context.source", source);
             match found {
                 Ok(found) => {
-                    for (key, value) in found {
-                        span.text(key.to_lowercase(), value);
-                    }
+                    span.fields(found.iter().map(|(key, value)| (key.to_lowercase(), value.into())));
                     span.ok();
                 }
                 Err(error) => span.failed(&format!("failed to add context: {error}")),
@@ -130,9 +129,9 @@ impl Trace {
         span.describe(|span| {
             span.text("action.result", status.as_str());
             span.text("action.output", message);
-            for (kind, name) in objects {
-                span.text(format!("object.{}", kind.to_lowercase()), name);
-            }
+            let object =
+                |(kind, name): &'_ (String, String)| (format!("object.{}", kind.to_lowercase()), name.clone().into());
+            span.fields(objects.iter().map(object));
             if is_another() {
                 span.text("action.answered_by", run);
             }
@@ -215,8 +214,7 @@ pub(super) fn notified(span: Span, problem: Option<&str>) {
 }
 
 /// All spans of an event that one action answers with one call of the host, for benchmarks: what they cost alone.
-pub fn spans_of_an_event(event: &Event, rule: &Rule) {
-    let trace_id = TraceId::random();
+pub fn spans_of_an_event(event: &Event, rule: &Rule, trace_id: TraceId) {
     let request = Span::new("/", Kind::Server, trace_id, None);
     let trace = Trace::begin(event, trace_id, request.parent());
     trace.matched(event, rule);

@@ -22,8 +22,12 @@ pub(super) use ids::Ids;
 /// What all spans of the host are made for: by it they are told apart from those of libraries.
 pub(super) const TARGET: &str = "falco_talon::spans";
 
-/// A text of a span is cut where it becomes longer than this: collectors take no more than 4 MiB at once.
-const TEXT_BYTES_MAX: usize = 8 << 10;
+/// A text of a span is cut where it becomes longer than this: as many spans wait as the queue holds.
+const TEXT_BYTES_MAX: usize = 4 << 10;
+
+/// The same for what outsiders have named, and so many of that.
+const FIELD_BYTES_MAX: usize = 512;
+const FIELDS_MAX: usize = 64;
 
 /// What the host does in answer to an event, from now until this is dropped; nothing where no traces are made.
 #[derive(Debug, Default)]
@@ -131,8 +135,16 @@ impl Description<'_> {
         }
     }
 
+    /// Attributes that somebody outside has named, of whom there may be many: some of them, and of each the begin.
+    pub(crate) fn fields<'a>(&self, fields: impl Iterator<Item = (String, Cow<'a, str>)>) {
+        for (key, value) in fields.take(FIELDS_MAX) {
+            self.text(cut(&key, FIELD_BYTES_MAX).to_owned(), cut(&value, FIELD_BYTES_MAX));
+        }
+    }
+
     pub(crate) fn texts(&self, key: &'static str, values: &[String]) {
-        let values = values.iter().map(|value| StringValue::from(cut(value, TEXT_BYTES_MAX).to_owned()));
+        let values = values.iter().take(FIELDS_MAX);
+        let values = values.map(|value| StringValue::from(cut(value, FIELD_BYTES_MAX).to_owned()));
         self.set(key, Value::Array(Array::String(values.collect())));
     }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanData, SpanExporter};
+use prost::Message as _;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +31,9 @@ use crate::telemetry::spans::{Ids, TARGET};
 
 /// As the original names what makes its spans.
 const SCOPE: &str = "falco-talon";
+
+/// What is sent at once: collectors take no more than 4 MiB where they are not told otherwise.
+const BYTES_MAX: usize = 3 << 20;
 
 /// Makes spans and sends them.
 #[derive(Debug, Clone)]
@@ -82,6 +87,30 @@ where
         .with_filter(Targets::new().with_target(TARGET, LevelFilter::INFO))
 }
 
+/// As many requests as it takes, with the number of spans in each.
+fn requests(batch: Vec<ResourceSpans>) -> Vec<(ExportTraceServiceRequest, usize)> {
+    let mut requests = Vec::new();
+    for mut of_resource in batch {
+        for mut of_scope in std::mem::take(&mut of_resource.scope_spans) {
+            let mut spans = std::mem::take(&mut of_scope.spans).into_iter().peekable();
+            while spans.peek().is_some() {
+                let (mut bytes, mut fitting) = (0, Vec::new());
+                while let Some(span) =
+                    spans.next_if(|span| fitting.is_empty() || bytes + span.encoded_len() <= BYTES_MAX)
+                {
+                    bytes += span.encoded_len();
+                    fitting.push(span);
+                }
+                let count = fitting.len();
+                let scope_spans = vec![ScopeSpans { spans: fitting, ..of_scope.clone() }];
+                let resource_spans = vec![ResourceSpans { scope_spans, ..of_resource.clone() }];
+                requests.push((ExportTraceServiceRequest { resource_spans }, count));
+            }
+        }
+    }
+    requests
+}
+
 /// Sends batches. The SDK asks for that in a thread of its own, where there is no runtime.
 #[derive(Debug)]
 struct Exporter {
@@ -95,14 +124,17 @@ impl SpanExporter for Exporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let (transport, outage, resource) = (self.transport.clone(), self.outage.clone(), self.resource.clone());
         let sent = self.runtime.spawn(async move {
-            let count = batch.len();
-            let resource_spans = group_spans_by_resource_and_scope(batch, &resource);
-            let sent = transport.send(&Export::Traces(ExportTraceServiceRequest { resource_spans })).await;
-            match &sent {
-                Ok(()) => outage.over(),
-                Err(error) => outage.lost(count, error, Instant::now()),
+            let mut result = Ok(());
+            for (request, count) in requests(group_spans_by_resource_and_scope(batch, &resource)) {
+                match transport.send(&Export::Traces(request)).await {
+                    Ok(()) => outage.over(),
+                    Err(error) => {
+                        outage.lost(count, &error, Instant::now());
+                        result = Err(OTelSdkError::InternalFailure(error));
+                    }
+                }
             }
-            sent.map_err(OTelSdkError::InternalFailure)
+            result
         });
         sent.await.unwrap_or_else(|error| Err(OTelSdkError::InternalFailure(error.to_string())))
     }
@@ -113,5 +145,21 @@ impl SpanExporter for Exporter {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.resource = Arc::new(ResourceAttributesWithSchema::from(resource));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::Span;
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_at_once_is_sent_in_parts() {
+        let span = |bytes: usize| Span { name: "x".repeat(bytes), ..Span::default() };
+        let spans = [1, BYTES_MAX / 2, BYTES_MAX / 2 - 100, BYTES_MAX * 2, 1].map(span).to_vec();
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let requests = requests(vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }]);
+        assert_eq!(requests.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [3, 1, 1]);
     }
 }
