@@ -66,11 +66,17 @@ impl RecordFile {
 
     /// Have the file of that name open; whether it is another than before.
     fn renew(&mut self) -> io::Result<bool> {
-        let is_same = self.open.as_ref().is_some_and(|open| {
-            !open.is_regular || fs::metadata(&self.path).is_ok_and(|found| open.id == (found.dev(), found.ino()))
-        });
-        if is_same {
-            return Ok(false);
+        if let Some(open) = &mut self.open {
+            if !open.is_regular {
+                return Ok(false);
+            }
+            if let Ok(found) = fs::metadata(&self.path)
+                && open.id == (found.dev(), found.ino())
+            {
+                // Others may have emptied it.
+                open.bytes = open.bytes.min(found.len());
+                return Ok(false);
+            }
         }
         // Nothing goes to a file that nobody finds any more.
         self.open = None;

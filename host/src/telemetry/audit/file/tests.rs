@@ -71,6 +71,12 @@ fn a_file_that_was_moved_removed_or_emptied_is_opened_anew() {
     fs::write(&record.file.path, "").unwrap();
     record.write("4\n");
     assert_eq!(record.texts(), ["4\n"]);
+
+    let mut record = Record::new(10, "");
+    record.write("12345678\n");
+    fs::write(&record.file.path, "").unwrap();
+    record.write("abcdefgh\n");
+    assert_eq!(record.texts(), ["abcdefgh\n"]);
 }
 
 #[test]
