@@ -119,6 +119,9 @@ impl Notifications {
             changed: Notify::new(),
             full: Throttle::new(),
         });
+        for (name, waiting) in left {
+            reporting.metrics.notifications_waiting(name, *waiting);
+        }
         let this = Self(Arc::new(Inner {
             store,
             reporting: reporting.clone(),

@@ -108,12 +108,7 @@ fn count(metrics: &Metrics, ended: &Ended<'_>) {
     }
     let event = match stage {
         Stage::Action(event) => event,
-        Stage::Output(target) => {
-            if *status == Status::Success {
-                metrics.upload_took(target, *took);
-            }
-            return metrics.output(action, rule, target, status.as_str());
-        }
+        Stage::Output(target) => return metrics.output(action, rule, target, status.as_str()),
     };
     let object = |kind: &str| objects.iter().find(|(key, _)| key == kind).map_or("", |(_, name)| name);
     metrics.action(&ActionLabels {
