@@ -1,16 +1,20 @@
 //! What a host counts that has all kinds of things to do: it adds up, is what Prometheus expects, and shows on the
-//! dashboard.
+//! dashboard. Of each end somebody is told who takes every message.
 
 mod dashboard;
 
 use std::fs;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use axum::Router;
 use serde_json::Value;
 use simulation::{Failure, Matcher, Simulation};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::crowds::{Gate, start, with_rules};
 use crate::hostile::{event, folder, guest};
@@ -90,7 +94,7 @@ impl Busy {
         }
         busy.round().await;
         gate.open();
-        busy.host.wait_until_idle().await;
+        busy.wait_until_all_is_told().await;
         busy
     }
 
@@ -114,12 +118,27 @@ impl Busy {
         self.host.reload.notify_one();
     }
 
+    async fn wait_until_all_is_told(&self) {
+        self.host.wait_until_idle().await;
+        while sum(&self.scrape().await, "notifications_waiting") > 0.0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn scrape(&self) -> String {
         self.host.request("GET", "/metrics", b"").await.1
     }
 }
 
-/// The sum of all series of a counter.
+/// The address of somebody who takes every message.
+async fn webhook() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || "ok")).await.unwrap() });
+    url
+}
+
+/// The sum of all series of a metric.
 fn sum(scrape: &str, name: &str) -> f64 {
     let name = format!("falcosecurity_falco_talon_{name}");
     let of_name =
@@ -137,7 +156,9 @@ async fn events_and_actions_add_up() {
     // Each was about one rule with one action.
     assert_eq!((sum("match_total"), sum("action_total"), sum("coalesced_total")), (8.0, 8.0, 1.0), "{scrape}");
     assert_eq!((sum("output_total"), sum("delivery_given_up_total")), (2.0, 1.0), "{scrape}");
-    for name in ["event", "action", "output"] {
+    assert_eq!((sum("notification_total"), sum("notification_given_up_total")), (10.0, 0.0), "{scrape}");
+    assert_eq!(sum("upload_duration_seconds_count"), 1.0, "{scrape}");
+    for name in ["event", "action", "output", "notification"] {
         assert_eq!(sum(&format!("{name}_total")), sum(&format!("{name}s_total")));
     }
     assert_eq!((sum("match_total"), sum("actions_running")), (sum("matches_total"), 0.0));
