@@ -1,15 +1,31 @@
-//! Whom actions are reported to: the notifiers that rules and the configuration can name.
+//! Whom actions are reported to: the notifiers that rules and the configuration can name, and what each is sent.
 //!
-//! Their names are known here, so that rules are checked before the first event. This
-//! version delivers to none of them; the host says so where one is asked for. Knows neither
-//! the host nor the rules.
+//! Each is a file of its own, which makes of a [`Notice`] and of checked settings what goes over the wire. No file is
+//! read here, no clock, and nothing is sent. Knows neither the host nor the rules.
 
+mod catalogue;
 mod notice;
 
+// What several of them need.
+mod identity;
+mod limits;
+mod record;
+mod words;
+
+pub mod elasticsearch;
+pub mod k8sevents;
+pub mod loki;
+pub mod slack;
+pub mod smtp;
+pub mod webhook;
+
+pub use catalogue::Information;
+pub use identity::identity;
+pub use limits::cut;
 pub use notice::{Group, Notice, Stage};
 
 /// A way to tell somebody how an action ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Notifier {
     /// An `Event` of the Kubernetes cluster.
     K8sEvents,
@@ -21,7 +37,7 @@ pub enum Notifier {
     Webhook,
     /// A Loki server.
     Loki,
-    /// An Elasticsearch server.
+    /// An Elasticsearch server, or an OpenSearch one.
     Elasticsearch,
 }
 
@@ -40,5 +56,10 @@ impl Notifier {
             Self::Loki => "loki",
             Self::Elasticsearch => "elasticsearch",
         }
+    }
+
+    /// The notifier of this name, in any letter case.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notifier| notifier.name().eq_ignore_ascii_case(name))
     }
 }

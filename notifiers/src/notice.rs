@@ -81,3 +81,77 @@ impl Stage {
         }
     }
 }
+
+impl Notice {
+    /// A message that says that it is none: whether a notifier works.
+    pub fn test(time: Timestamp, trace_id: String) -> Self {
+        Self {
+            stage: Stage::Action,
+            time,
+            status: "success".to_owned(),
+            trace_id,
+            rule: "Test of a notifier".to_owned(),
+            action: "Test".to_owned(),
+            actionner: "falco-talon:test".to_owned(),
+            event: "This is a test. Nothing has happened.".to_owned(),
+            objects: BTreeMap::new(),
+            uid: None,
+            output: "this is a test message of falco-talon, which somebody has asked for; nothing was done".to_owned(),
+            error: String::new(),
+            details: String::new(),
+            output_target: String::new(),
+            group: None,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The example of the seed.
+    pub(crate) fn notice() -> Notice {
+        Notice {
+            stage: Stage::Action,
+            time: "2024-09-05T12:52:10.819462Z".parse().unwrap(),
+            status: "success".to_owned(),
+            trace_id: "c954bd8b3391a08f23079552fdd639f3".to_owned(),
+            rule: "Redirect STDOUT/STDIN to Network Connection in Container".to_owned(),
+            action: "Run tcpdump for 5s".to_owned(),
+            actionner: "kubernetes:tcpdump".to_owned(),
+            event: "Redirect <b>stdout</b> & 'stdin'".to_owned(),
+            objects: [("namespace", "default"), ("pod", "cncf-1")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+            uid: Some("0b1c".to_owned()),
+            output: "a tcpdump 'tcpdump.pcap' has been created".to_owned(),
+            error: String::new(),
+            details: String::new(),
+            output_target: String::new(),
+            group: None,
+        }
+    }
+
+    /// The end of an output that failed.
+    pub(crate) fn stored() -> Notice {
+        let objects = [("bucket", "b"), ("file", "log"), ("a-b", "c")];
+        Notice {
+            stage: Stage::Output,
+            status: "failure".to_owned(),
+            actionner: String::new(),
+            event: String::new(),
+            objects: objects.map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+            uid: None,
+            output: String::new(),
+            error: "the bucket 'b' does not exist\nat all".to_owned(),
+            output_target: "minio:s3".to_owned(),
+            ..notice()
+        }
+    }
+
+    /// Three equal ones.
+    pub(crate) fn grouped() -> Notice {
+        let last = "2024-09-05T12:52:40Z".parse().unwrap();
+        let targets = ["default/cncf-1", "default/cncf-2"].map(str::to_owned).into();
+        let details = r#"{"file":"tcpdump.pcap"}"#.to_owned();
+        Notice { status: "dry_run".to_owned(), details, group: Some(Group { count: 3, last, targets }), ..notice() }
+    }
+}
