@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use host::Arguments;
-use host::testing::{ActionLabels, Compat, Metrics, NotificationLabels};
+use host::testing::{ActionLabels, Compat, Config, Metrics, NotificationLabels};
 use host::testing::{Format, Level, Logger};
 use host::testing::{Loader, Problem};
 use host::testing::{catalogue, configuration};
@@ -84,6 +84,17 @@ async fn the_catalogue_is_what_the_components_say() {
 #[test]
 fn configuration_and_metrics_are_those_of_the_host() {
     Document::read("host/README.md").hold(&[configuration::markdown(), metrics()]);
+}
+
+#[test]
+fn notifiers_are_configured_as_shown() {
+    let document = Document::read("notifiers/README.md");
+    document.hold(&[configuration::notifiers()]);
+    for text in document.sections().iter().flat_map(|blocks| texts(blocks, "yaml configuration")) {
+        let loaded = Config::load(Some(Path::new("c.yaml")), &["r.yaml".into()], |_| None, |_| Ok(text.to_owned()));
+        let (_, warnings) = loaded.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(warnings.is_empty(), "{text}: {warnings:?}");
+    }
 }
 
 /// Every metric that has been counted once.

@@ -32,6 +32,7 @@ mod loading;
 mod memory;
 mod metrics;
 mod notifications;
+mod notifiers;
 mod process;
 mod published;
 mod reload;

@@ -6,6 +6,7 @@
 //! cut something off.
 
 mod files;
+mod listing;
 mod moment;
 mod output;
 mod print;
@@ -21,6 +22,7 @@ mod rules;
 pub mod catalogue;
 
 mod actionners;
+mod notifiers;
 
 pub mod config;
 
@@ -63,6 +65,9 @@ enum Command {
     /// List actionners, or look into a component
     #[command(subcommand, arg_required_else_help = true)]
     Actionners(actionners::Command),
+    /// List notifiers, or test one
+    #[command(subcommand, arg_required_else_help = true)]
+    Notifiers(notifiers::Command),
     /// Check, print or explain the policy
     #[command(subcommand, arg_required_else_help = true)]
     Policy(policy::Command),
@@ -98,6 +103,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Server => server::run(&files).await,
         Command::Rules(command) => rules::run(&command, &files).await,
         Command::Actionners(command) => actionners::run(&command, &files).await,
+        Command::Notifiers(command) => notifiers::run(&command, &files).await,
         Command::Policy(command) => policy::run(&command, &files).await,
         Command::Rbac(command) => rbac::run(&command, &files).await,
         Command::Events(events) => events::run(&events, &files).await,

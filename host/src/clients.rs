@@ -10,6 +10,7 @@ mod meter;
 mod circuit;
 mod looks;
 
+mod secrets;
 mod web;
 
 mod kubernetes;
@@ -21,6 +22,7 @@ mod lambda;
 mod storage;
 
 mod http;
+
 mod notifiers;
 
 mod clouds;
@@ -35,11 +37,9 @@ pub(crate) use error::{Exhausted, Refusal, RequestError, Said};
 pub(crate) use google::GoogleFunction;
 pub(crate) use http::{HttpAnswer, HttpClient, HttpRequest, SecretError};
 pub(crate) use instance::InstanceFact;
-pub use kubernetes::Cluster;
-pub(crate) use kubernetes::{
-    Answer, ApiRequest, Command, Exit, FieldManager, Identity, JSON, Kubernetes, Sink, Written,
-};
+pub(crate) use kubernetes::{Answer, ApiRequest, Command, Exit, FieldManager, Identity, JSON, Sink, Written};
+pub use kubernetes::{Cluster, Kubernetes};
 pub(crate) use lambda::{LambdaAnswer, LambdaCall, LambdaKind};
 pub(crate) use meter::{Meter, Permit};
-pub(crate) use notifiers::{Notifiers, SendError};
+pub use notifiers::{Notifiers, SendError};
 pub(crate) use storage::{Location, Storage};

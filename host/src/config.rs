@@ -8,8 +8,10 @@ mod history;
 
 mod audit;
 pub(crate) mod keys;
+pub(crate) mod notifiers;
 mod otlp;
 mod raw;
+mod sources;
 mod toml;
 
 use std::io;
@@ -24,20 +26,12 @@ use crate::telemetry::metrics::Compat;
 pub(crate) use audit::{Audit, AuditPlace};
 use clouds::Clouds;
 pub(crate) use history::History;
+use notifiers::Notifiers;
 pub(crate) use raw::{Problem, Warning};
 use raw::{RawConfig, Reader};
 
 /// Where a pod finds its own namespace.
 const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-
-/// Which notifications are told as one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grouping {
-    /// By what they are equal.
-    pub by: Vec<String>,
-    /// How long the first of them waits for others.
-    pub within: Duration,
-}
 
 /// Everything that can be configured, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +64,8 @@ pub struct Config {
     pub print_all_events: bool,
     /// Notifiers for all rules.
     pub default_notifiers: Vec<String>,
+    /// How each notifier tells.
+    pub notifiers: Notifiers,
     /// When two events are the same.
     pub deduplication: Deduplication,
     /// Accepted events that are not done.
@@ -216,7 +212,8 @@ impl Config {
             log_level: log_level(reader),
             watch_rules: reader.switch("watch_rules"),
             print_all_events: reader.switch("print_all_events"),
-            default_notifiers: default_notifiers(reader),
+            default_notifiers: reader.list("default_notifiers"),
+            notifiers: notifiers::notifiers(reader),
             deduplication: Deduplication {
                 window: Duration::from_secs(reader.integer("deduplication.time_window_seconds")),
                 fields: reader.list("deduplication.fields"),
@@ -309,14 +306,6 @@ fn metrics_compat(reader: &mut Reader) -> Compat {
         reader.problem("metrics.compat", format!("'metrics.compat' is '{text}': {error}"));
         Compat::default()
     })
-}
-
-fn default_notifiers(reader: &mut Reader) -> Vec<String> {
-    let notifiers = reader.list("default_notifiers");
-    if !notifiers.is_empty() {
-        reader.warn("default_notifiers", "'default_notifiers' has no effect in this version".into());
-    }
-    notifiers
 }
 
 fn server(reader: &mut Reader) -> ServerLimits {

@@ -70,7 +70,7 @@ pub mod testing {
     pub use crate::actionner::{Actionner, Cache, Compiler, Engine, Invocation, Outcome, digest, serve_one};
     pub use crate::capability::Call;
     pub use crate::cli::{audit, catalogue, config as configuration, events};
-    pub use crate::clients::{Clients, Cluster};
+    pub use crate::clients::{Clients, Cluster, Kubernetes, Notifiers, SendError};
     pub use crate::config::{Config, Deduplication, ServerLimits, clouds};
     pub use crate::generation::{Loader, Problem};
     pub use crate::health::{Check, Health};
@@ -82,5 +82,7 @@ pub mod testing {
     pub use crate::telemetry::logs::{Format, Level, Logger};
     pub use crate::telemetry::metrics::{ActionLabels, Compat, Metrics, NotificationLabels};
     pub use crate::telemetry::{Otlp, Parent, Protocol, Reporting, Target, TraceId};
+    pub use jiff::Timestamp;
+    pub use notifiers::{Group, Notice, Notifier, Stage};
     pub use outputs::Room;
 }

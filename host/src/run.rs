@@ -6,6 +6,7 @@
 mod ending;
 mod servers;
 
+use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
+use notifiers::Notifier;
 use outputs::Room;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -132,13 +134,13 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         room,
         due: found.due,
         deliveries_within: config.deliveries_within,
-        notifiers: Notifiers::default(),
+        notifiers: notifiers(&config, &generation.load(), &reporting),
         notifications: Notifying {
             defaults: config.default_notifiers.clone(),
             retry: config.retry,
             within: config.deliveries_within,
             waiting_max: config.notifications_max,
-            grouping: Vec::new(),
+            notifiers: config.notifiers.clone(),
         },
         untold: found.notifications,
         print_all_events: config.print_all_events,
@@ -269,6 +271,22 @@ fn report_found(logger: &Logger, found: &Found) {
         let result = format!("{waiting} events go on that were unfinished when the process last ended");
         logger.line(Level::Info, "store").field("result", &result).write();
     }
+}
+
+/// What tells people. What is wrong with one that is asked for is said, and holds up nothing else.
+fn notifiers(config: &Config, generation: &Generation, Reporting { logger, health, .. }: &Reporting) -> Notifiers {
+    let environment = |name: &str| std::env::var(name).ok();
+    let notifiers = Notifiers::new(&config.notifiers, config.own_namespace.as_deref(), environment);
+    let of_rules = generation.rules.rules().iter().flat_map(|rule| &rule.notifiers);
+    let asked: BTreeSet<_> = config.default_notifiers.iter().chain(of_rules).map(|name| name.to_lowercase()).collect();
+    for notifier in Notifier::ALL.into_iter().filter(|notifier| asked.contains(notifier.name())) {
+        if let Some(problem) = notifiers.problem(notifier) {
+            let line = logger.line(Level::Error, "init").error(&problem);
+            line.field("category", notifier.name()).field("status", "failure").write();
+            health.trouble(Check::Notifiers, notifier.name(), Some(problem));
+        }
+    }
+    notifiers
 }
 
 /// Sends what `/metrics` shows, where the configuration says.

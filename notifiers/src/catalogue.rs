@@ -26,7 +26,7 @@ impl Notifier {
                 "webhook_url (required)": "",
                 "icon": PICTURE,
                 "username": "Falco Talon",
-                "footer": SLACK_FOOTER,
+                "footer": FOOTER,
                 "format": "long",
             }),
             Self::Smtp => json!({
@@ -138,7 +138,7 @@ impl Notifier {
 }
 
 /// The picture beside a message, or above a mail.
-pub(crate) const PICTURE: &str = "https://upload.wikimedia.org/wikipedia/commons/2/26/Circaetus_gallicus_claw.jpg";
+pub const PICTURE: &str = "https://upload.wikimedia.org/wikipedia/commons/2/26/Circaetus_gallicus_claw.jpg";
 
 /// What stands below it.
-pub(crate) const SLACK_FOOTER: &str = "http://github.com/falcosecurity/falco-talon";
+pub const FOOTER: &str = "http://github.com/falcosecurity/falco-talon";

@@ -19,7 +19,7 @@ pub mod slack;
 pub mod smtp;
 pub mod webhook;
 
-pub use catalogue::Information;
+pub use catalogue::{FOOTER, Information, PICTURE};
 pub use identity::identity;
 pub use limits::cut;
 pub use notice::{Group, Notice, Stage};

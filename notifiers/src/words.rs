@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::notice::{Notice, Stage};
+use crate::notice::Notice;
 
 /// What a status means where the word alone does not say whether anything was changed.
 pub(crate) fn meaning(status: &str) -> Option<&'static str> {
@@ -48,16 +48,6 @@ pub(crate) fn title(key: &str) -> String {
         is_first = !(char.is_alphanumeric() || char == '_');
     }
     title
-}
-
-impl Stage {
-    /// As the original calls it in what it sends.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Action => "action",
-            Self::Output => "output",
-        }
-    }
 }
 
 impl Notice {

@@ -63,7 +63,7 @@ impl<'a> Checker<'a> {
             dry_run: block.dry_run.is_some_and(|flag| flag.0),
             dry_run_as_written: block.dry_run.map(|flag| flag.0),
             max_age: block.max_age,
-            notifiers: block.notifiers.iter().map(owned).collect(),
+            notifiers: block.notifiers.iter().map(|name| name.as_str().to_lowercase()).collect(),
             actions,
             position: block.name.at,
             criteria: Criteria {
@@ -77,7 +77,8 @@ impl<'a> Checker<'a> {
     }
 
     fn notifiers(&mut self, names: &[Text], context: &Context) {
-        for name in names.iter().filter(|name| !self.catalogue.notifiers.contains(name.as_str())) {
+        let is_known = |name: &Text| self.catalogue.notifiers.contains(&name.as_str().to_lowercase());
+        for name in names.iter().filter(|name| !is_known(name)) {
             let hint = nearest::hint(name.as_str(), self.catalogue.notifiers.iter().map(String::as_str));
             let message = format!("unknown notifier '{}'{hint}", name.as_str());
             self.findings.error(context, Some(&name.at), message);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::catalogue;
 use super::context::Context;
 use super::files::Files;
+use super::listing::{listed as listed_as, yaml};
 use super::print::print;
 use crate::actionner::{Description, Inspection, OutputUse, SCHEMA};
 use crate::generation::Problem;
@@ -96,7 +97,7 @@ fn listed(inspection: &Inspection, policy: &Policy) -> String {
         ("imports", imports(&inspection.imports)),
         ("ungranted", ungranted(inspection, policy)),
     ];
-    format!("--- {} ---\n\n{}", description.name, yaml(&item))
+    listed_as(&description.name.to_string(), &item)
 }
 
 fn inspected(inspection: &Inspection, policy: &Policy) -> String {
@@ -165,15 +166,4 @@ fn ungranted(inspection: &Inspection, policy: &Policy) -> Value {
     let refused = missing.into_iter().map(|missing| missing.import);
     let ungranted: Vec<Import> = refused.chain(grants.ungranted(&inspection.imports)).collect();
     if ungranted.is_empty() { Value::Null } else { imports(&ungranted) }
-}
-
-/// The items in their own order, but for what there is not; below them, the serializer's.
-fn yaml(items: &[(&str, Value)]) -> String {
-    let mut text = String::new();
-    for (key, value) in items.iter().filter(|(_, value)| !value.is_null()) {
-        let item = serde_json::Map::from_iter([((*key).to_owned(), value.clone())]);
-        // A JSON value with text keys always has a form in YAML.
-        text += &serde_saphyr::to_string(&item).unwrap_or_default();
-    }
-    text
 }

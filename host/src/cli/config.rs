@@ -18,13 +18,13 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command) {
     match command {
-        Command::Keys => print(markdown().trim_end()),
+        Command::Keys => print(format!("{}\n{}", markdown(), notifiers()).trim_end()),
     }
 }
 
 /// All keys as tables, those that differ in how they are read in tables of their own.
 pub fn markdown() -> String {
-    let mut text = table(|key| !is_inert(key) && !key.is_shared_name());
+    let mut text = table(|key| !is_inert(key) && !key.is_shared_name() && !key.is_of_a_notifier());
     text.push_str(
         "\nOn a cloud's machine, `AWS_ROLE_ARN` and its like are set for others. So the variables of these keys count \
          only where\nthe file has the key, be it empty:\n\n",
@@ -37,6 +37,11 @@ pub fn markdown() -> String {
         let _ = writeln!(text, "| `{}` | {} |", key.name, key.about);
     }
     text
+}
+
+/// The keys of the notifiers.
+pub fn notifiers() -> String {
+    table(Key::is_of_a_notifier)
 }
 
 fn is_inert(key: &Key) -> bool {
@@ -56,6 +61,8 @@ fn table(wanted: impl Fn(&Key) -> bool) -> String {
 fn type_of(kind: Kind) -> String {
     match kind {
         Kind::Text | Kind::Secret => "text".to_owned(),
+        Kind::Source => "secret".to_owned(),
+        Kind::Headers => "map".to_owned(),
         Kind::Integer { min, max } => format!("{min} to {max}"),
         Kind::Duration { min, max } => format!("time, {} to {}", duration_text(min), duration_text(max)),
         Kind::Size { min, max } => format!("size, {} to {}", size_text(min), size_text(max)),

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::files::Files;
 use super::print::print;
 use crate::telemetry::logs::Level;
+use policy::Grants;
 use policy::rbac::{ServiceAccount, manifests};
 
 /// Print the ClusterRole and the Roles that the host needs for the rules in force, and no more
@@ -22,7 +23,8 @@ pub(super) async fn run(command: &Rbac, files: &Files) -> Result<(), ExitCode> {
         context.report(Level::Error, &problems);
         ExitCode::FAILURE
     })?;
-    let grants = loaded.generation.grants_in_use();
+    let mut grants = loaded.generation.grants_in_use();
+    grants.extend(loaded.generation.tells_the_cluster.then(Grants::of_events));
     let text = manifests(&grants, loaded.generation.reads_of_host(), command.service_account.as_ref());
     print(text.map_err(|error| context.fail("rbac", &error.to_string()))?.trim_end());
     Ok(())

@@ -41,13 +41,17 @@ pub(super) const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 /// How every client begins: TLS of the one stack, trusting what the machine trusts, and no
 /// redirect, which would carry what was meant for one address to another.
 pub(crate) fn client() -> Result<reqwest::ClientBuilder, ClientError> {
-    let refuse = |error: rustls::Error| ClientError::Configuration(format!("TLS can't be used: {error}"));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(refuse)?
+        .map_err(|error| ClientError::Configuration(format!("TLS can't be used: {error}")))?
         .with_no_client_auth();
+    Ok(client_with(tls))
+}
+
+/// The same with TLS of one's own.
+pub(super) fn client_with(tls: ClientConfig) -> reqwest::ClientBuilder {
     let agent = concat!("falco-talon/", env!("CARGO_PKG_VERSION"));
     let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).user_agent(agent);
     let builder = builder.redirect(reqwest::redirect::Policy::none()).referer(false);
@@ -56,7 +60,7 @@ pub(crate) fn client() -> Result<reqwest::ClientBuilder, ClientError> {
     let builder = builder.tcp_keepalive_retries(KEEPALIVE_RETRIES);
     #[cfg(target_os = "linux")]
     let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
-    Ok(builder)
+    builder
 }
 
 /// How long the answer to a request with so long a body may take to begin: a slow way up is no silence.

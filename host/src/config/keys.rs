@@ -2,6 +2,8 @@
 //!
 //! The one table from which values are read, unknown keys are recognised, and the documentation is made.
 
+mod notifiers;
+
 use std::time::Duration;
 
 use rules::Retry;
@@ -26,6 +28,10 @@ pub(crate) enum Kind {
     Text,
     /// A text that is never shown.
     Secret,
+    /// The same, or the environment variable or the file in which it is.
+    Source,
+    /// Names of headers and their values, which may be secrets.
+    Headers,
     /// A whole number within bounds.
     Integer {
         /// The least.
@@ -65,6 +71,11 @@ pub(crate) enum Asks {
 }
 
 impl Key {
+    /// Whether it is one of a notifier.
+    pub(crate) fn is_of_a_notifier(&self) -> bool {
+        self.name.starts_with("notifiers.")
+    }
+
     /// Whether the environment counts only where the file has the key, be it empty. The names
     /// are those of the clouds' own tools, and on a machine of theirs are set for others.
     pub(crate) fn is_shared_name(&self) -> bool {
@@ -76,9 +87,6 @@ impl Key {
         self.name.replace('.', "_").to_uppercase()
     }
 }
-
-/// Below this key anything may be written: each notifier has keys of its own.
-pub(super) const FREE: &str = "notifiers";
 
 const fn text(name: &'static str, default: &'static str, about: &'static str) -> Key {
     Key { name, kind: Kind::Text, default, about }
@@ -122,7 +130,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// All keys, in the order in which they are shown.
-pub(crate) const KEYS: &[Key] = &[
+pub(crate) const KEYS: &[Key] = &both::<{ OWN.len() + notifiers::KEYS.len() }>(OWN, notifiers::KEYS);
+
+/// All but those of the notifiers.
+const OWN: &[Key] = &[
     text("listen_address", "0.0.0.0", "address that events come in at, IPv6 with or without brackets"),
     integer("listen_port", "2803", (0, 65_535), "its port; 0 picks a free one"),
     list(
@@ -176,7 +187,7 @@ pub(crate) const KEYS: &[Key] = &[
         "load rules, policy and actionners anew when their files change; wrong ones change nothing",
     ),
     switch("print_all_events", "false", "log every event, not only those that a rule matches"),
-    list("default_notifiers", "", "notifiers for all rules; checked, and of no effect in this version"),
+    list("default_notifiers", "", "notifiers for all rules, beside those that a rule names"),
     integer(
         "deduplication.time_window_seconds",
         "5",
@@ -368,6 +379,16 @@ pub(crate) const KEYS: &[Key] = &[
     switch("minio.use_ssl", "false", "whether that server speaks TLS"),
 ];
 
+const fn both<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
+    let mut both = [first[0]; N];
+    let mut at = 0;
+    while at < N {
+        both[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    both
+}
+
 /// The key of this name, which must be lower-case.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
@@ -376,7 +397,14 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 /// Whether a key beside one of this name holds a secret.
 pub(super) fn is_beside_secret(name: &str) -> bool {
     let group = |name: &str| name.rsplit_once('.').map(|(group, _)| group.to_owned());
-    KEYS.iter().any(|key| key.kind == Kind::Secret && group(key.name) == group(name))
+    let is_secret = |kind| matches!(kind, Kind::Secret | Kind::Source | Kind::Headers);
+    KEYS.iter().any(|key| is_secret(key.kind) && group(key.name) == group(name))
+}
+
+/// The paths of all keys, and what they stand in.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    let groups = KEYS.iter().filter_map(|key| Some(key.name.rsplit_once('.')?.0));
+    KEYS.iter().map(|key| key.name).chain(groups)
 }
 
 /// Whether there are keys below this path.

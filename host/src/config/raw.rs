@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use policy::Secret;
+use policy::{HeaderSource, Secret};
 use rules::Position;
 use rules::nearest;
 use rules::quantity::{self, duration_text, size_text};
 use rules::yaml::{Content, Entry, Node, Scalar};
 
-use super::keys::{self, Asks, FREE, KEYS, Key, Kind};
+use super::keys::{self, Asks, KEYS, Key, Kind};
+use super::sources;
 
 /// What was written, by key. It can't be printed, since some of it is secret.
 #[derive(Default)]
@@ -31,6 +32,8 @@ struct Written {
 enum Value {
     Text(String),
     Secret(Secret),
+    Source(HeaderSource),
+    Headers(Vec<(String, HeaderSource)>),
     List(Vec<String>),
     /// Something that no key can hold, in words.
     Unfit(&'static str),
@@ -92,9 +95,6 @@ impl RawConfig {
     }
 
     fn add_node(&mut self, path: &str, key_at: &Position, node: Node) {
-        if path == FREE {
-            return self.add_notifiers(node);
-        }
         if let Some(key) = keys::find(path) {
             if node.is_null() {
                 // An empty entry is a placeholder, not a value.
@@ -102,6 +102,8 @@ impl RawConfig {
                 return;
             }
             let value = match node.content {
+                _ if key.kind == Kind::Source => sources::source(&node).map_or_else(Value::Unfit, Value::Source),
+                _ if key.kind == Kind::Headers => sources::headers(&node).map_or_else(Value::Unfit, Value::Headers),
                 Content::Scalar(scalar) => Value::of(key, text_for(key, &scalar)),
                 Content::List(items) => list_value(&items),
                 Content::Map(_) => Value::Unfit("a map"),
@@ -129,21 +131,12 @@ impl RawConfig {
         }
     }
 
-    fn add_notifiers(&mut self, node: Node) {
-        let Content::Map(notifiers) = node.content else { return };
-        for Entry { key, at, value } in notifiers {
-            if asks_for_something(&value) {
-                self.warn(Origin::File(at), no_effect(&format!("{FREE}.{key}")));
-            }
-        }
-    }
-
     fn add_value(&mut self, key: &'static Key, value: Value, origin: Origin) {
         if let Kind::Inert(asks) = key.kind {
             let asked = match (asks, &value) {
                 (Asks::WhenTrue, Value::Text(text)) => parse_switch(text) == Some(true),
                 (Asks::WhenSet, Value::Text(text)) => !text.is_empty(),
-                (Asks::WhenTrue | Asks::WhenSet, Value::Secret(_) | Value::List(_) | Value::Unfit(_)) => true,
+                (Asks::WhenTrue | Asks::WhenSet, _) => true,
             };
             if asked {
                 self.warn(origin, no_effect(key.name));
@@ -224,7 +217,8 @@ impl Reader {
         let unfit = match self.raw.written.get(key).map(|written| &written.value) {
             None => return default(),
             Some(Value::Text(text)) => return text.clone(),
-            Some(Value::Secret(_)) => "a secret",
+            Some(Value::Secret(_) | Value::Source(_)) => "a secret",
+            Some(Value::Headers(_)) => "a map",
             Some(Value::List(_)) => "a list",
             Some(Value::Unfit(what)) => what,
         };
@@ -237,6 +231,28 @@ impl Reader {
         match self.raw.written.get(key).map(|written| &written.value) {
             Some(Value::Secret(secret)) => secret.clone(),
             _ => Secret::new(self.text(key)),
+        }
+    }
+
+    /// The secret of a key, or where it is; nothing where there is none.
+    pub(super) fn source(&mut self, key: &'static str) -> Option<HeaderSource> {
+        match self.raw.written.get(key).map(|written| &written.value) {
+            Some(Value::Source(HeaderSource::Text(text))) if text.is_empty() => None,
+            Some(Value::Source(source)) => Some(source.clone()),
+            _ => Some(self.text(key)).filter(|text| !text.is_empty()).map(|text| HeaderSource::Text(Secret::new(text))),
+        }
+    }
+
+    /// The headers of a key.
+    pub(super) fn headers(&mut self, key: &'static str) -> Vec<(String, HeaderSource)> {
+        match self.raw.written.get(key).map(|written| &written.value) {
+            Some(Value::Headers(headers)) => headers.clone(),
+            None => Vec::new(),
+            Some(Value::Unfit(what)) => {
+                self.problem(key, format!("'{key}' expected a map of names and values, got {what}"));
+                Vec::new()
+            }
+            Some(_) => Vec::new(),
         }
     }
 
@@ -310,7 +326,7 @@ impl Reader {
 
 /// One that is like no key, and stands where a secret does, can be a part of that.
 fn unknown_key(path: &str) -> String {
-    let hint = nearest::suggestion(path, KEYS.iter().map(|key| key.name));
+    let hint = nearest::suggestion(path, keys::paths());
     if hint.is_empty() && keys::is_beside_secret(path) {
         return "an unknown key is ignored; a text that holds a comma or a colon stands in quotes".to_owned();
     }
@@ -319,7 +335,12 @@ fn unknown_key(path: &str) -> String {
 
 impl Value {
     fn of(key: &Key, text: String) -> Value {
-        if key.kind == Kind::Secret { Value::Secret(Secret::new(text)) } else { Value::Text(text) }
+        match key.kind {
+            Kind::Secret => Value::Secret(Secret::new(text)),
+            Kind::Source => Value::Source(HeaderSource::Text(Secret::new(text))),
+            Kind::Headers => sources::headers_of_text(&text).map_or_else(Value::Unfit, Value::Headers),
+            _ => Value::Text(text),
+        }
     }
 }
 
@@ -327,7 +348,7 @@ impl Value {
 fn text_for(key: &Key, scalar: &Scalar) -> String {
     let number = match key.kind {
         Kind::Integer { .. } | Kind::Duration { .. } | Kind::Size { .. } | Kind::Switch => scalar.decimal(),
-        Kind::Text | Kind::Secret | Kind::List | Kind::Inert(_) => None,
+        Kind::Text | Kind::Secret | Kind::Source | Kind::Headers | Kind::List | Kind::Inert(_) => None,
     };
     number.unwrap_or_else(|| (*scalar.text).to_owned())
 }
@@ -340,15 +361,6 @@ fn list_value(items: &[Node]) -> Value {
     };
     let texts: Option<Vec<_>> = items.iter().map(text).collect();
     texts.map_or(Value::Unfit("a list of lists or maps"), Value::List)
-}
-
-fn asks_for_something(node: &Node) -> bool {
-    match &node.content {
-        _ if node.is_null() => false,
-        Content::Scalar(scalar) => !scalar.text.is_empty() && parse_switch(&scalar.text) != Some(false),
-        Content::List(items) => items.iter().any(asks_for_something),
-        Content::Map(entries) => entries.iter().any(|entry| asks_for_something(&entry.value)),
-    }
 }
 
 /// In all the words that YAML knows or once knew, since only a switch takes them for one.

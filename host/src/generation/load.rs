@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::component_file;
 use super::inline::inline;
 use super::loaded::{Generation, Loaded};
-use super::needs::{clients, contexts};
+use super::needs::{Asked, clients, contexts};
 use super::problem::Problem;
 use super::ungranted_targets::ungranted_targets;
 use crate::actionner::{Actionner, Cache, Engine, Inspection, LoadError, OutputUse};
@@ -125,7 +125,9 @@ impl Loader {
             }
         }
         let contexts = contexts(rules.iter().flat_map(|rule| &rule.actions), &actionners);
-        let clients = match clients(&self.cluster, &self.clouds, &actionners, &contexts, &self.reporting.logger).await {
+        let tells_the_cluster = self.tells_the_cluster(&rules);
+        let asked = Asked { contexts: &contexts, tells_the_cluster };
+        let clients = match clients(&self.cluster, &self.clouds, &actionners, asked, &self.reporting.logger).await {
             Ok(clients) => clients,
             Err(of_clients) => {
                 problems.extend(of_clients);
@@ -135,7 +137,10 @@ impl Loader {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Loaded { generation: Generation { rules: RuleSet::new(rules), actionners, clients, files }, warnings })
+        Ok(Loaded {
+            generation: Generation { rules: RuleSet::new(rules), actionners, clients, files, tells_the_cluster },
+            warnings,
+        })
     }
 
     /// The rules as written, merged.
@@ -196,8 +201,14 @@ impl Loader {
         problems
     }
 
+    /// Whether any rule's actions are reported by events of the cluster.
+    fn tells_the_cluster(&self, rules: &[Rule]) -> bool {
+        let mut names = self.default_notifiers.iter().chain(rules.iter().flat_map(|rule| &rule.notifiers));
+        names.any(|name| notifiers::Notifier::find(name) == Some(notifiers::Notifier::K8sEvents))
+    }
+
     fn unknown_notifiers(&self) -> Vec<Problem> {
-        let known = |name: &&String| notifiers::Notifier::ALL.iter().any(|notifier| notifier.name() == name.as_str());
+        let known = |name: &&String| notifiers::Notifier::find(name).is_some();
         self.default_notifiers.iter().filter(|name| !known(name)).cloned().map(Problem::Notifier).collect()
     }
 }
@@ -206,9 +217,6 @@ impl Loader {
 fn without_effect(rules: &[Rule], inspections: &[Inspection]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for rule in rules {
-        if !rule.notifiers.is_empty() {
-            problems.push(format!("'notifiers' of the rule '{}'", rule.name));
-        }
         for action in &rule.actions {
             for name in deprecated(action, inspections) {
                 problems.push(format!("the parameter '{name}' of the action '{}'", action.name));

@@ -23,6 +23,8 @@ pub struct Generation {
     pub clients: Clients,
     /// The files that the rules themselves name, each with the digest of what it held.
     pub files: BTreeMap<PathBuf, String>,
+    /// Whether events of the cluster tell of what was done.
+    pub tells_the_cluster: bool,
 }
 
 /// A generation that can be put in force, and what is odd about it.

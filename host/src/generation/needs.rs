@@ -12,12 +12,21 @@ use crate::clients::{ClientError, Clients, Clouds, Cluster, HttpClient, Kubernet
 use crate::contexts::ContextName;
 use crate::telemetry::logs::Logger;
 
-/// The clients that these actionners need, and the contexts that rules ask for, and no others.
+/// What is asked of the cluster and of clouds besides what actionners ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// What rules ask for.
+    pub(super) contexts: &'a BTreeSet<ContextName>,
+    /// Whether somebody is told by events of the cluster.
+    pub(super) tells_the_cluster: bool,
+}
+
+/// The clients that these actionners need, and what is asked besides, and no others.
 pub(super) async fn clients(
     cluster: &Cluster,
     clouds: &Clouds,
     actionners: &BTreeMap<ActionnerName, Arc<Actionner>>,
-    contexts: &BTreeSet<ContextName>,
+    Asked { contexts, tells_the_cluster }: Asked<'_>,
     logger: &Logger,
 ) -> Result<Clients, Vec<Problem>> {
     let mut clients = Clients::default();
@@ -28,7 +37,7 @@ pub(super) async fn clients(
     let mut problems = Vec::new();
     let needs = |imports: fn(&Actionner) -> bool| actionners.values().any(|actionner| imports(actionner));
     let asks_cluster = |it: &Actionner| it.imports.iter().any(|import| import.interface.starts_with("kubernetes-"));
-    if needs(asks_cluster) || contexts.contains(&ContextName::Node) {
+    if needs(asks_cluster) || contexts.contains(&ContextName::Node) || tells_the_cluster {
         let client = Kubernetes::connect(cluster, Some(logger)).await;
         let client = client.map_err(|error| Problem::Cluster(error.to_string()));
         clients.kubernetes = kept(client, &mut problems).flatten();

@@ -76,7 +76,7 @@ pub enum Problem {
     #[error("{0} has no effect in this version")]
     NoEffect(String),
     /// The configuration names a notifier that does not exist.
-    #[error("unknown notifier '{0}' in default_notifiers; the notifiers are {list}", list = notifier_names())]
+    #[error("unknown notifier '{0}' in default_notifiers{hint}", hint = hint(.0))]
     Notifier(String),
 }
 
@@ -136,6 +136,6 @@ impl Problem {
     }
 }
 
-fn notifier_names() -> String {
-    notifiers::Notifier::ALL.map(notifiers::Notifier::name).join(", ")
+fn hint(wrong: &str) -> String {
+    rules::nearest::hint(wrong, notifiers::Notifier::ALL.map(notifiers::Notifier::name))
 }

@@ -19,7 +19,8 @@ use super::notices::{find, key, notice, subject};
 use super::pause::{given_up_after, pause};
 use super::trace::{notification, notified};
 use crate::clients::{Notifiers, SendError};
-use crate::config::{Grouping, Retry};
+use crate::config::Retry;
+use crate::config::notifiers::{self as config, Group as Grouping};
 use crate::generation::Generation;
 use crate::health::Check;
 use crate::store::{Notification, Store, Told, Waiting};
@@ -61,8 +62,8 @@ pub(crate) struct Settings {
     pub(crate) within: Duration,
     /// How many wait for each notifier.
     pub(crate) waiting_max: usize,
-    /// What is told as one, by notifiers.
-    pub(crate) grouping: Vec<(Notifier, Grouping)>,
+    /// What is told as one, and what else is configured of notifiers.
+    pub(crate) notifiers: config::Notifiers,
 }
 
 /// What waits for one notifier.
@@ -114,7 +115,7 @@ impl Notifications {
     ) -> Self {
         let queues = Notifier::ALL.map(|notifier| Queue {
             notifier,
-            grouping: settings.grouping.iter().find(|(of, _)| *of == notifier).map(|(_, it)| it.clone()),
+            grouping: settings.notifiers.group(notifier).cloned(),
             waiting: AtomicUsize::new(left.iter().find(|(name, _)| name == notifier.name()).map_or(0, |(_, it)| *it)),
             changed: Notify::new(),
             full: Throttle::new(),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::functions::FunctionGrant;
 use super::http::HttpGrant;
-use super::kubernetes::KubernetesGrant;
+use super::kubernetes::{KubernetesGrant, Scope, Verb};
 use super::limits::Limits;
 use super::objects::ObjectGrant;
 use super::pattern::Pattern;
 use super::write::flow_list;
+use crate::address::ResourceName;
 
 /// What the policy says of one actionner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,21 @@ impl Grants {
             protected_namespaces: Arc::default(),
             own_namespace: None,
         }
+    }
+
+    /// What the host itself needs to say beside a pod, as an event, what was done to it.
+    pub fn of_events() -> Self {
+        let grant = |verb, resource: &str| KubernetesGrant {
+            verbs: vec![verb],
+            resources: vec![ResourceName { group: String::new(), resource: resource.to_owned(), subresource: None }],
+            scope: Scope::Any,
+            namespaces: Vec::new(),
+            names: Vec::new(),
+            fields: Vec::new(),
+        };
+        let mut grants = Self::none("k8sevents".to_owned());
+        grants.granted.kubernetes = vec![grant(Verb::Create, "events"), grant(Verb::Get, "pods")];
+        grants
     }
 
     /// All namespaces in which writes are refused, those of a grant's scope aside.

@@ -3,18 +3,15 @@
 //! Those that lie in files are read again every few seconds while requests are sent, and at once where one was refused.
 //! Where one can't be read any more, the last value stays.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use policy::{Grants, HeaderSource, Secret};
+use policy::{Grants, HeaderSource};
 use tokio::task::spawn_blocking;
 
 use crate::clients::looks::Looks;
-
-/// Longer than any token.
-const SECRET_BYTES_MAX: u64 = 65_536;
+use crate::clients::secrets::secret;
 
 /// A header that the policy keeps can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -118,31 +115,12 @@ fn header(
     source: &HeaderSource,
     environment: &impl Fn(&str) -> Option<String>,
 ) -> Result<(HeaderName, HeaderValue), String> {
-    let text = match source {
-        HeaderSource::Text(text) => text.clone(),
-        HeaderSource::Env(variable) => environment(variable)
-            .filter(|value| !value.is_empty())
-            .map(Secret::new)
-            .ok_or_else(|| format!("the environment variable {variable} is not set"))?,
-        HeaderSource::File(path) => secret_file(path)?,
-    };
+    let text = secret(source, environment)?;
     let name: HeaderName = name.parse().map_err(|_| "this is not the name of a header".to_owned())?;
     let value = HeaderValue::from_str(text.expose());
     let mut value = value.map_err(|_| format!("what {source} holds can't be sent: control characters"))?;
     value.set_sensitive(true);
     Ok((name, value))
-}
-
-fn secret_file(path: &PathBuf) -> Result<Secret, String> {
-    let wrong = |reason: &dyn std::fmt::Display| format!("{}: {reason}", Path::display(path));
-    let length = std::fs::metadata(path).map_err(|error| wrong(&error))?.len();
-    if length > SECRET_BYTES_MAX {
-        return Err(wrong(&format!("more than {SECRET_BYTES_MAX} bytes")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err(wrong(&"the file is empty")) } else { Ok(Secret::new(text)) }
 }
 
 #[cfg(test)]

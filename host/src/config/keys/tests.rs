@@ -34,7 +34,7 @@ fn defaults_are_within_bounds() {
                 assert!((min..=max).contains(&quantity::size(key.default).unwrap()), "{}", key.name);
             }
             Kind::Switch => assert!(matches!(key.default, "true" | "false"), "{}", key.name),
-            Kind::Text | Kind::Secret | Kind::List | Kind::Inert(_) => {}
+            Kind::Text | Kind::Secret | Kind::Source | Kind::Headers | Kind::List | Kind::Inert(_) => {}
         }
     }
 }

@@ -66,6 +66,24 @@ fn secrets_that_are_misread_are_not_quoted() {
         check("c.json", &format!("{{\"{group}\": {{\"secret_key\": \"hunter2-secret}}}}"), &[]);
     }
     check("c.yaml", "notifiers: {smtp: {password: hunter2-secret}, slack: hunter2-secret}\n", &[]);
+    for text in [
+        "slack: {webhook_url: https://h/hunter2-secret}",
+        "slack: {webhook_url: {env: A, hunter2-secret: b}}",
+        "slack: {webhook_url: {hunter2-secret: b}}",
+        "slack: {webhook_url: {env: [hunter2-secret]}}",
+        "slack: {webhook_url: [hunter2-secret]}",
+        "slack: {webhook_url: a, webhook_url: hunter2-secret}",
+        "slack:\n  webhook_url:\n  hunter2-secret:\n",
+        "webhook: {custom_headers: hunter2-secret}",
+        "webhook: {custom_headers: {a: hunter2-secret}}",
+        "webhook: {custom_headers: {a: [hunter2-secret]}}",
+        "smtp: {password: hunter2-secret, user: a}",
+    ] {
+        let text = text.replace('\n', "\n  ");
+        check("c.yaml", &format!("notifiers:\n  {text}\n"), &[]);
+    }
+    let custom_headers = ("NOTIFIERS_LOKI_CUSTOM_HEADERS", "hunter2-secret");
+    check("c.yaml", "", &[("NOTIFIERS_SLACK_WEBHOOK_URL", "hunter2-secret"), custom_headers]);
     check("c.yaml", "aws:\nminio:\n", &[("AWS_SECRET_KEY", "hunter2-secret"), ("MINIO_SECRET_KEY", "hunter2-secret")]);
 }
 
