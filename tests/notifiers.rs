@@ -55,3 +55,20 @@ fn curl_json(arguments: &[&str]) -> Value {
     let answer = curl(arguments);
     serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {answer}"))
 }
+
+/// Events of the cluster need a client of it, and rights there, also where no action does.
+#[tokio::test]
+async fn a_rule_that_tells_the_cluster_is_known() {
+    for (notifiers, expected) in [("[K8sEvents, slack]", true), ("[Slack]", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let action = "{action: Tell, actionner: 'kubernetes:label', parameters: {labels: {a: b}}}";
+        let action = format!("- {action}\n");
+        let rule =
+            format!("- rule: r\n  match: {{rules: [x]}}\n  notifiers: {notifiers}\n  actions: [{{action: Tell}}]\n");
+        std::fs::write(folder.path().join("rules.yaml"), action + &rule).unwrap();
+        let loaded = crate::data::loader(folder.path()).load().await;
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!((loaded.generation.tells_the_cluster, loaded.warnings.len()), (expected, 0));
+        assert!(loaded.generation.rules.rules()[0].notifiers.contains(&"slack".to_owned()));
+    }
+}

@@ -265,6 +265,24 @@ mod tests {
     }
 
     #[test]
+    fn events_of_the_host_need_little() {
+        expect![[r#"
+            apiVersion: rbac.authorization.k8s.io/v1
+            kind: ClusterRole
+            metadata:
+              name: falco-talon
+            rules:
+              - apiGroups: [""]
+                resources: [events]
+                verbs: [create]
+              - apiGroups: [""]
+                resources: [pods]
+                verbs: [get]
+        "#]]
+        .assert_eq(&manifests([&Grants::of_events()], &[], None).unwrap());
+    }
+
+    #[test]
     fn a_grant_for_namespaces_makes_roles_there() {
         check(
             Some("falco"),

@@ -63,7 +63,11 @@ impl Elasticsearch {
         match StatusCode::from_u16(item.status) {
             // It was sent before.
             Ok(StatusCode::CONFLICT) => Ok(format!("it is in {} already{note}", item.index)),
-            Ok(status) if status.is_success() => Ok(format!("{status}: it is in {}{note}", item.index)),
+            Ok(status) if status.is_success() => {
+                // Said once, and not tried for each document.
+                self.has_template.store(true, Ordering::Relaxed);
+                Ok(format!("{status}: it is in {}{note}", item.index))
+            }
             Ok(status) => {
                 let error = answer.error_of(status);
                 let message = format!("{status}: {}", answer.hide(&item.error));

@@ -87,25 +87,16 @@ impl Target {
             if is_of_the_connection(name) {
                 return Err(wrong("custom_headers", &format!("{name} is set by the connection")));
             }
-            let name: HeaderName =
+            let parsed: HeaderName =
                 name.parse().map_err(|_| wrong("custom_headers", &format!("'{name}' is not the name of a header")))?;
             let value = Renewed::new(source, environment);
             let value = value.map_err(|reason| wrong("custom_headers", &format!("{name}: {reason}")))?;
-            kept.push((name, value));
+            kept.push((parsed, value));
         }
         let user = user.map(|(user, password)| Ok((user.to_owned(), Renewed::new(password, environment)?)));
         let user = user.transpose().map_err(|reason: String| wrong("password", &reason))?;
         let client = web::build(web::client_with(tls::config(tls)?)).map_err(|error| error.to_string())?;
         Ok(Self { client, url, headers: kept, user })
-    }
-
-    /// Whether the address is one, as far as it is known now.
-    ///
-    /// # Errors
-    ///
-    /// Where it is none.
-    pub(super) async fn url(&self, path: &str) -> Result<Url, SendError> {
-        address(self.url.now().await.expose(), path).ok_or_else(|| SendError::lasting("invalid url"))
     }
 
     /// Send a request.
@@ -115,8 +106,11 @@ impl Target {
     /// Where there is no answer.
     pub(super) async fn exchange(&self, request: Request<'_>) -> Result<Answer, SendError> {
         let Request { method, path, headers, body } = request;
-        let url = self.url(path).await?;
-        let mut hidden = vec![self.url.now().await, Secret::new(url.path()), Secret::new(url.query().unwrap_or(""))];
+        let text = self.url.now().await;
+        let invalid = || SendError::lasting("invalid url");
+        let (base, url) = address(text.expose(), "").zip(address(text.expose(), path)).ok_or_else(invalid)?;
+        // Errors and answers can name it, or what is secret of it.
+        let mut hidden = vec![text, Secret::new(base.path()), Secret::new(base.query().unwrap_or(""))];
         let mut sent = HeaderMap::new();
         sent.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         for (name, value) in &self.headers {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use notifiers::{FOOTER, PICTURE};
 
-use super::{Key, Kind, duration, integer, list, switch, text};
+use super::key::{Key, Kind, duration, integer, list, switch, text};
 
 /// For how long equal notices are gathered.
 const WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
