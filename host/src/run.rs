@@ -145,7 +145,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         untold: found.notifications,
         print_all_events: config.print_all_events,
     };
-    let export = metrics_export(&config, &store, &metrics, &health, &logger)?;
+    let export = metrics_export(&config, &metrics, &logger)?;
     // One for the intake and the pipeline, which end at the same time.
     let deadline = ending::deadline(shutdown, config.shutdown_deadline, store.clone(), logger.clone()).boxed().shared();
     let pipeline = tokio::spawn({
@@ -290,21 +290,9 @@ fn notifiers(config: &Config, generation: &Generation, Reporting { logger, healt
 }
 
 /// Sends what `/metrics` shows, where the configuration says.
-fn metrics_export(
-    config: &Config,
-    store: &Store,
-    metrics: &Metrics,
-    health: &Health,
-    logger: &Logger,
-) -> Result<Option<MetricsExport>, RunError> {
-    let (store, metrics, health) = (store.clone(), metrics.clone(), health.clone());
-    let gather = move || {
-        metrics.queue(store.counts());
-        for (check, state) in health.states().iter() {
-            metrics.check(check.name(), state.is_ok());
-        }
-        metrics.gather()
-    };
+fn metrics_export(config: &Config, metrics: &Metrics, logger: &Logger) -> Result<Option<MetricsExport>, RunError> {
+    let metrics = metrics.clone();
+    let gather = move || metrics.gather();
     let export = config.otlp.metrics.as_ref().map(|metrics| MetricsExport::start(metrics, logger, gather));
     export.transpose().map_err(|error| {
         logger.line(Level::Error, "init").error(&error).field("category", "otlp").write();

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::legacy;
-use policy::without_userinfo;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use url::Url;
 
 use super::error::ClientError;
 use crate::body::{self, BodyError};
+pub(crate) use crate::telemetry::with_causes;
 
 /// How long a connection may take to be made, TLS included.
 pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -82,19 +82,6 @@ pub(crate) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, 
 /// The whole body of an answer, up to `bytes_max`; one that is longer is never held whole.
 pub(super) async fn read(response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, BodyError<reqwest::Error>> {
     body::read(reqwest::Body::from(response), bytes_max).await.map(Into::into)
-}
-
-/// An error and what led to it, for the host's own log. Addresses may come from the environment, with passwords.
-pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    for cause in causes(error) {
-        let text = without_userinfo(&cause.to_string()).into_owned();
-        // Many repeat their cause.
-        if !texts.iter().any(|before| before.contains(&text)) {
-            texts.push(text);
-        }
-    }
-    texts.join(": ")
 }
 
 /// Whether an error came before there was a connection, so that nothing was sent.

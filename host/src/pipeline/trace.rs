@@ -156,6 +156,9 @@ impl Trace {
             span.text("action.description", &action.description);
             span.flag("action.continue", action.continues);
             span.flag("action.ignore_errors", action.ignore_errors);
+            if rule.dry_run {
+                span.flag("action.dry_run", true);
+            }
             // As the original writes it.
             span.text("actionner.Information().Category", category);
             span.text("actionner.name", name);
@@ -227,7 +230,10 @@ pub fn spans_of_an_event(event: &Event, rule: &Rule, trace_id: TraceId) {
 }
 
 fn ended(span: &Description<'_>, status: Status, message: &str) {
-    if status.is_success() { span.succeeded(message) } else { span.failed(message) }
+    match status.is_success() {
+        true => span.succeeded(message),
+        false => span.failed(message),
+    }
 }
 
 fn time_of(event: &Event) -> SystemTime {

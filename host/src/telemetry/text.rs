@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use policy::without_userinfo;
+
 /// Whether a character can be shown as it is: it neither moves the cursor, nor ends the line, nor
 /// changes the direction of the text around it.
 pub(crate) fn is_printable(c: char) -> bool {
@@ -32,6 +34,19 @@ pub(crate) fn clean(text: &str, bytes_max: usize) -> Cow<'_, str> {
         };
         Cow::Owned(text.chars().map(shown).collect())
     }
+}
+
+/// An error and what led to it, for the host's own log. Addresses may come from the environment, with passwords.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for cause in std::iter::successors(Some(error), |error| error.source()) {
+        let text = without_userinfo(&cause.to_string()).into_owned();
+        // Many repeat their cause.
+        if !texts.iter().any(|before| before.contains(&text)) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
 }
 
 #[cfg(test)]

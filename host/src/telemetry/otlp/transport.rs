@@ -23,7 +23,7 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use super::settings::{Protocol, Target};
-use crate::telemetry::text::is_printable;
+use crate::telemetry::text::{is_printable, with_causes};
 
 /// The wait before the second attempt, and the longest one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
@@ -266,15 +266,5 @@ fn agent() -> &'static str {
     concat!("falco-talon/", env!("CARGO_PKG_VERSION"))
 }
 
-/// An error and what led to it. Addresses may come from the environment, with passwords.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    for cause in std::iter::successors(Some(error), |error| error.source()) {
-        let text = without_userinfo(&cause.to_string()).into_owned();
-        // Many repeat their cause.
-        if !texts.iter().any(|before| before.contains(&text)) {
-            texts.push(text);
-        }
-    }
-    texts.join(": ")
-}
+#[cfg(test)]
+mod tests;
