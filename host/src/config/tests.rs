@@ -201,9 +201,12 @@ fn variables_that_no_key_has_are_heeded() {
             ("AWS_ENDPOINT_URL_S3", "http://b"),
             ("GOOGLE_APPLICATION_CREDENTIALS", "/k.json"),
             ("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS", "http://c"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://d"),
+            ("AWS_EC2_METADATA_DISABLED", "True"),
         ],
     )
     .clouds;
+    assert_eq!((clouds.aws.metadata_endpoint.as_deref(), clouds.aws.metadata_disabled), (Some("http://d"), true));
     assert_eq!(
         (clouds.aws.endpoint.as_deref(), clouds.aws.s3_endpoint.as_deref()),
         (Some("http://a"), Some("http://b"))
