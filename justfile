@@ -54,6 +54,11 @@ crash kills="100": setup
     FALCO_TALON_TEST_KILLS={{kills}} FALCO_TALON_TEST_RATE=500 \
         cargo test --locked --workspace --test it -- --nocapture crash::
 
+# Let a host run for a while under load, with all notifiers and an output: memory is flat, nothing is lost, all adds up.
+soak minutes="10": setup
+    FALCO_TALON_TEST_SOAK_SECONDS=$(({{minutes}} * 60)) \
+        cargo test --locked --workspace --test it -- --nocapture soak::
+
 # Measure the host and what it is compared with, all in one run.
 bench: setup
     cargo build --locked --profile bench --package host --package bench

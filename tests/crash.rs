@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use api::Api;
-use child::{Child, furnish};
-use load::{Answer, Sent};
+pub(crate) use api::Api;
+pub(crate) use child::{Child, furnish};
+pub(crate) use load::{Answer, Sent};
 use machine::Clock;
 pub(crate) use machine::Disk;
 use promise::{Survives, check};

@@ -38,7 +38,9 @@ mod published;
 mod reload;
 mod replaced;
 mod requests;
+mod soak;
 mod traces;
+mod uploads;
 mod waiting;
 
 mod arrows;

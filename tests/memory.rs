@@ -1,4 +1,4 @@
-//! A large file on its way through the host: it is never in its memory.
+//! A large file on its way through the host, to a folder or to a bucket: it is never in its memory.
 //!
 //! Measured in a process of its own, since other tests need memory too.
 
@@ -8,7 +8,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use host::testing::clouds::Clouds;
+
 use crate::running::{Host, config, text, told};
+use crate::servers;
+use crate::uploads::minio;
 use crate::world::World;
 
 const NAME: &str = "memory::a_download_does_not_fill_the_memory";
@@ -51,23 +55,34 @@ async fn a_download_does_not_fill_the_memory() {
 
 async fn measure() {
     for lasts in [true, false] {
-        measure_download(lasts).await;
+        let stored = tempfile::tempdir().unwrap();
+        let output = format!("target: 'local:file', parameters: {{destination: {}}}", stored.path().display());
+        measure_download(lasts, &output, Clouds::default()).await;
+        assert_eq!(largest(stored.path()), FILE_BYTES);
     }
+    let Some(server) = servers::start("s3", &[]) else { return };
+    let output = "target: 'minio:s3', parameters: {bucket: evidence, prefix: files}";
+    measure_download(true, output, minio(server.value("url"))).await;
+    assert_eq!(largest(&Path::new(server.value("dir")).join("buckets/evidence/files")), FILE_BYTES);
+}
+
+fn largest(folder: &Path) -> u64 {
+    let sizes = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+    sizes.max().unwrap()
 }
 
 /// `lasts`: what is due would survive the process.
-async fn measure_download(lasts: bool) {
+async fn measure_download(lasts: bool, output: &str, clouds: Clouds) {
     let folder = tempfile::tempdir().unwrap();
     let (small, large) = (folder.path().join("small"), folder.path().join("large"));
     File::create(&small).unwrap().set_len(1 << 20).unwrap();
     File::create(&large).unwrap().set_len(FILE_BYTES).unwrap();
-    let stored = folder.path().join("stored");
-    fs::create_dir(&stored).unwrap();
-    fs::write(folder.path().join("rules.yaml"), rules(&stored)).unwrap();
+    fs::write(folder.path().join("rules.yaml"), rules(output)).unwrap();
     fs::write(folder.path().join("policy.yaml"), POLICY).unwrap();
     let (client, _) = World::simulated(CLUSTER).client();
     let mut config = config(folder.path());
     config.data_dir = lasts.then(|| folder.path().join("data"));
+    config.clouds = clouds;
     let host = Host::start(config, client).await.unwrap_or_else(|log| panic!("{}", told(&log.lines())));
     // What the first download needs, no later one needs again.
     download(&host, &small).await;
@@ -85,13 +100,11 @@ async fn measure_download(lasts: bool) {
     };
     tokio::join!(run, watch);
     host.stop().await;
-    let sizes = fs::read_dir(&stored).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
-    assert_eq!(sizes.max(), Some(FILE_BYTES));
     let growth_bytes = highest_bytes - idle_bytes;
     assert!(growth_bytes < GROWTH_BYTES_MAX, "{growth_bytes} bytes more than the {idle_bytes} at rest");
 }
 
-fn rules(stored: &Path) -> String {
+fn rules(output: &str) -> String {
     format!(
         "
 - rule: Keep what was touched
@@ -100,9 +113,8 @@ fn rules(stored: &Path) -> String {
     - action: Fetch it
       actionner: kubernetes:download
       parameters: {{file: '${{FD_NAME}}'}}
-      output: {{target: 'local:file', parameters: {{destination: {}}}}}
-",
-        stored.display()
+      output: {{{output}}}
+"
     )
 }
 

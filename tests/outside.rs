@@ -104,6 +104,7 @@ impl Outside {
                 credentials_path: Some(self.folder.path().join("service-account.json")),
                 project: None,
                 functions_endpoint: Some(format!("http://{}", self.google)),
+                storage_endpoint: None,
                 metadata_host: Some(self.google.clone()),
             },
             minio: Minio { endpoint: self.storage.clone(), keys, use_ssl: false },

@@ -23,6 +23,7 @@ pub mod catalogue;
 
 mod actionners;
 mod notifiers;
+mod outputs;
 
 pub mod config;
 
@@ -68,6 +69,9 @@ enum Command {
     /// List notifiers, or test one
     #[command(subcommand, arg_required_else_help = true)]
     Notifiers(notifiers::Command),
+    /// List outputs
+    #[command(subcommand, arg_required_else_help = true)]
+    Outputs(outputs::Command),
     /// Check, print or explain the policy
     #[command(subcommand, arg_required_else_help = true)]
     Policy(policy::Command),
@@ -104,6 +108,10 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Rules(command) => rules::run(&command, &files).await,
         Command::Actionners(command) => actionners::run(&command, &files).await,
         Command::Notifiers(command) => notifiers::run(&command, &files).await,
+        Command::Outputs(command) => {
+            outputs::run(&command);
+            Ok(())
+        }
         Command::Policy(command) => policy::run(&command, &files).await,
         Command::Rbac(command) => rbac::run(&command, &files).await,
         Command::Events(events) => events::run(&events, &files).await,

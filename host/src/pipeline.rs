@@ -23,6 +23,8 @@ mod notifications;
 mod report;
 mod trace;
 
+mod troubles;
+
 mod deliveries;
 mod dispatch;
 

@@ -132,6 +132,7 @@ pub async fn run(resources: Resources, shutdown: impl Future<Output = ()> + Send
         max_age: config.max_age,
         target_events_max: config.queue_target_events_max,
         room,
+        clouds: loader.clouds.clone(),
         due: found.due,
         deliveries_within: config.deliveries_within,
         notifiers: notifiers(&config, &generation.load(), &reporting),

@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use tempfile::{Builder, NamedTempFile, SpooledTempFile};
 
 use super::room::{Room, Share, UNFINISHED};
@@ -113,6 +114,23 @@ impl Artifact {
         Ok(stream)
     }
 
+    /// What is at `offset`, up to so many bytes: fewer only where it ends. Blocks while it reads from disk.
+    ///
+    /// # Errors
+    ///
+    /// Where the file can't be read again.
+    pub fn part(&mut self, offset: u64, bytes_max: u64) -> io::Result<Bytes> {
+        let stream = self.content.stream();
+        stream.seek(SeekFrom::Start(offset))?;
+        let expected = self.bytes.saturating_sub(offset).min(bytes_max);
+        let mut part = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
+        stream.take(expected).read_to_end(&mut part)?;
+        if (part.len() as u64) < expected {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(part.into())
+    }
+
     /// Let it lie in the folder of its room under this name, also after the process and after the machine. What it
     /// takes of the room it takes until [`Room::remove`]. Blocks while it is synced.
     ///
@@ -207,6 +225,18 @@ mod tests {
             Artifact::open(&room, "c", String::new(), String::new()).unwrap_err().kind(),
             io::ErrorKind::NotFound
         );
+    }
+
+    #[test]
+    fn it_is_read_in_parts() {
+        let room = Room::new(10 << 20);
+        for bytes in [10, 1 << 20] {
+            let mut artifact = artifact(&room, bytes);
+            let bytes = bytes as u64;
+            for (offset, max, expected) in [(0, 4, 4), (bytes - 2, 4, 2), (bytes, 4, 0), (bytes + 1, 4, 0)] {
+                assert_eq!(artifact.part(offset, max).unwrap().len(), expected);
+            }
+        }
     }
 
     #[test]

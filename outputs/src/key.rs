@@ -31,6 +31,16 @@ pub fn key(now: Timestamp, objects: &[(String, String)], name: &str) -> String {
     shortened(&key.replace('/', "_"))
 }
 
+/// The key of the `number`th artifact whose key would be the same, from 1 on: `a_2.pcap` for `a.pcap`, so that what
+/// opens files by their ending still does.
+pub(crate) fn numbered(key: &str, number: u32) -> String {
+    match key.rsplit_once('.') {
+        _ if number == 1 => key.to_owned(),
+        Some((stem, extension)) if !stem.is_empty() => format!("{stem}_{number}.{extension}"),
+        _ => format!("{key}_{number}"),
+    }
+}
+
 /// What is too long loses its middle: the beginning says when and where, the end what.
 fn shortened(key: &str) -> String {
     if key.len() <= KEY_BYTES_MAX {

@@ -5,17 +5,31 @@
 //! needs, it is given.
 
 mod artifact;
-mod key;
-pub mod local;
 mod room;
 
-use std::io;
+mod digests;
+mod error;
+mod key;
+mod place;
+mod source;
+
+mod bucket;
+
+pub mod gcs;
+pub mod local;
+pub mod s3;
+
+mod catalogue;
 
 use serde_json::{Value, json};
 
 pub use artifact::Artifact;
+pub use catalogue::Entry;
+pub use error::OutputError;
 pub use key::key;
+pub use place::Place;
 pub use room::{NoRoom, Room};
+pub use source::Source;
 
 /// What became of an artifact that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,33 +38,6 @@ pub struct Stored {
     pub message: String,
     /// Where it is now, for logs and scripts, as (kind, name).
     pub objects: Vec<(&'static str, String)>,
-}
-
-/// Why an artifact was not stored.
-#[derive(Debug, thiserror::Error)]
-pub enum OutputError {
-    /// The folder that the rule names is not there.
-    #[error("folder '{0}' does not exist")]
-    NoFolder(String),
-    /// The file system refuses.
-    #[error("can't write to the folder '{folder}': {error}")]
-    File {
-        /// The folder that the rule names.
-        folder: String,
-        /// Why.
-        error: io::Error,
-    },
-}
-
-impl OutputError {
-    /// Whether another attempt may succeed without a change of the rule.
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            // As a bucket that is not there: the rule names what nobody has made.
-            Self::NoFolder(_) => false,
-            Self::File { .. } => true,
-        }
-    }
 }
 
 /// A place that artifacts can be sent to.
@@ -65,6 +52,18 @@ pub enum Target {
     /// A bucket of Google Cloud Storage.
     GcpGcs,
 }
+
+/// Those of AWS that hold objects of any bucket in a region.
+const AWS_STORAGE_CLASSES: [&str; 8] = [
+    "STANDARD",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "REDUCED_REDUNDANCY",
+];
 
 impl Target {
     /// All targets.
@@ -92,16 +91,38 @@ impl Target {
 
     /// The JSON Schema (2020-12) of the `parameters:` of an `output:`.
     pub fn parameters_schema(self) -> Value {
+        let text = || json!({"type": "string"});
+        let one_of = |values: &[&str]| json!({"type": "string", "enum": values});
+        let bucket = json!({"type": "string", "minLength": 1});
         let (properties, required) = match self {
             Self::LocalFile => (json!({"destination": {"type": "string", "minLength": 1}}), "destination"),
-            Self::MinioS3 | Self::GcpGcs => {
-                (json!({"bucket": {"type": "string", "minLength": 1}, "prefix": {"type": "string"}}), "bucket")
-            }
+            Self::MinioS3 => (
+                json!({
+                    "bucket": bucket,
+                    "prefix": text(),
+                    "server_side_encryption": one_of(&["AES256", "aws:kms"]),
+                    "kms_key_id": text(),
+                    "storage_class": one_of(&["STANDARD", "REDUCED_REDUNDANCY"]),
+                }),
+                "bucket",
+            ),
             Self::AwsS3 => (
                 json!({
-                    "bucket": {"type": "string", "minLength": 1},
-                    "prefix": {"type": "string"},
-                    "region": {"type": "string"},
+                    "bucket": bucket,
+                    "prefix": text(),
+                    "region": text(),
+                    "server_side_encryption": one_of(&["AES256", "aws:kms", "aws:kms:dsse"]),
+                    "kms_key_id": text(),
+                    "storage_class": one_of(&AWS_STORAGE_CLASSES),
+                }),
+                "bucket",
+            ),
+            Self::GcpGcs => (
+                json!({
+                    "bucket": bucket,
+                    "prefix": text(),
+                    "kms_key_name": text(),
+                    "storage_class": one_of(&["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]),
                 }),
                 "bucket",
             ),

@@ -5,11 +5,13 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::Builder;
 
-use crate::{Artifact, OutputError, Stored};
+use super::digests::Digests;
+use super::key::numbered;
+use super::{Artifact, OutputError, Stored};
 
 /// Several artifacts of one pod can have the same name within a second.
 const SAME_NAME_MAX: u32 = 1_000;
@@ -30,21 +32,22 @@ pub fn store(destination: &str, key: &str, artifact: &mut Artifact) -> Result<St
     if !folder.is_dir() {
         return Err(OutputError::NoFolder(destination.to_owned()));
     }
+    let digests = artifact.read().and_then(|content| Digests::read(content, u64::MAX));
+    let digests = digests.map_err(OutputError::Unreadable)?;
     let failed = |error: io::Error| OutputError::File { folder: destination.to_owned(), error };
     // Beside where it goes, so that it can be moved there; created with mode 0600.
     let mut file = Builder::new().prefix(".falco-talon-").tempfile_in(folder).map_err(failed)?;
     io::copy(&mut artifact.read().map_err(failed)?, file.as_file_mut()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    let mut path = folder.join(key);
-    for number in 2..SAME_NAME_MAX {
+    for number in 1..SAME_NAME_MAX {
+        let path = folder.join(numbered(key, number));
         match file.persist_noclobber(&path) {
-            Ok(_) => return Ok(stored(artifact, &path)),
+            Ok(_) => return Ok(stored(artifact, &path, digests)),
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
                 if is_same(artifact, &path).map_err(failed)? {
-                    return Ok(stored(artifact, &path));
+                    return Ok(stored(artifact, &path, digests));
                 }
                 file = error.file;
-                path = numbered(folder, key, number);
             }
             Err(error) => return Err(failed(error.error)),
         }
@@ -73,21 +76,40 @@ fn is_same(artifact: &mut Artifact, path: &Path) -> io::Result<bool> {
     }
 }
 
-fn stored(artifact: &Artifact, path: &Path) -> Stored {
+fn stored(artifact: &Artifact, path: &Path, digests: Digests) -> Stored {
     let path = path.display().to_string();
     let base_name = artifact.name.rsplit('/').next().unwrap_or_default();
     Stored {
         message: format!("the file '{base_name}' has been copied to '{path}'"),
-        objects: vec![("file", artifact.name.clone()), ("destination", path)],
+        objects: vec![("file", artifact.name.clone()), ("destination", path), ("sha256", digests.sha256)],
     }
 }
 
-/// `a_2.pcap` for `a.pcap`: what opens files by their ending still does.
-fn numbered(folder: &Path, key: &str, number: u32) -> PathBuf {
-    match key.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => folder.join(format!("{stem}_{number}.{extension}")),
-        _ => folder.join(format!("{key}_{number}")),
+/// A destination with the values of the variables that it names, as `$NAME` or `${NAME}`.
+///
+/// # Errors
+///
+/// Where one is not set.
+pub fn expand(destination: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, OutputError> {
+    let mut expanded = String::new();
+    let mut rest = destination;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let braced = after.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+        let (name, left) = braced.unwrap_or_else(|| {
+            let is_outside = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+            after.split_at(after.find(is_outside).unwrap_or(after.len()))
+        });
+        rest = left;
+        if name.is_empty() {
+            expanded.push('$');
+            continue;
+        }
+        let missing = || OutputError::NoVariable { folder: destination.to_owned(), variable: name.to_owned() };
+        expanded.push_str(&variable(name).ok_or_else(missing)?);
     }
+    expanded.push_str(rest);
+    Ok(expanded)
 }
 
 #[cfg(test)]
@@ -110,7 +132,9 @@ mod tests {
         let stored = store(&destination, "key_x.log", &mut artifact(&large)).unwrap();
         let path = folder.path().join("key_x.log");
         assert_eq!(stored.message, format!("the file 'x.log' has been copied to '{}'", path.display()));
-        let objects = [("file", "/var/log/x.log".to_owned()), ("destination", path.display().to_string())];
+        let sha256 = Digests::read(&large[..], 1).unwrap().sha256;
+        let destination = path.display().to_string();
+        let objects = [("file", "/var/log/x.log".to_owned()), ("destination", destination), ("sha256", sha256)];
         assert_eq!(stored.objects, objects);
         assert_eq!(fs::read(&path).unwrap(), large);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -140,6 +164,18 @@ mod tests {
             assert!(stored.message.ends_with(&format!("/{name}'")), "{}", stored.message);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn variables_of_a_destination_have_their_values() {
+        let variable = |name: &str| (name == "HOME").then(|| "/root".to_owned());
+        let check = |given, expected| assert_eq!(expand(given, variable).unwrap(), expected);
+        check("/tmp", "/tmp");
+        check("$HOME/x", "/root/x");
+        check("/a${HOME}b$HOME", "/a/rootb/root");
+        check("/a$/b$", "/a$/b$");
+        let error = expand("/x/${NODE}/y", variable).unwrap_err();
+        assert_eq!(error.to_string(), "the folder '/x/${NODE}/y' names the variable 'NODE', which is not set");
     }
 
     #[test]

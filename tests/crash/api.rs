@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,7 +29,13 @@ pub(crate) struct Api {
 /// What came in for each pod, by its name.
 pub(crate) type Counted = BTreeMap<String, Calls>;
 
-type Counts = Arc<Mutex<Counted>>;
+type Counts = Arc<Inner>;
+
+#[derive(Default)]
+struct Inner {
+    calls: Mutex<Counted>,
+    events: AtomicUsize,
+}
 
 /// What came in for a pod.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +83,12 @@ impl Api {
 
     /// What came in by now.
     pub(crate) fn counted(&self) -> Counted {
-        self.counts.lock().unwrap().clone()
+        self.counts.calls.lock().unwrap().clone()
+    }
+
+    /// How many events it was told.
+    pub(crate) fn events(&self) -> usize {
+        self.counts.events.load(Ordering::Relaxed)
     }
 }
 
@@ -92,12 +104,21 @@ async fn answer(State(counts): State<Counts>, method: Method, uri: Uri) -> Respo
     if uri.path() == "/version" {
         return json(json!({"major": "1", "minor": "36", "gitVersion": "v1.36.0"}));
     }
+    if method == Method::POST && uri.path() == "/api/v1/namespaces/shop/events" {
+        counts.events.fetch_add(1, Ordering::Relaxed);
+        let event =
+            json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "x", "namespace": "shop", "uid": "u"}});
+        return (StatusCode::CREATED, json(event)).into_response();
+    }
+    if uri.path().ends_with("/log") {
+        return "what it has said\n".into_response();
+    }
     let Some(pod) = uri.path().strip_prefix("/api/v1/namespaces/shop/pods/") else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let (labels, ends) = (usize::from(method == Method::PATCH), usize::from(method == Method::DELETE));
     {
-        let mut counts = counts.lock().unwrap();
+        let mut counts = counts.calls.lock().unwrap();
         let calls = counts.entry(pod.to_owned()).or_default();
         *calls = Calls { labels: calls.labels + labels, ends: calls.ends + ends };
     }

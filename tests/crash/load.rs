@@ -17,13 +17,21 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 const SENDERS: u32 = 64;
 
 /// What was sent in all lives of a host.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Sent(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
+    /// What is sent, by its number.
+    event: fn(usize) -> String,
     next: AtomicUsize,
     answers: Mutex<BTreeMap<String, Answer>>,
+}
+
+impl Default for Sent {
+    /// Shells, each in a pod of its own.
+    fn default() -> Self {
+        Self::of(|number| event(&pod(number)))
+    }
 }
 
 /// What was answered to an event.
@@ -41,6 +49,11 @@ pub(crate) struct Load {
 }
 
 impl Sent {
+    /// Events that are made so.
+    pub(crate) fn of(event: fn(usize) -> String) -> Self {
+        Self(Arc::new(Inner { event, next: AtomicUsize::new(0), answers: Mutex::default() }))
+    }
+
     /// Send so many events a second to this address, until told to stop or until nobody listens.
     pub(crate) fn to(&self, address: SocketAddr, per_second: u32) -> Load {
         let is_over = Arc::new(AtomicBool::new(false));
@@ -70,9 +83,9 @@ impl Sent {
     }
 
     async fn send(&self, stream: &mut TcpStream) -> Answer {
-        let pod = format!("web-{}", self.0.next.fetch_add(1, Ordering::Relaxed));
-        let answer = post(stream, &event(&pod)).await.map_or(Answer::Nothing, Answer::Status);
-        self.0.answers.lock().unwrap().insert(pod, answer);
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let answer = post(stream, &(self.0.event)(number)).await.map_or(Answer::Nothing, Answer::Status);
+        self.0.answers.lock().unwrap().insert(pod(number), answer);
         answer
     }
 
@@ -101,6 +114,10 @@ impl Load {
         self.is_over.store(true, Ordering::Relaxed);
         self.senders.join_all().await;
     }
+}
+
+fn pod(number: usize) -> String {
+    format!("web-{number}")
 }
 
 /// A shell in a pod.

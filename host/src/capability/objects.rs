@@ -54,7 +54,6 @@ impl Call {
             ObjectTarget::AwsS3 => self.clients.aws.as_ref().map(Aws::storage),
             ObjectTarget::MinioS3 => self.clients.minio.as_ref(),
         };
-        let place = Location::new(&grant.bucket, &format!("{}{key}", grant.prefix))?;
-        Ok((storage.ok_or_else(missing)?, place))
+        Ok((storage.ok_or_else(missing)?, Location::new(&grant.bucket, format!("{}{key}", grant.prefix))))
     }
 }

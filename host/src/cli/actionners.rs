@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::catalogue;
 use super::context::Context;
 use super::files::Files;
-use super::listing::{listed as listed_as, yaml};
+use super::listing::{listed, yaml};
 use super::print::print;
 use crate::actionner::{Description, Inspection, OutputUse, SCHEMA};
 use crate::generation::Problem;
@@ -54,7 +54,7 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
             if *markdown {
                 print(catalogue::markdown(&inspections, &policy).trim_end());
             } else {
-                inspections.iter().for_each(|inspection| print(&listed(inspection, &policy)));
+                inspections.iter().for_each(|inspection| print(&item(inspection, &policy)));
             }
             problems
         }
@@ -77,7 +77,7 @@ fn warn(context: &Context, inspections: &[Inspection]) {
 }
 
 /// An item of the list, in the original's shape, with the imports added.
-fn listed(inspection: &Inspection, policy: &Policy) -> String {
+fn item(inspection: &Inspection, policy: &Policy) -> String {
     let description = &inspection.description;
     let (category, name) = description.name.split_once(':').unwrap_or_default();
     let sources = if description.sources.is_empty() { "any".to_owned() } else { description.sources.join(", ") };
@@ -97,7 +97,7 @@ fn listed(inspection: &Inspection, policy: &Policy) -> String {
         ("imports", imports(&inspection.imports)),
         ("ungranted", ungranted(inspection, policy)),
     ];
-    listed_as(&description.name.to_string(), &item)
+    listed(description.name.as_str(), &item)
 }
 
 fn inspected(inspection: &Inspection, policy: &Policy) -> String {

@@ -11,8 +11,6 @@ use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::{
     Credentials, ProvideCredentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, tls};
 use url::Url;
 
 use super::circuit::Circuit;
@@ -56,7 +54,7 @@ impl Aws {
         let at = endpoint.and_then(|endpoint| Url::parse(endpoint).ok());
         let lambda_server = at.map_or_else(|| format!("AWS Lambda of {region}"), |at| web::server(&at));
         let endpoint = config.s3_endpoint.as_deref().or(config.endpoint.as_deref());
-        let storage = Storage::aws(provider, region.as_ref(), endpoint, logger)?;
+        let storage = Storage::aws(&sdk, &region, endpoint, logger);
         let lambda = aws_sdk_lambda::Client::from_conf(lambda.build());
         let lambda_circuit = Circuit::new("aws-lambda", Some(logger.clone()));
         Ok(Self(Arc::new(Inner { lambda, lambda_server, lambda_circuit, storage })))
@@ -84,11 +82,9 @@ impl Aws {
 }
 
 async fn load(config: &config::Aws) -> SdkConfig {
-    let http = Builder::new().pool_idle_timeout(web::IDLE_MAX);
-    let http = http.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     // Retries and deadlines are the host's own, and know the call that they serve.
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(web::aws_http())
         .retry_config(RetryConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(region) = &config.region {

@@ -39,8 +39,11 @@ pub struct Clients {
     pub http: Arc<BTreeMap<String, HttpClient>>,
 }
 
-/// Makes the clients of clouds, each once.
-pub struct Clouds {
+/// Makes the clients of clouds, each once. Clones are the same.
+#[derive(Clone)]
+pub struct Clouds(Arc<Inner>);
+
+struct Inner {
     config: config::Clouds,
     logger: Logger,
     aws: OnceCell<Aws>,
@@ -76,7 +79,8 @@ impl Clients {
 impl Clouds {
     /// Remember how clouds are reached, and reach none. `logger` gets to know when one is away.
     pub fn new(config: config::Clouds, logger: Logger) -> Self {
-        Self { config, logger, aws: OnceCell::new(), google: OnceCell::new(), minio: OnceCell::new() }
+        let (aws, google, minio) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self(Arc::new(Inner { config, logger, aws, google, minio }))
     }
 
     /// The client for AWS.
@@ -85,8 +89,8 @@ impl Clouds {
     ///
     /// Where there are no credentials; a later call tries again.
     pub async fn aws(&self) -> Result<Aws, ClientError> {
-        let make = || within(Aws::connect(&self.config.aws, &self.logger));
-        self.aws.get_or_try_init(make).await.cloned()
+        let make = || within(Aws::connect(&self.0.config.aws, &self.0.logger));
+        self.0.aws.get_or_try_init(make).await.cloned()
     }
 
     /// The client for the metadata of the instance. That is asked nothing yet.
@@ -95,7 +99,7 @@ impl Clouds {
     ///
     /// Where that is forbidden.
     pub fn instance(&self) -> Result<Instance, ClientError> {
-        Instance::new(&self.config.aws)
+        Instance::new(&self.0.config.aws)
     }
 
     /// The client for Google Cloud.
@@ -104,8 +108,8 @@ impl Clouds {
     ///
     /// Where there are no credentials; a later call tries again.
     pub async fn google(&self) -> Result<Google, ClientError> {
-        let make = || within(Google::connect(&self.config.google, &self.logger));
-        self.google.get_or_try_init(make).await.cloned()
+        let make = || within(Google::connect(&self.0.config.google, &self.0.logger));
+        self.0.google.get_or_try_init(make).await.cloned()
     }
 
     /// The client for the storage server of the operator's own. That one is asked nothing yet.
@@ -114,8 +118,8 @@ impl Clouds {
     ///
     /// Where none is configured.
     pub async fn minio(&self) -> Result<Storage, ClientError> {
-        let make = || async { Storage::minio(&self.config.minio, &self.logger) };
-        self.minio.get_or_try_init(make).await.cloned()
+        let make = || async { Storage::minio(&self.0.config.minio, &self.0.logger) };
+        self.0.minio.get_or_try_init(make).await.cloned()
     }
 }
 

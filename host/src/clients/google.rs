@@ -1,4 +1,4 @@
-//! Google Cloud: where its functions are, and how they are called.
+//! Google Cloud: where its functions are, and how they are called; and by what artifacts reach its storage.
 //!
 //! Two tokens are needed: one for the API that knows the function's address, and one that is
 //! made out to that address alone.
@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use outputs::gcs::Gcs;
 use policy::Secret;
 use serde_json::Value;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::circuit::{Circuit, Reached};
 use super::end::{End, Failed};
-use super::error::{ClientError, Refusal, RequestError, Said};
+use super::error::{CREDENTIALS_WAIT_MAX, ClientError, Refusal, RequestError, Said};
 use super::meter::{Permit, Place};
 use super::web::{self, FIRST_BYTE_MAX};
 use crate::body::BodyError;
@@ -29,6 +30,9 @@ use credentials::{ANSWER_BYTES_MAX, Credentials, Purpose, Token, TokenError};
 
 /// Where the API is, unless the configuration says otherwise.
 const FUNCTIONS_API: &str = "https://cloudfunctions.googleapis.com";
+
+/// Where that of Cloud Storage is.
+const STORAGE_API: &str = "https://storage.googleapis.com";
 
 const UNREACHED: &str = "the API of Cloud Functions can't be reached";
 
@@ -47,6 +51,7 @@ struct Inner {
     credentials: Credentials,
     project: String,
     api: Url,
+    storage_api: Url,
     tokens: Mutex<HashMap<Purpose, Token>>,
     /// Of the API and of who gives tokens for it. A function that can't be reached says nothing of the others.
     circuit: Circuit,
@@ -75,13 +80,10 @@ impl Google {
             Some(project) => project,
             None => credentials.project_of_the_machine().await.map_err(convert_token_error)?,
         };
-        // It can hold a password, and is not quoted.
-        let wrong = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS, the endpoint of Google's API, is not a URL";
-        let api = config.functions_endpoint.as_deref().unwrap_or(FUNCTIONS_API);
-        let api = Url::parse(api).ok().filter(Url::has_host);
-        let api = api.ok_or_else(|| ClientError::Configuration(wrong.to_owned()))?;
+        let api = endpoint(config.functions_endpoint.as_deref(), FUNCTIONS_API, "CLOUDFUNCTIONS")?;
+        let storage_api = endpoint(config.storage_endpoint.as_deref(), STORAGE_API, "STORAGE")?;
         let (tokens, circuit) = (Mutex::default(), Circuit::new("gcp", Some(logger.clone())));
-        let google = Self(Arc::new(Inner { http, credentials, project, api, tokens, circuit }));
+        let google = Self(Arc::new(Inner { http, credentials, project, api, storage_api, tokens, circuit }));
         google.token(Purpose::Api).await.map_err(convert_token_error)?;
         Ok(google)
     }
@@ -89,6 +91,18 @@ impl Google {
     /// Whether the API can be reached.
     pub(super) fn circuit(&self) -> &Circuit {
         &self.0.circuit
+    }
+
+    /// By what artifacts reach Cloud Storage. It is to be asked for again for each attempt.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no token now.
+    pub(crate) async fn storage(&self) -> Result<Gcs, ClientError> {
+        let Inner { http, storage_api, .. } = &*self.0;
+        let token = timeout(CREDENTIALS_WAIT_MAX, self.token(Purpose::Api)).await.map_err(|_| ClientError::Silence)?;
+        let token = token.map_err(convert_token_error)?.expose().to_owned();
+        Ok(Gcs { http: http.clone(), api: storage_api.clone(), server: web::server(storage_api), token })
     }
 
     /// A token that was refused is not used again.
@@ -212,6 +226,14 @@ impl Google {
         })?;
         Ok((status, body))
     }
+}
+
+/// Where an API is.
+fn endpoint(given: Option<&str>, otherwise: &str, name: &str) -> Result<Url, ClientError> {
+    // It can hold a password, and is not quoted.
+    let wrong = || format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}, the endpoint of Google's API, is not a URL");
+    let found = Url::parse(given.unwrap_or(otherwise)).ok().filter(Url::has_host);
+    found.ok_or_else(|| ClientError::Configuration(wrong()))
 }
 
 fn convert_token_error(error: TokenError) -> ClientError {

@@ -1,21 +1,20 @@
 //! Object storage: S3 of AWS, and servers that speak its protocol.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+mod refusal;
 
-use aws_sdk_lambda::config::{ProvideCredentials, SharedCredentialsProvider};
-use futures_util::TryStreamExt;
-use futures_util::future::BoxFuture;
-use http_body_util::StreamBody;
-use hyper::body::Frame;
-use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
-use object_store::client::{ClientOptions, HttpClient, HttpConnector, HttpError};
-use object_store::path::Path;
-use object_store::{
-    Attribute, Attributes, CredentialProvider, ObjectStore, ObjectStoreExt, PutOptions, PutPayload, RetryConfig,
-};
-use tokio::sync::Mutex;
+use std::io;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{Builder, Credentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
+use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use http_body_util::BodyExt;
+use outputs::s3::S3;
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 
 use super::circuit::{Attempt, Circuit, Reached};
 use super::end::{End, Failed};
@@ -25,6 +24,7 @@ use super::web;
 use crate::body::{self, BodyError};
 use crate::config::clouds as config;
 use crate::telemetry::logs::Logger;
+use refusal::{convert_error, lost, reached, unreached};
 
 /// The region that servers take for granted which have none.
 const NO_REGION: &str = "us-east-1";
@@ -32,38 +32,33 @@ const NO_REGION: &str = "us-east-1";
 /// What is said where the time is over.
 const LATE: &str = "the storage did not answer in time";
 
-const UNREACHED: &str = "the storage can't be reached, or answers with an error";
-
-/// Credentials are asked for anew so long before they end.
-const RENEWED_BEFORE: Duration = Duration::from_secs(300);
+/// So often an upload sends a request that was not answered, or with an error of the server.
+const UPLOAD_ATTEMPTS_MAX: u32 = 4;
 
 /// A storage, by the host's own credentials.
 #[derive(Clone)]
 pub struct Storage {
-    builder: AmazonS3Builder,
+    /// Sends once: retries and deadlines of a call are the host's own.
+    once: Client,
+    uploads: S3,
     circuit: Circuit,
 }
 
 /// Where an object is.
 pub(crate) struct Location {
     bucket: String,
-    path: Path,
+    key: String,
 }
 
 impl Storage {
     /// S3 of AWS.
-    pub(super) fn aws(
-        provider: SharedCredentialsProvider,
-        region: &str,
-        endpoint: Option<&str>,
-        logger: &Logger,
-    ) -> Result<Self, ClientError> {
-        let credentials = Arc::new(Renewed { provider, last: Mutex::new(None) });
-        let mut builder = builder()?.with_region(region).with_credentials(credentials);
+    pub(super) fn aws(sdk: &SdkConfig, region: &Region, endpoint: Option<&str>, logger: &Logger) -> Self {
+        let mut builder = Builder::from(sdk);
         if let Some(endpoint) = endpoint {
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+            builder = builder.endpoint_url(endpoint).force_path_style(true);
         }
-        Ok(Self { builder, circuit: Circuit::new("aws-s3", Some(logger.clone())) })
+        let server = server(endpoint).unwrap_or_else(|| format!("AWS S3 of {region}"));
+        Self::new(builder, server, Circuit::new("aws-s3", Some(logger.clone())))
     }
 
     /// A server of the operator's own.
@@ -79,13 +74,27 @@ impl Storage {
             }
         }
         let scheme = if *use_ssl { "https" } else { "http" };
-        let builder = builder()?
-            .with_region(NO_REGION)
-            .with_endpoint(format!("{scheme}://{endpoint}"))
-            .with_allow_http(!use_ssl)
-            .with_access_key_id(&keys.access_key)
-            .with_secret_access_key(keys.secret_key.expose());
-        Ok(Self { builder, circuit: Circuit::new("minio", Some(logger.clone())) })
+        let credentials = Credentials::new(&keys.access_key, keys.secret_key.expose(), None, None, "configuration");
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(web::aws_http())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .region(Region::new(NO_REGION))
+            .endpoint_url(format!("{scheme}://{endpoint}"))
+            .build();
+        let builder = Builder::from(&sdk).force_path_style(true);
+        Ok(Self::new(builder, endpoint.clone(), Circuit::new("minio", Some(logger.clone()))))
+    }
+
+    fn new(builder: Builder, server: String, circuit: Circuit) -> Self {
+        let times = TimeoutConfig::builder().connect_timeout(web::CONNECT_MAX);
+        let once = builder.clone().retry_config(RetryConfig::disabled()).timeout_config(times.clone().build());
+        let times = times.operation_attempt_timeout(web::PIECE_MAX).build();
+        let again = RetryConfig::standard().with_max_attempts(UPLOAD_ATTEMPTS_MAX);
+        let uploads = builder.retry_config(again).timeout_config(times);
+        let uploads = S3 { client: Client::from_conf(uploads.build()), server };
+        Self { once: Client::from_conf(once.build()), uploads, circuit }
     }
 
     /// Whether it can be reached.
@@ -93,21 +102,27 @@ impl Storage {
         &self.circuit
     }
 
+    /// For artifacts, which are sent beside all calls.
+    pub(crate) fn uploads(&self) -> S3 {
+        self.uploads.clone()
+    }
+
     /// The whole object, up to `bytes_max`, whatever length was announced.
     pub(crate) async fn get(&self, place: &Location, permit: &Permit, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
         let get = async {
-            let bucket = self.bucket(place).map_err(Failed::not_sent)?;
             let attempt = self.enter(permit)?;
             let _place = permit.place().await.map_err(Failed::not_sent)?;
-            let found = begun(bucket.get(&place.path), 0, attempt, permit).await?;
+            let request = self.once.get_object().bucket(&place.bucket).key(&place.key);
+            let found = self.begun(request.send(), 0, attempt, permit).await?;
             let too_large = || Failed::Unread(RequestError::TooLarge { bytes_max: bytes_max as u64 });
-            if found.meta.size > bytes_max as u64 {
+            let announced = found.content_length.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+            if announced > bytes_max as u64 {
                 return Err(too_large());
             }
-            let frames = StreamBody::new(found.into_stream().map_ok(Frame::data));
-            let read = body::read(frames, bytes_max).await.map_err(|error| match error {
+            let content = found.body.into_inner().map_err(broken);
+            let read = body::read(content, bytes_max).await.map_err(|error| match error {
                 BodyError::TooLarge { .. } => too_large(),
-                BodyError::Broken(error) => convert_error(error),
+                BodyError::Broken(error) => lost(&self.uploads.server, &error),
             });
             Ok(read?.into())
         };
@@ -121,164 +136,63 @@ impl Storage {
             return End::rehearsed(());
         }
         let put = async {
-            let bucket = self.bucket(place).map_err(Failed::not_sent)?;
             let attempt = self.enter(permit)?;
             let _place = permit.place().await.map_err(Failed::not_sent)?;
             permit.is_being_sent();
-            let attributes = Attributes::from_iter([(Attribute::ContentType, media_type)]);
-            let options = PutOptions { attributes, ..PutOptions::default() };
             let bytes = content.len();
-            begun(bucket.put_opts(&place.path, PutPayload::from(content), options), bytes, attempt, permit)
-                .await
-                .map(drop)
+            let request = self.once.put_object().bucket(&place.bucket).key(&place.key).content_type(media_type);
+            self.begun(request.body(ByteStream::from(content)).send(), bytes, attempt, permit).await.map(drop)
         };
         let put = timeout_at(permit.end(), put).await.unwrap_or_else(|_| Err(Failed::late(LATE)));
         End::of(put, false)
     }
 
     fn enter(&self, permit: &Permit) -> Result<Attempt, Failed> {
-        let away = || Failed::not_sent(RequestError::Unavailable(UNREACHED.to_owned()));
-        permit.enter(&self.circuit).ok_or_else(away)
+        permit.enter(&self.circuit).ok_or_else(|| Failed::not_sent(unreached()))
     }
 
-    fn bucket(&self, place: &Location) -> Result<AmazonS3, RequestError> {
-        let bucket = self.builder.clone().with_bucket_name(&place.bucket).build();
-        bucket.map_err(|_| RequestError::Other("the storage can't be asked for this bucket".to_owned()))
+    /// What is answered to a request with so long a body, of which at least the first byte comes in time.
+    async fn begun<T, E>(
+        &self,
+        sent: impl Future<Output = Result<T, SdkError<E>>>,
+        body_bytes: usize,
+        attempt: Attempt,
+        permit: &Permit,
+    ) -> Result<T, Failed>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let server = &self.uploads.server;
+        let end = Instant::now() + web::first_byte_within(body_bytes);
+        match timeout_at(end.min(permit.end()), sent).await {
+            Ok(answer) => {
+                permit.settle(attempt, &reached(&answer, server));
+                answer.map_err(|error| convert_error(&error, server))
+            }
+            Err(_) if end < permit.end() => {
+                let words = format!("{server}: no answer has begun in time");
+                permit.settle(attempt, &Reached::No(words.clone()));
+                let said = Some(Said { words, is_about_the_object: false });
+                Err(Failed::Lost { why: LATE.to_owned(), is_late: false, said })
+            }
+            Err(_) => Err(Failed::late(LATE)),
+        }
     }
 }
 
 impl Location {
     /// Where the object of this key is.
-    ///
-    /// # Errors
-    ///
-    /// Where it can't be a key.
-    pub(crate) fn new(bucket: &str, key: &str) -> Result<Self, RequestError> {
-        let path = Path::parse(key).map_err(|error| RequestError::Invalid(error.to_string()))?;
-        Ok(Self { bucket: bucket.to_owned(), path })
+    pub(crate) fn new(bucket: &str, key: String) -> Self {
+        Self { bucket: bucket.to_owned(), key }
     }
 }
 
-/// What is answered to a request with so long a body, of which at least the first byte comes in time.
-async fn begun<T>(
-    sent: impl Future<Output = object_store::Result<T>>,
-    body_bytes: usize,
-    attempt: Attempt,
-    permit: &Permit,
-) -> Result<T, Failed> {
-    let end = Instant::now() + web::first_byte_within(body_bytes);
-    match timeout_at(end.min(permit.end()), sent).await {
-        Ok(answer) => {
-            permit.settle(attempt, &reached(&answer));
-            answer.map_err(convert_error)
-        }
-        Err(_) if end < permit.end() => {
-            let words = "no answer has begun in time".to_owned();
-            permit.settle(attempt, &Reached::No(words.clone()));
-            let said = Some(Said { words, is_about_the_object: false });
-            Err(Failed::Lost { why: LATE.to_owned(), is_late: false, said })
-        }
-        Err(_) => Err(Failed::late(LATE)),
-    }
+/// As what an answer that breaks off is read.
+fn broken(error: BoxError) -> io::Error {
+    io::Error::other(error)
 }
 
-/// Their texts name the address.
-fn reached<T>(answer: &object_store::Result<T>) -> Reached {
-    let Err(error) = answer else { return Reached::Yes };
-    if web::is_not_connected(error) {
-        return Reached::No(web::with_causes(error));
-    }
-    let is_between = web::causes(error).any(|cause| cause.is::<HttpError>() || cause.is::<NoCredentials>());
-    if is_between { Reached::Unclear } else { Reached::Yes }
-}
-
-/// The only table from a storage's errors to what is known of a request. Their texts carry addresses and names of
-/// accounts, which are for the log.
-fn convert_error(error: object_store::Error) -> Failed {
-    use object_store::Error;
-    let said = Some(Said { words: web::with_causes(&error), is_about_the_object: false });
-    let error = match error {
-        Error::NotFound { .. } => return Failed::Refused(RequestError::NotFound.into()),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            RequestError::Other("the storage forbids it to the host".to_owned())
-        }
-        Error::AlreadyExists { .. } | Error::Precondition { .. } => {
-            RequestError::Conflict("the object was changed meanwhile".to_owned())
-        }
-        Error::InvalidPath { .. } => RequestError::Invalid("this can't be a key".to_owned()),
-        error if web::is_not_connected(&error) => {
-            return Failed::not_sent(Refusal { error: RequestError::Unavailable(UNREACHED.to_owned()), said });
-        }
-        _ => return Failed::Lost { why: UNREACHED.to_owned(), is_late: false, said },
-    };
-    Failed::Refused(Refusal { error, said })
-}
-
-fn builder() -> Result<AmazonS3Builder, ClientError> {
-    let client = web::build(web::client()?)?;
-    // Retries and deadlines are the host's own, and know the call that they serve.
-    let never = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-    Ok(AmazonS3Builder::new().with_http_connector(Connector(client)).with_retry(never))
-}
-
-/// One client for all buckets.
-#[derive(Debug)]
-struct Connector(reqwest::Client);
-
-impl HttpConnector for Connector {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
-    }
-}
-
-/// Credentials of AWS, kept until shortly before their end.
-#[derive(Debug)]
-struct Renewed {
-    provider: SharedCredentialsProvider,
-    last: Mutex<Option<Last>>,
-}
-
-#[derive(Debug, Clone)]
-struct Last {
-    credential: Arc<AwsCredential>,
-    end: Option<SystemTime>,
-}
-
-/// Nothing was sent to the storage.
-#[derive(Debug, thiserror::Error)]
-#[error("no credentials")]
-struct NoCredentials(#[source] Box<dyn std::error::Error + Send + Sync>);
-
-impl Renewed {
-    async fn credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        let mut last = self.last.lock().await;
-        let is_good = |last: &Last| last.end.is_none_or(|end| SystemTime::now() + RENEWED_BEFORE < end);
-        if let Some(last) = last.as_ref().filter(|last| is_good(last)) {
-            return Ok(last.credential.clone());
-        }
-        let found = self.provider.provide_credentials().await;
-        let none =
-            |error| object_store::Error::Generic { store: "S3", source: Box::new(NoCredentials(Box::new(error))) };
-        let found = found.map_err(none)?;
-        let credential = Arc::new(AwsCredential {
-            key_id: found.access_key_id().to_owned(),
-            secret_key: found.secret_access_key().to_owned(),
-            token: found.session_token().map(str::to_owned),
-        });
-        *last = Some(Last { credential: credential.clone(), end: found.expiry() });
-        Ok(credential)
-    }
-}
-
-impl CredentialProvider for Renewed {
-    type Credential = AwsCredential;
-
-    // As the trait's own macro would write it.
-    fn get_credential<'a, 'b>(&'a self) -> BoxFuture<'b, object_store::Result<Arc<AwsCredential>>>
-    where
-        'a: 'b,
-        Self: 'b,
-    {
-        Box::pin(self.credential())
-    }
+/// Host and port of an endpoint, for the log.
+fn server(endpoint: Option<&str>) -> Option<String> {
+    endpoint.and_then(|endpoint| Url::parse(endpoint).ok()).map(|endpoint| web::server(&endpoint))
 }

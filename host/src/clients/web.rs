@@ -4,6 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_s3::config::SharedHttpClient;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, tls};
 use hyper_util::client::legacy;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -18,6 +21,9 @@ pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// How long an answer may take to begin. Functions may take as long as their callers let them.
 pub(super) const FIRST_BYTE_MAX: Duration = Duration::from_secs(15);
+
+/// How long it may take to send a piece of an artifact, of 8 MiB.
+pub(super) const PIECE_MAX: Duration = Duration::from_secs(120);
 
 /// A body is sent at least as fast as this.
 const BODY_BYTES_PER_S_MIN: u64 = 256 << 10;
@@ -61,6 +67,12 @@ pub(super) fn client_with(tls: ClientConfig) -> reqwest::ClientBuilder {
     #[cfg(target_os = "linux")]
     let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
     builder
+}
+
+/// What the clients of AWS send by, on the same TLS.
+pub(super) fn aws_http() -> SharedHttpClient {
+    let http = Builder::new().pool_idle_timeout(IDLE_MAX);
+    http.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// How long the answer to a request with so long a body may take to begin: a slow way up is no silence.

@@ -69,6 +69,8 @@ pub struct Google {
     pub project: Option<String>,
     /// Where Cloud Functions' API is, as `CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS` says.
     pub functions_endpoint: Option<String>,
+    /// Where Cloud Storage's API is, as `CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE` says.
+    pub storage_endpoint: Option<String>,
     /// Where the metadata server is, as `GCE_METADATA_HOST` says.
     pub metadata_host: Option<String>,
 }
@@ -115,6 +117,7 @@ pub(super) fn clouds(reader: &mut Reader, environment: &impl Fn(&str) -> Option<
             .map(PathBuf::from),
         project: set("GOOGLE_CLOUD_PROJECT"),
         functions_endpoint: set("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDFUNCTIONS"),
+        storage_endpoint: set("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"),
         metadata_host: set("GCE_METADATA_HOST"),
     };
     Clouds { aws, google, minio: minio(reader) }

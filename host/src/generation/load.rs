@@ -126,7 +126,7 @@ impl Loader {
         }
         let contexts = contexts(rules.iter().flat_map(|rule| &rule.actions), &actionners);
         let tells_the_cluster = self.tells_the_cluster(&rules);
-        let asked = Asked { contexts: &contexts, tells_the_cluster };
+        let asked = Asked { rules: &rules, contexts: &contexts, tells_the_cluster };
         let clients = match clients(&self.cluster, &self.clouds, &actionners, asked, &self.reporting.logger).await {
             Ok(clients) => clients,
             Err(of_clients) => {
@@ -224,11 +224,6 @@ fn without_effect(rules: &[Rule], inspections: &[Inspection]) -> Vec<Problem> {
             let reads_context = |inspection: &Inspection| {
                 inspection.description.name == action.actionner && inspection.description.use_context
             };
-            if let Some(output) = &action.output
-                && outputs::Target::find(&output.target) != Some(outputs::Target::LocalFile)
-            {
-                problems.push(format!("the output '{}' of the action '{}'", output.target, action.name));
-            }
             if !action.additional_contexts.is_empty() && !inspections.iter().any(reads_context) {
                 problems.push(format!("'additional_contexts' of the action '{}'", action.name));
             }

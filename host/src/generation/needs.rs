@@ -1,10 +1,12 @@
-//! The clients that a generation needs: those of its actionners' imports and grants, and no others.
+//! The clients that a generation needs: those of its actionners' imports and grants and of its rules' outputs, and no
+//! others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use outputs::Target;
 use policy::ObjectTarget;
-use rules::{Action, ActionnerName};
+use rules::{Action, ActionnerName, Rule};
 
 use super::problem::Problem;
 use crate::actionner::Actionner;
@@ -15,7 +17,9 @@ use crate::telemetry::logs::Logger;
 /// What is asked of the cluster and of clouds besides what actionners ask.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// What rules ask for.
+    /// For their outputs.
+    pub(super) rules: &'a [Rule],
+    /// What they ask for.
     pub(super) contexts: &'a BTreeSet<ContextName>,
     /// Whether somebody is told by events of the cluster.
     pub(super) tells_the_cluster: bool,
@@ -26,7 +30,7 @@ pub(super) async fn clients(
     cluster: &Cluster,
     clouds: &Clouds,
     actionners: &BTreeMap<ActionnerName, Arc<Actionner>>,
-    Asked { contexts, tells_the_cluster }: Asked<'_>,
+    Asked { rules, contexts, tells_the_cluster }: Asked<'_>,
     logger: &Logger,
 ) -> Result<Clients, Vec<Problem>> {
     let mut clients = Clients::default();
@@ -42,17 +46,24 @@ pub(super) async fn clients(
         let client = client.map_err(|error| Problem::Cluster(error.to_string()));
         clients.kubernetes = kept(client, &mut problems).flatten();
     }
+    let sends_to = |target: Target| {
+        let mut outputs = rules.iter().flat_map(|rule| &rule.actions).filter_map(|action| action.output.as_ref());
+        outputs.any(|output| Target::find(&output.target) == Some(target))
+    };
     let refuse = |category| move |error: ClientError| Problem::Client { category, error };
-    if needs(|it| it.calls("functions", "invoke-lambda") || it.stores_in(ObjectTarget::AwsS3)) {
+    if needs(|it| it.calls("functions", "invoke-lambda") || it.stores_in(ObjectTarget::AwsS3))
+        || sends_to(Target::AwsS3)
+    {
         clients.aws = kept(clouds.aws().await.map_err(refuse("aws")), &mut problems);
     }
     if contexts.contains(&ContextName::Aws) {
         clients.instance = kept(clouds.instance().map_err(refuse("aws")), &mut problems);
     }
-    if needs(|it| it.calls("functions", "invoke-google")) {
+
+    if needs(|it| it.calls("functions", "invoke-google")) || sends_to(Target::GcpGcs) {
         clients.google = kept(clouds.google().await.map_err(refuse("gcp")), &mut problems);
     }
-    if needs(|it| it.stores_in(ObjectTarget::MinioS3)) {
+    if needs(|it| it.stores_in(ObjectTarget::MinioS3)) || sends_to(Target::MinioS3) {
         clients.minio = kept(clouds.minio().await.map_err(refuse("minio")), &mut problems);
     }
     let mut http = BTreeMap::new();

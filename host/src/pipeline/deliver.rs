@@ -4,9 +4,11 @@
 
 use std::io;
 
-use outputs::{Artifact, OutputError, Stored, Target, key, local};
+use outputs::{Artifact, OutputError, Place, Source, Stored, Target, gcs, key, local, s3};
+use policy::without_userinfo;
 use serde_json::Value;
 
+use crate::clients::{ClientError, Clouds};
 use crate::store::Delivery;
 
 /// Why an artifact was not stored.
@@ -15,16 +17,19 @@ pub(super) enum DeliveryError {
     /// There is nothing to store, which the person who wrote the rule did not expect.
     #[error("empty output")]
     Empty,
-    /// The rule names a target that this version can't send to.
-    #[error("the output target '{0}' can't be used in this version")]
-    Unsupported(String),
+    /// There is no such target in this version.
+    #[error("unknown output target '{0}'")]
+    Unknown(String),
     /// What was kept of it is gone.
     #[error("what was kept of the artifact can't be read: {0}")]
     Unreadable(io::Error),
     /// What is to be done is not known now.
     #[error("the delivery can't be read from the store: {0}")]
     Store(String),
-    #[error(transparent)]
+    /// There is no client for the target now.
+    #[error("{category}: {error}")]
+    Client { category: &'static str, error: ClientError },
+    #[error("{}", without_userinfo(&.0.to_string()))]
     Output(#[from] OutputError),
     #[error("storing was cut off: {0}")]
     Cut(String),
@@ -34,38 +39,93 @@ impl DeliveryError {
     /// Whether another attempt may succeed.
     pub(super) fn is_temporary(&self) -> bool {
         match self {
-            Self::Empty | Self::Unsupported(_) => false,
+            Self::Empty | Self::Unknown(_) => false,
             Self::Unreadable(error) => error.kind() != io::ErrorKind::NotFound,
             Self::Output(error) => error.is_temporary(),
-            Self::Store(_) | Self::Cut(_) => true,
+            Self::Client { .. } | Self::Store(_) | Self::Cut(_) => true,
         }
     }
 }
 
-/// Whether this version can send to a target of this name.
-pub(super) fn check(target: &str) -> Result<(), DeliveryError> {
-    match Target::find(target) {
-        Some(Target::LocalFile) => Ok(()),
-        Some(Target::MinioS3 | Target::AwsS3 | Target::GcpGcs) | None => {
-            Err(DeliveryError::Unsupported(target.to_owned()))
+/// Whether there is a target of this name.
+pub(super) fn check(target: &str) -> Result<Target, DeliveryError> {
+    Target::find(target).ok_or_else(|| DeliveryError::Unknown(target.to_owned()))
+}
+
+/// What an artifact is and where it goes, for the log where it has not arrived, as (kind, name).
+pub(super) fn objects(delivery: &Delivery) -> Vec<(String, String)> {
+    let parameters: Value = serde_json::from_str(&delivery.parameters).unwrap_or_default();
+    let objects = match Target::find(&delivery.target) {
+        Some(target @ (Target::MinioS3 | Target::AwsS3 | Target::GcpGcs)) => {
+            Place::new(target, &parameters).objects(&delivery.name, &key_of(delivery))
         }
-    }
+        Some(Target::LocalFile) | None => vec![("file", delivery.name.clone())],
+    };
+    objects.into_iter().map(|(kind, name)| (kind.to_owned(), name)).collect()
 }
 
 /// Send an artifact, which comes back for another attempt.
 pub(super) async fn send(
+    clouds: &Clouds,
     delivery: &Delivery,
+    artifact: Artifact,
+) -> (Result<Stored, DeliveryError>, Option<Artifact>) {
+    let target = match check(&delivery.target) {
+        Ok(target) => target,
+        Err(error) => return (Err(error), Some(artifact)),
+    };
+    let parameters: Value = serde_json::from_str(&delivery.parameters).unwrap_or_default();
+    let key = key_of(delivery);
+    if target == Target::LocalFile {
+        let destination = parameters["destination"].as_str().unwrap_or_default().to_owned();
+        return store_locally(destination, key, artifact).await;
+    }
+    let (place, source) = (Place::new(target, &parameters), Source::new(artifact));
+    let stored = upload(clouds, target, place, &key, &source).await;
+    (stored, source.into_artifact())
+}
+
+fn key_of(delivery: &Delivery) -> String {
+    key(delivery.made, &delivery.objects, &delivery.name)
+}
+
+async fn store_locally(
+    destination: String,
+    key: String,
     mut artifact: Artifact,
 ) -> (Result<Stored, DeliveryError>, Option<Artifact>) {
-    if let Err(error) = check(&delivery.target) {
-        return (Err(error), Some(artifact));
-    }
-    let key = key(delivery.made, &delivery.objects, &delivery.name);
-    let parameters: Value = serde_json::from_str(&delivery.parameters).unwrap_or_default();
-    let destination = parameters["destination"].as_str().unwrap_or_default().to_owned();
-    let store = move || (local::store(&destination, &key, &mut artifact), artifact);
+    let store = move || {
+        let destination = local::expand(&destination, |variable| std::env::var(variable).ok());
+        (destination.and_then(|destination| local::store(&destination, &key, &mut artifact)), artifact)
+    };
     match tokio::task::spawn_blocking(store).await {
         Ok((stored, artifact)) => (stored.map_err(DeliveryError::from), Some(artifact)),
         Err(error) => (Err(DeliveryError::Cut(error.to_string())), None),
     }
+}
+
+/// By the clients of now: those of a delivery's first attempt may be of a process before.
+async fn upload(
+    clouds: &Clouds,
+    target: Target,
+    mut place: Place,
+    key: &str,
+    source: &Source,
+) -> Result<Stored, DeliveryError> {
+    let unmade = |error| DeliveryError::Client { category: target.category(), error };
+    if target == Target::GcpGcs {
+        let gcs = clouds.google().await.map_err(unmade)?.storage().await.map_err(unmade)?;
+        return Ok(gcs::store(&gcs, &place, key, source).await?);
+    }
+    if target == Target::MinioS3 {
+        let s3 = clouds.minio().await.map_err(unmade)?.uploads();
+        return Ok(s3::store(&s3, &place, key, source).await?);
+    }
+    let s3 = clouds.aws().await.map_err(unmade)?.storage().uploads();
+    let s3 = match &place.region {
+        Some(region) => s3.within(region),
+        None => s3,
+    };
+    place.region = s3.region();
+    Ok(s3::store(&s3, &place, key, source).await?)
 }

@@ -15,14 +15,15 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::contain::contain;
-use super::deliver::{DeliveryError, send};
+use super::deliver::{DeliveryError, objects, send};
 use super::destination::{Destination, First, Item, Line, Next};
 use super::ended::{About, Ended, Stage, Status};
 use super::pause::{given_up_after, pause};
 use super::report::Listeners;
 use super::trace::{output, put_out};
+use super::troubles::{Trouble, Troubles};
+use crate::clients::Clouds;
 use crate::config::Retry;
-use crate::health::Check;
 use crate::store::{Delivered, Delivery, DeliveryId, Due, Store};
 use crate::telemetry::Reporting;
 use crate::telemetry::logs::Level;
@@ -44,6 +45,7 @@ pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) room: Room,
     pub(super) listeners: Listeners,
+    pub(super) clouds: Clouds,
     reporting: Reporting,
     retry: Retry,
     within: Duration,
@@ -52,6 +54,7 @@ pub(super) struct Inner {
     lines: Mutex<HashMap<Destination, (Line, Arc<Notify>)>>,
     tasks: Mutex<JoinSet<()>>,
     count: AtomicUsize,
+    troubles: Troubles,
     /// Whether nothing more is sent that the next process can send.
     stop: watch::Sender<bool>,
 }
@@ -60,6 +63,7 @@ impl Deliveries {
     pub(super) fn new(
         store: Store,
         room: Room,
+        clouds: Clouds,
         reporting: &Reporting,
         listeners: Listeners,
         retry: Retry,
@@ -68,6 +72,7 @@ impl Deliveries {
         Self(Arc::new(Inner {
             store,
             room,
+            clouds,
             reporting: reporting.clone(),
             listeners,
             retry,
@@ -76,6 +81,7 @@ impl Deliveries {
             lines: Mutex::default(),
             tasks: Mutex::default(),
             count: AtomicUsize::new(0),
+            troubles: Troubles::default(),
             stop: watch::Sender::new(false),
         }))
     }
@@ -156,7 +162,7 @@ impl Deliveries {
             Ok(stored) => {
                 put_out(span, Status::Success, &stored.message);
                 self.answered(destination);
-                self.report(&delivery.target, None);
+                self.trouble(destination, None);
                 self.arrived(&delivery, stored, began.elapsed());
                 self.settle(&delivery);
                 item.answer(First::Arrived);
@@ -168,7 +174,7 @@ impl Deliveries {
             Err(error) => {
                 put_out(span, Status::Failure, &error.to_string());
                 self.answered(destination);
-                self.report(&delivery.target, Some(&error.to_string()));
+                self.trouble(destination, Some(Trouble::GivenUp));
                 self.give_up(item, &delivery, &error.to_string());
             }
         }
@@ -185,11 +191,15 @@ impl Deliveries {
                 opened.map_err(DeliveryError::Unreadable)?
             }
         };
-        let (sent, artifact) = send(delivery, artifact).await;
+        let (sent, artifact) = send(&self.0.clouds, delivery, artifact).await;
         if !self.0.room.is_lasting() {
             *held = artifact;
         }
         sent
+    }
+
+    fn trouble(&self, destination: &Destination, trouble: Option<Trouble>) {
+        self.0.troubles.report(destination, trouble, &self.0.reporting.health);
     }
 
     fn answered(&self, destination: &Destination) {
@@ -201,6 +211,7 @@ impl Deliveries {
     /// The destination does not take it now: leave it alone for a while, and give up what is too old by then.
     fn refused(&self, destination: &Destination, mut item: Item, delivery: Option<&Delivery>, error: &DeliveryError) {
         let message = error.to_string();
+        self.trouble(destination, Some(Trouble::Refused));
         let (now, within) = (Instant::now(), self.0.within);
         let (pause, old) = {
             let mut lines = self.lines();
@@ -211,15 +222,14 @@ impl Deliveries {
             let old = if refusals < REFUSALS_MIN { Vec::new() } else { line.take_old(now + pause, within) };
             (pause, old)
         };
-        self.report(&destination.target, Some(&message));
         if let Some(delivery) = delivery {
             if now.saturating_duration_since(item.made) + pause > within {
+                self.trouble(destination, Some(Trouble::GivenUp));
                 self.give_up(item, delivery, &given_up_after(&message, within));
                 return self.give_up_unread(old, message);
             }
             if item.attempts == 0 {
-                let file = [("file".to_owned(), delivery.name.clone())];
-                self.tell(delivery, Status::Due, &message, &file, Duration::ZERO);
+                self.tell(delivery, Status::Due, &message, &objects(delivery), Duration::ZERO);
             }
             drop(self.0.store.delivered(item.id, Delivered::Postponed(pause), &message));
         }
@@ -229,11 +239,6 @@ impl Deliveries {
             line.push(item, now + pause);
         }
         self.give_up_unread(old, message);
-    }
-
-    /// Whether an output takes what is sent to it now, and why not.
-    fn report(&self, target: &str, why: Option<&str>) {
-        self.0.reporting.health.trouble(Check::Outputs, target, why);
     }
 
     /// What has waited for too long behind others is not tried again.
@@ -253,8 +258,7 @@ impl Deliveries {
     }
 
     fn give_up(&self, mut item: Item, delivery: &Delivery, message: &str) {
-        let file = [("file".to_owned(), delivery.name.clone())];
-        self.tell(delivery, Status::Failure, message, &file, Duration::ZERO);
+        self.tell(delivery, Status::Failure, message, &objects(delivery), Duration::ZERO);
         self.0.reporting.metrics.gave_up(&delivery.target);
         drop(self.0.store.delivered(item.id, Delivered::GivenUp, message));
         self.count(|count| count.fetch_sub(1, Ordering::Relaxed) - 1);

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
-use super::deliver::{DeliveryError, check, send};
+use super::deliver::{DeliveryError, check, objects, send};
 use super::deliveries::Deliveries;
 use super::destination::{Destination, First, Item};
 use super::ended::{About, Ended, Stage, Status};
@@ -122,11 +122,11 @@ impl Deliveries {
         delivery: &Delivery,
         artifact: Artifact,
     ) -> Result<Option<Artifact>, String> {
-        let file = [("file".to_owned(), delivery.name.clone())];
+        let about = objects(delivery);
         if artifact.bytes() == 0 {
-            return Err(self.fail(origin, &file, &DeliveryError::Empty));
+            return Err(self.fail(origin, &about, &DeliveryError::Empty));
         }
-        check(&delivery.target).map_err(|error| self.fail(origin, &file, &error))?;
+        check(&delivery.target).map_err(|error| self.fail(origin, &about, &error))?;
         if !self.0.room.is_lasting() {
             return Ok(Some(artifact));
         }
@@ -135,11 +135,11 @@ impl Deliveries {
         let unsafe_since = match spawn_blocking(keep).await {
             Ok((Ok(()), artifact)) => return Ok(Some(artifact)),
             Ok((Err(error), artifact)) => (error, artifact),
-            Err(error) => return Err(self.fail(origin, &file, &DeliveryError::Cut(error.to_string()))),
+            Err(error) => return Err(self.fail(origin, &about, &DeliveryError::Cut(error.to_string()))),
         };
         let (error, artifact) = unsafe_since;
         let (began, span) = (Instant::now(), output(delivery.traceparent.as_deref(), &delivery.target));
-        let sent = send(delivery, artifact).await.0;
+        let sent = send(&self.0.clouds, delivery, artifact).await.0;
         self.remove(delivery.id).await;
         match sent {
             Ok(stored) => {
@@ -150,7 +150,7 @@ impl Deliveries {
             Err(failure) => {
                 let message = format!("{failure}; it can't be sent again, since it could not be kept: {error}");
                 put_out(span, Status::Failure, &message);
-                self.tell(delivery, Status::Failure, &message, &file, began.elapsed());
+                self.tell(delivery, Status::Failure, &message, &about, began.elapsed());
                 Err(message)
             }
         }

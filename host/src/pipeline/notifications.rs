@@ -245,7 +245,7 @@ impl Notifications {
                 Turn::Next
             }
             Err(SendError { message: error, is_temporary: true, retry_after }) => {
-                self.report(queue, Some(&error));
+                self.report(queue, Some("it does not take a notification, which is sent again"));
                 refusals.count += 1;
                 let pause = pause(self.0.settings.retry, refusals.count).max(retry_after.unwrap_or_default());
                 if message.age + pause > within {
@@ -257,7 +257,7 @@ impl Notifications {
                 Turn::After(pause)
             }
             Err(SendError { message: error, .. }) => {
-                self.report(queue, Some(&error));
+                self.report(queue, Some("a notification was given up, and none was taken since"));
                 *refusals = Refusals::default();
                 self.give_up(queue, &message, &error);
                 Turn::Next
@@ -334,7 +334,7 @@ impl Notifications {
         self.0.reporting.metrics.notifications_waiting(queue.notifier.name(), waiting);
     }
 
-    /// Whether the notifier takes what it is told now, and why not.
+    /// Whether the notifier takes what it is told now, and why not: in words of the host's own, since anybody may ask.
     fn report(&self, queue: &Queue, why: Option<&str>) {
         self.0.reporting.health.trouble(Check::Notifiers, queue.notifier.name(), why);
     }

@@ -24,7 +24,7 @@ use super::response::Response;
 use super::shared::Shared;
 use super::trace::Trace;
 use crate::capability::Flights;
-use crate::clients::Notifiers;
+use crate::clients::{Clouds, Notifiers};
 use crate::config::Retry;
 use crate::contexts::Contexts;
 use crate::generation::Generation;
@@ -48,6 +48,8 @@ pub(crate) struct Pipeline {
     pub target_events_max: usize,
     /// For what actionners collect.
     pub room: Room,
+    /// How artifacts reach clouds.
+    pub clouds: Clouds,
     /// What processes before have left to be delivered.
     pub due: Vec<Due>,
     /// How long it is tried to deliver what was collected.
@@ -76,13 +78,22 @@ impl Pipeline {
     /// left then is unfinished in the store; what of it is still to leave the host.
     pub(crate) async fn run(self, queue: &Queue, deadline: impl Future<Output = Instant>) -> Undelivered {
         let Pipeline { generation, store, reporting, retry, max_age, target_events_max, .. } = self;
-        let Pipeline { room, due, deliveries_within, print_all_events, notifiers, notifications, untold, .. } = self;
+        let Pipeline {
+            room, clouds, due, deliveries_within, print_all_events, notifiers, notifications, untold, ..
+        } = self;
         let (stop, stopping) = watch::channel(false);
         let in_force = Arc::clone(&generation);
         let notifications = Notifications::new(store.clone(), &reporting, notifiers, in_force, notifications, &untold);
         let listeners = Listeners::new(&reporting, &notifications);
-        let deliveries =
-            Deliveries::new(store.clone(), room.clone(), &reporting, listeners.clone(), retry, deliveries_within);
+        let deliveries = Deliveries::new(
+            store.clone(),
+            room.clone(),
+            clouds,
+            &reporting,
+            listeners.clone(),
+            retry,
+            deliveries_within,
+        );
         deliveries.recover(due);
         let cleaning = tokio::spawn(deliveries.clone().clean());
         let shared = Arc::new(Shared {
