@@ -114,14 +114,8 @@ fn metrics() -> String {
     metrics.sandbox_took("a", Duration::ZERO);
     metrics.upload_took("t", Duration::ZERO);
     metrics.gave_up("t");
-    metrics.notified(&NotificationLabels {
-        action: "a",
-        actionner: "a",
-        notifier: "n",
-        rule: "r",
-        status: "s",
-        target: "t",
-    });
+    let labels = NotificationLabels { action: "a", actionner: "a", notifier: "n", rule: "r", status: "s", target: "t" };
+    metrics.notified(&labels, 1);
     metrics.notification_took("n", Duration::ZERO);
     metrics.notifications_waiting("n", 0);
     metrics.notification_given_up("n");

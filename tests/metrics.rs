@@ -76,8 +76,10 @@ impl Busy {
         );
         let path = folder.path();
         fs::write(path.join("rules.yaml"), RULES.replace("FOLDER", &path.display().to_string())).unwrap();
-        fs::write(path.join("config.yaml"), format!("retry: {{backoff_ms_min: 1, backoff_ms_max: 20}}\n{more}"))
-            .unwrap();
+        let webhook = webhook().await;
+        let retry = "retry: {backoff_ms_min: 1, backoff_ms_max: 20}";
+        let tell = format!("default_notifiers: [webhook]\nnotifiers: {{webhook: {{url: '{webhook}'}}}}");
+        fs::write(path.join("config.yaml"), format!("{retry}\n{tell}\n{more}")).unwrap();
         fs::write(path.join("evidence"), "what was touched").unwrap();
         fs::create_dir(path.join("stored")).unwrap();
         symlink(path.join("nowhere"), path.join("lost")).unwrap();
