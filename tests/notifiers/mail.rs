@@ -68,9 +68,6 @@ async fn tls_from_the_first_byte() {
     let Some(server) = servers::start("smtp", &["-implicit-tls"]) else { return };
     let smtp = notifiers(&config(&server, "tls_mode: implicit, user: user, password: secret"), &[]);
     smtp.send(Notifier::Smtp, &notice(), None).await.unwrap();
-    let plain = notifiers(&config(&server, "format: text"), &[]);
-    let error = plain.send(Notifier::Smtp, &notice(), None).await.unwrap_err();
-    assert!(error.is_temporary, "{error}");
 }
 
 /// A server that does not greet, as one of TLS does not greet who waits for that.

@@ -89,6 +89,7 @@ async fn slack_gets_messages_at_an_address_that_nobody_reads() {
     std::fs::write(&file, "http://127.0.0.1:1/services/hunter2").unwrap();
     let error = slack.send(Notifier::Slack, &notice(), None).await.unwrap_err();
     assert!(error.is_temporary && !error.message.contains("hunter2"), "{error}");
+    assert!(error.message.starts_with("127.0.0.1:1: "), "{error}");
     std::fs::write(&file, "hunter2").unwrap();
     let error = slack.send(Notifier::Slack, &notice(), None).await.unwrap_err();
     assert_eq!((error.message.as_str(), error.is_temporary), ("invalid url", false));
@@ -193,6 +194,9 @@ async fn what_is_missing_is_said() {
     ] {
         assert_eq!(notifiers.problem(notifier), expected);
     }
+    let odd = super::notifiers("notifiers: {slack: {webhook_url: 'hooks.slack.com/hunter2'}}", &[]);
+    let expected = "invalid url: `webhook_url` must be an address of http or https";
+    assert_eq!(odd.problem(Notifier::Slack), Some(expected));
     let error = notifiers.send(Notifier::K8sEvents, &notice(), None).await.unwrap_err();
     assert_eq!(error.message, "there is no cluster to send events to");
 }

@@ -64,6 +64,11 @@ impl Renewed {
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = trimmed(&secret);
             }
         }
+        self.last()
+    }
+
+    /// What was there when it was last read.
+    pub(super) fn last(&self) -> Secret {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

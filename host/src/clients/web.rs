@@ -63,10 +63,9 @@ pub(super) fn client_with(tls: ClientConfig) -> reqwest::ClientBuilder {
     let builder = builder.redirect(reqwest::redirect::Policy::none()).referer(false);
     let builder = builder.connect_timeout(CONNECT_MAX).pool_idle_timeout(IDLE_MAX);
     let builder = builder.tcp_keepalive(KEEPALIVE_AFTER).tcp_keepalive_interval(KEEPALIVE_EVERY);
-    let builder = builder.tcp_keepalive_retries(KEEPALIVE_RETRIES);
     #[cfg(target_os = "linux")]
     let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
-    builder
+    builder.tcp_keepalive_retries(KEEPALIVE_RETRIES)
 }
 
 /// What the clients of AWS send by, on the same TLS.

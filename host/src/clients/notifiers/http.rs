@@ -82,6 +82,9 @@ impl Target {
         let wrong = |key: &str, reason: &dyn std::fmt::Display| format!("wrong `{key}` setting: {reason}");
         let url = url.ok_or_else(|| format!("wrong `{key}` setting"))?;
         let url = Renewed::new(url, environment).map_err(|reason| wrong(key, &reason))?;
+        if address(url.last().expose(), "").is_none() {
+            return Err(format!("invalid url: `{key}` must be an address of http or https"));
+        }
         let mut kept = Vec::new();
         for (name, source) in *headers {
             if is_of_the_connection(name) {
@@ -125,6 +128,7 @@ impl Target {
         for (name, value) in &headers {
             sent.insert(name, value.clone());
         }
+        let server = web::server(&url);
         let mut request = self.client.request(method, url).headers(sent);
         if let Some((user, password)) = &self.user {
             let password = password.now().await;
@@ -132,8 +136,10 @@ impl Target {
             hidden.push(password);
         }
         let request = if body.is_empty() { request } else { request.body(body) };
-        let unsent =
-            |error: reqwest::Error| SendError::temporary(hide(&web::with_causes(&error.without_url()), &hidden));
+        let unsent = |error: reqwest::Error| {
+            let causes = hide(&web::with_causes(&error.without_url()), &hidden);
+            SendError::temporary(format!("{server}: {causes}"))
+        };
         let response = request.send().await.map_err(unsent)?;
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
         let body = read(response).await;

@@ -23,10 +23,9 @@ impl Slack {
     pub(super) fn new(config: &config::Slack, environment: &impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let config::Slack { webhook_url, icon, username, footer, format, tls } = config;
         let settings = Settings { key: "webhook_url", url: webhook_url.as_ref(), headers: &[], user: None, tls };
-        let settings = (Target::new(&settings, environment)?, format == "short");
-        let (target, is_short) = settings;
-        let settings =
-            slack::Settings { icon: icon.clone(), username: username.clone(), footer: footer.clone(), is_short };
+        let target = Target::new(&settings, environment)?;
+        let (icon, username, footer) = (icon.clone(), username.clone(), footer.clone());
+        let settings = slack::Settings { icon, username, footer, is_short: format == "short" };
         Ok(Self { target, settings })
     }
 

@@ -141,8 +141,7 @@ fn host_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_host = !host.is_empty() && !host.contains(['/', '@', ' ']);
-    is_host.then_some(())?;
-    Some((host.to_owned(), port.parse().ok()?))
+    Some((host.to_owned(), port.parse().ok()?)).filter(|_| is_host)
 }
 
 /// What the server has refused for good would be refused another time, too.
