@@ -126,6 +126,13 @@ impl Outside {
         let path = self.folder.path().join("storage").join(bucket).join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
+        // What the server has noted of the object before, its digests among it.
+        for entry in std::fs::read_dir(self.folder.path().join("storage")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.display().to_string().ends_with(".internal.json") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
     }
 
     /// A text with addresses and digests in the place of their words.

@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 
 use super::bucket::{self, Bucket, Looked, Uploaded};
 use super::digests::Digests;
-use super::error::with_causes;
 use super::{OutputError, Place, Source, Stored};
-use session::Session;
+use session::{Session, reason};
 
 /// How long a question without content may take.
 const ASK_MAX: Duration = Duration::from_secs(30);
@@ -74,6 +73,10 @@ impl Bucket for Way<'_> {
         match status {
             StatusCode::OK | StatusCode::CREATED => {}
             StatusCode::PRECONDITION_FAILED => return Ok(Uploaded::InUse),
+            // The upload, not the bucket: it may have ended without an answer.
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                return Err(self.unavailable("it does not know the upload any more".to_owned()));
+            }
             status => return Err(self.refused(status, &object)),
         }
         let expected = digests.crc32c_base64();
@@ -170,9 +173,4 @@ impl Way<'_> {
 /// Google writes numbers as texts.
 fn bytes(object: &Value) -> u64 {
     object["size"].as_str().and_then(|bytes| bytes.parse().ok()).unwrap_or_default()
-}
-
-/// Its address is a secret where it is that of an upload.
-fn reason(error: reqwest::Error) -> String {
-    with_causes(&error.without_url())
 }

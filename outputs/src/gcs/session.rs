@@ -1,4 +1,4 @@
-//! One resumable upload: piece after piece, and again from where the server is where a piece was not answered.
+//! One resumable upload: piece after piece, and a piece again that was not answered.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::reason;
 use crate::Source;
+use crate::error::with_causes;
 
 /// So often in a row a piece is sent again.
 const FAILURES_MAX: u32 = 3;
@@ -29,6 +29,11 @@ pub(super) struct Session {
     /// Whoever knows it may write: it is never logged.
     location: Url,
     is_over: bool,
+}
+
+/// Why a request got no answer. Its address is a secret where it is that of an upload.
+pub(super) fn reason(error: reqwest::Error) -> String {
+    with_causes(&error.without_url())
 }
 
 /// What the server says of an upload.
@@ -53,28 +58,23 @@ impl Session {
             let piece = source.read(sent, source.part_bytes()).await.map_err(|error| error.to_string())?;
             let (total, end) = (source.bytes, sent + piece.len() as u64);
             let range = format!("bytes {sent}-{}/{total}", end.saturating_sub(1));
-            let mut said = self.put(&range, piece).await;
-            while let Said::Nothing(reason) = said {
-                failures += 1;
-                if failures > FAILURES_MAX {
-                    return Err(reason);
-                }
-                sleep(PAUSE_MIN * 2_u32.pow(failures - 1)).await;
-                // How much of it has arrived is not known.
-                said = self.put(&format!("bytes */{total}"), Vec::new()).await;
-            }
-            match said {
+            match self.put(&range, piece).await {
                 Said::End(status, answer) => return Ok((status, answer)),
                 Said::Has(bytes) if bytes > total => return Err("it has more than was sent".to_owned()),
+                // Whoever takes nothing of what is sent is not asked for ever.
+                Said::Has(bytes) if bytes <= sent && failures >= FAILURES_MAX => {
+                    return Err("it takes no more".to_owned());
+                }
                 Said::Has(bytes) => {
-                    // Whoever takes nothing of what is sent is not asked for ever.
                     failures = if bytes > sent { 0 } else { failures + 1 };
-                    if failures > FAILURES_MAX {
-                        return Err("it takes no more".to_owned());
-                    }
                     sent = bytes;
                 }
-                Said::Nothing(reason) => return Err(reason),
+                Said::Nothing(reason) if failures >= FAILURES_MAX => return Err(reason),
+                // It is sent again whole: what the server has of it already, it does not take twice.
+                Said::Nothing(_) => {
+                    sleep(PAUSE_MIN * 2_u32.pow(failures)).await;
+                    failures += 1;
+                }
             }
         }
     }
