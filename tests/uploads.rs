@@ -31,7 +31,7 @@ spec: {nodeName: node-1, containers: [{name: web, image: nginx}]}
 /// It takes one request.
 const SMALL_BYTES: usize = 300_000;
 
-/// It takes three parts.
+/// It takes four parts.
 const LARGE_BYTES: usize = 20 << 20;
 
 /// A host whose rule fetches a file and sends it to a bucket.

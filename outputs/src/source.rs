@@ -13,8 +13,9 @@ use super::error::OutputError;
 /// No object has more parts; S3's own limit.
 const PARTS_MAX: u64 = 10_000;
 
-/// A part of an upload: few requests for what is large, and little memory. Google wants a multiple of 256 KiB.
-const PART_BYTES_MIN: u64 = 8 << 20;
+/// A part of an upload: as little as S3 takes, since clients hold what they send more than once. Google wants a multiple
+/// of 256 KiB.
+const PART_BYTES_MIN: u64 = 5 << 20;
 
 /// An artifact on its way. Clones are the same.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long an answer may take to begin. Functions may take as long as their callers let them.
 pub(super) const FIRST_BYTE_MAX: Duration = Duration::from_secs(15);
 
-/// How long it may take to send a piece of an artifact, of 8 MiB.
+/// How long it may take to send a piece of an artifact, of 5 MiB.
 pub(super) const PIECE_MAX: Duration = Duration::from_secs(120);
 
 /// A body is sent at least as fast as this.
