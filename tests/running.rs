@@ -139,7 +139,10 @@ impl Host {
         };
         loop {
             let (_, metrics) = self.request("GET", "/metrics", b"").await;
-            if ["queue_depth", "events_in_flight", "deliveries_due"].iter().all(|name| is_zero(&metrics, name)) {
+            let waits = |line: &str| line.contains("notifications_waiting{") && !line.ends_with(" 0");
+            if ["queue_depth", "events_in_flight", "deliveries_due"].iter().all(|name| is_zero(&metrics, name))
+                && !metrics.lines().any(waits)
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -107,6 +107,7 @@ impl Servers {
         furnish(folder, api.address, &folder.join("data"));
         let mut config: Value = serde_json::from_str(&fs::read_to_string(folder.join("config.yaml")).unwrap()).unwrap();
         config["notifiers"] = self.notifiers.clone();
+        config["retry"] = json!({"backoff_ms_min": 10});
         config["default_notifiers"] = json!(self.names());
         if let Some(storage) = &self.storage {
             let endpoint = storage.value("url").trim_start_matches("http://");

@@ -94,19 +94,19 @@ mod tests {
             name: k8sevents
             description: Create a Kubernetes event beside the pod
             permissions: |
-              apiVersion: rbac.authorization.k8s.io/v1
-              kind: ClusterRole
-              metadata:
-                name: falco-talon
-              rules:
-                - apiGroups: [""]
-                  resources: [events]
-                  verbs: [create]
-                - apiGroups: [""]
-                  resources: [pods]
-                  verbs: [get]
+                apiVersion: rbac.authorization.k8s.io/v1
+                kind: ClusterRole
+                metadata:
+                  name: falco-talon
+                rules:
+                  - apiGroups: [""]
+                    resources: [events]
+                    verbs: [create]
+                  - apiGroups: [""]
+                    resources: [pods]
+                    verbs: [get]
             example: |
-              default_notifiers: [k8sevents]
+                default_notifiers: [k8sevents]
         "#]]
         .assert_eq(&item(Notifier::K8sEvents));
         expect![[r#"
@@ -115,20 +115,20 @@ mod tests {
             name: slack
             description: Send a message to a Slack channel
             parameters:
-              ca_file: ""
-              cert_file: ""
-              footer: http://github.com/falcosecurity/falco-talon
-              format: long
-              icon: https://upload.wikimedia.org/wikipedia/commons/2/26/Circaetus_gallicus_claw.jpg
-              key_file: ""
-              username: Falco Talon
-              webhook_url (required): ""
+                ca_file: ""
+                cert_file: ""
+                footer: http://github.com/falcosecurity/falco-talon
+                format: long
+                icon: https://upload.wikimedia.org/wikipedia/commons/2/26/Circaetus_gallicus_claw.jpg
+                key_file: ""
+                username: Falco Talon
+                webhook_url (required): ""
             example: |
-              notifiers:
-                slack:
-                  webhook_url: {env: SLACK_WEBHOOK_URL}
-                  format: short
-                  group: {by: [rule, namespace], within: 30s}
+                notifiers:
+                  slack:
+                    webhook_url: {env: SLACK_WEBHOOK_URL}
+                    format: short
+                    group: {by: [rule, namespace], within: 30s}
         "#]]
         .assert_eq(&item(Notifier::Slack));
     }

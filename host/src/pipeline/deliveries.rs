@@ -346,6 +346,7 @@ impl Deliveries {
             status,
             message,
             objects,
+            of: &delivery.objects,
             details: None,
             uid: None,
             traceparent: traceparent.as_deref(),

@@ -168,6 +168,7 @@ impl Deliveries {
             status: Status::Failure,
             message: &message,
             objects,
+            of: origin.objects,
             details: None,
             uid: None,
             traceparent,

@@ -63,6 +63,8 @@ pub(super) struct Ended<'a> {
     pub(super) message: &'a str,
     /// What it is about, as (kind, name).
     pub(super) objects: &'a [(String, String)],
+    /// What its action was about, where `objects` says where an artifact went.
+    pub(super) of: &'a [(String, String)],
     /// What was found out, as a JSON object.
     pub(super) details: Option<&'a str>,
     /// The uid of the pod that it is about, where that was found.

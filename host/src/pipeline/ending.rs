@@ -117,6 +117,7 @@ impl Response {
             status: Status::Failure,
             message: "",
             objects: &[],
+            of: &[],
             details: None,
             uid: None,
             traceparent: None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use notifiers::{Notice, Notifier, Stage as Told};
+use notifiers::{Notice, Stage as Told};
 use serde_json::Value;
 
 use super::ended::{Ended, Stage};
@@ -11,14 +11,9 @@ use super::ended::{Ended, Stage};
 /// In place of a status where nothing was changed because the rule only rehearses.
 const DRY_RUN: &str = "dry_run";
 
-/// The notifiers of this name, in any letter case.
-pub(super) fn find(name: &str) -> Option<Notifier> {
-    Notifier::ALL.into_iter().find(|notifier| notifier.name().eq_ignore_ascii_case(name))
-}
-
 /// What is told of an end, now.
 pub(super) fn notice(ended: &Ended<'_>) -> Notice {
-    let Ended { stage, trace_id, about, status, message, objects, details, uid, .. } = ended;
+    let Ended { stage, trace_id, about, status, message, objects, of, details, uid, .. } = ended;
     let (status, output, error) = match status {
         _ if about.dry_run => (DRY_RUN, ended.rehearsed(), String::new()),
         status if status.is_success() => (status.as_str(), (*message).to_owned(), String::new()),
@@ -38,7 +33,7 @@ pub(super) fn notice(ended: &Ended<'_>) -> Notice {
         action: owned(about.action),
         actionner: owned(about.actionner),
         event: owned(event),
-        objects: objects.iter().cloned().collect::<BTreeMap<_, _>>(),
+        objects: of.iter().chain(*objects).cloned().collect::<BTreeMap<_, _>>(),
         uid: uid.map(owned),
         output,
         error,
@@ -82,12 +77,6 @@ mod tests {
             "objects": objects.iter().copied().collect::<BTreeMap<_, _>>(),
         });
         serde_json::from_value(json).unwrap()
-    }
-
-    #[test]
-    fn names_are_found_in_any_case() {
-        assert_eq!(find("Slack"), Some(Notifier::Slack));
-        assert_eq!(find("slacks"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::contain::contain;
 use super::ended::{Ended, Status};
-use super::notices::{find, key, notice, subject};
+use super::notices::{key, notice, subject};
 use super::pause::{given_up_after, pause};
 use super::trace::{notification, notified};
 use crate::clients::{Notifiers, SendError};
@@ -147,7 +147,7 @@ impl Notifications {
             return;
         }
         let names = self.0.settings.defaults.iter().chain(ended.about.notifiers);
-        let named: Vec<_> = names.filter_map(|name| find(name)).collect();
+        let named: Vec<_> = names.filter_map(|name| Notifier::find(name)).collect();
         if named.is_empty() {
             return;
         }

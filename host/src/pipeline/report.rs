@@ -46,19 +46,7 @@ impl Listeners {
 }
 
 fn log(logger: &Logger, ended: &Ended<'_>) {
-    let Ended {
-        stage,
-        trace_id,
-        answered_by,
-        about,
-        status,
-        message,
-        objects,
-        details,
-        uid: _,
-        traceparent: _,
-        took: _,
-    } = ended;
+    let Ended { stage, trace_id, answered_by, about, status, message, objects, details, .. } = ended;
     let tag = match stage {
         Stage::Action(_) => "action",
         Stage::Output(_) => "output",
