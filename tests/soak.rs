@@ -7,10 +7,10 @@ mod ears;
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::crash::{Answer, Api, Child, Sent, furnish};
 use crate::servers;
@@ -85,6 +85,8 @@ impl Servers {
             notifiers["smtp"] = json!({
                 "host_port": host_port, "from": "talon@example.com", "to": "ops@example.com", "tls": true,
                 "ca_file": smtp.value("ca"), "user": smtp.value("user"), "password": smtp.value("password"),
+                // Nobody reads hundreds of mails a second.
+                "group": {"by": ["rule"], "within": "1s"},
             });
         }
         let output = match &storage {
@@ -183,7 +185,8 @@ async fn settled(child: &Child) -> String {
         if waits.iter().all(|name| sum(&metrics, name, &[]) == 0) {
             return metrics;
         }
-        assert!(began.elapsed() < LATE, "{metrics}");
+        let waiting = samples(&metrics, "notifications_waiting");
+        assert!(began.elapsed() < LATE, "{waiting:?}, all metrics:\n{metrics}");
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -221,7 +224,7 @@ async fn arrived(metrics: &str, ears: &Ears, api: &Api, servers: &Servers, folde
     }
     assert_eq!(api.events(), actions + outputs, "k8sevents");
     if let Some(smtp) = &servers.smtp {
-        assert_eq!(mails(smtp.value("api")).await, actions + outputs, "smtp");
+        assert!((1..actions + outputs).contains(&mails(smtp.value("api")).await), "some are told as one");
     }
     let stored = match &servers.storage {
         Some(storage) => Path::new(storage.value("dir")).join("buckets/evidence/soak"),

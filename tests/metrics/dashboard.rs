@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;

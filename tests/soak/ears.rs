@@ -58,7 +58,7 @@ async fn hear(State(ears): State<Ears>, uri: Uri, body: String) -> Response<Body
     if uri.path().contains("_index_template") {
         return answer(StatusCode::OK, json!({}));
     }
-    if name == "slack" && RandomState::new().hash_one(0) % 20 == 0 {
+    if name == "slack" && RandomState::new().hash_one(0).is_multiple_of(20) {
         ears.count(REFUSED);
         return answer(StatusCode::SERVICE_UNAVAILABLE, json!({}));
     }

@@ -224,7 +224,7 @@ pub fn spans_of_an_event(event: &Event, rule: &Rule, trace_id: TraceId) {
     for action in &rule.actions {
         trace.checked(rule, None);
         let call = Span::new("kubernetes-write.patch", Kind::Internal, trace_id, trace.acts(rule, action));
-        call.describe(|span| span.ok());
+        call.describe(|span| span.flag("call.dry_run", false));
         trace.failed("it was tried");
     }
 }

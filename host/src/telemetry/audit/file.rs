@@ -51,7 +51,8 @@ impl RecordFile {
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A line that begins with the end of the one before is none that belongs behind it.
         let ends_torn = !self.is_at_line && bytes.first() == Some(&b'\n');
-        if (self.is_at_line || ends_torn) && self.renew()? && ends_torn {
+        let is_another = (self.is_at_line || ends_torn) && self.renew()?;
+        if is_another && ends_torn {
             return Ok(1);
         }
         let fitting = if self.is_at_line { self.make_room(bytes)? } else { bytes };
