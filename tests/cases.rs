@@ -133,6 +133,10 @@ pub(crate) async fn play(case: &Path, world: &World) -> Played {
     let time = Regex::new(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ").unwrap();
     let restart = Regex::new(r#"(restartedAt":")[^"]+"#).unwrap();
     let trace_id = Regex::new("(for the event )[0-9a-f]{32}").unwrap();
+    // In what notifiers send.
+    let told_trace_id = Regex::new(r#"(trace_id\\":\\")[0-9a-f]{32}"#).unwrap();
+    let told_time = Regex::new(r#"(\{\\"time\\":\\")[^\\]+"#).unwrap();
+    let slack_trace_id = Regex::new("`[0-9a-f]{32}`").unwrap();
     let stable = |text: &str| {
         // The names of artifacts have it without its slashes.
         let text = text.replace(&place, "").replace(&evidence, FOLDER);
@@ -140,6 +144,9 @@ pub(crate) async fn play(case: &Path, world: &World) -> Played {
         let text = digest.replace_all(&text, "this component is DIGEST");
         let text = restart.replace_all(&text, "${1}TIME");
         let text = trace_id.replace_all(&text, "${1}TRACE_ID");
+        let text = told_trace_id.replace_all(&text, "${1}TRACE_ID");
+        let text = slack_trace_id.replace_all(&text, "`TRACE_ID`");
+        let text = told_time.replace_all(&text, "${1}TIME");
         time.replace_all(&text, "TIME").into_owned()
     };
     let mut config = config(folder.path());

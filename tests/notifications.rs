@@ -154,7 +154,9 @@ async fn each_end_is_told_truthfully_and_in_its_order() {
     let place = Place::new(&told, "default_notifiers: [WEBHOOK]\n", rules);
     place.write(
         "policy.yaml",
-        "version: 1\nactionners:\n  kubernetes:annotation:\n    kubernetes: [{verbs: [patch], resources: [pods], namespaces: [other], fields: [metadata.annotations]}]\n",
+        "version: 1\nactionners:\n  kubernetes:annotation:\n    kubernetes:\n\
+         \x20   - {verbs: [get], resources: [pods]}\n    \
+         - {verbs: [patch], resources: [pods], namespaces: [other], fields: [metadata.annotations]}\n",
     );
     let host = place.start(false).await;
     for (number, rule) in ["label", "rehearse", "terminate", "node", "forbidden"].into_iter().enumerate() {

@@ -97,13 +97,13 @@ async fn a_wait_for_many_asks_seldom() {
 async fn requests_are_counted_also_where_one_host_call_makes_them() {
     let ended = run("departures", 100, "cpu: 10s, requests: 30", cluster()).await;
     let expected = expect![
-        "unknown: the actionner needed more than the 30 requests that the policy allows; what it had begun may have been carried out"
+        "failure: the actionner needed more than the 30 requests that the policy allows; what it had begun may have been carried out"
     ];
     check(&ended, &expected, &[("failure", 1)]);
     assert_eq!(ended.requests("/pods/web-0"), 30);
     let ended = run("evictions", 5, "cpu: 10s, requests: 3", cluster()).await;
     let expected = expect![
-        "unknown: the actionner needed more than the 3 requests that the policy allows; what it had begun may have been carried out"
+        "failure: the actionner needed more than the 3 requests that the policy allows; what it had begun may have been carried out"
     ];
     check(&ended, &expected, &[("not_sent", 2), ("refused", 2), ("success", 1)]);
     assert_eq!(ended.requests("/eviction"), 3);
@@ -116,7 +116,7 @@ async fn requests_that_are_sent_again_are_counted() {
     simulation.fail(Matcher::any().path("/api/v1/namespaces/shop/pods/web-0/eviction"), [busy(), busy(), busy()]);
     let ended = run("evictions", 1, "cpu: 10s, requests: 2", simulation).await;
     let expected = expect![
-        "unknown: the actionner needed more than the 2 requests that the policy allows; what it had begun may have been carried out"
+        "failure: the actionner needed more than the 2 requests that the policy allows; what it had begun may have been carried out"
     ];
     check(&ended, &expected, &[("not_sent", 1)]);
     assert_eq!(ended.requests("/eviction"), 2);

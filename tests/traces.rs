@@ -375,7 +375,7 @@ fn shown(metrics: &str) -> BTreeMap<String, f64> {
         let (series, value) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
         let counted = name.strip_suffix("_total").or_else(|| name.strip_suffix("_count"));
-        let Some(name) = counted.or(Some(name).filter(|name| name.ends_with("_info"))) else { continue };
+        let Some(name) = counted else { continue };
         let labels = labels.trim_end_matches('}').split("\",").map(|label| label.trim_end_matches('"'));
         let mut labels: Vec<_> =
             labels.filter(|label| !label.is_empty() && !label.starts_with("otel_scope_")).collect();

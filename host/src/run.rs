@@ -293,7 +293,7 @@ fn notifiers(config: &Config, generation: &Generation, Reporting { logger, healt
 /// Sends what `/metrics` shows, where the configuration says.
 fn metrics_export(config: &Config, metrics: &Metrics, logger: &Logger) -> Result<Option<MetricsExport>, RunError> {
     let metrics = metrics.clone();
-    let gather = move || metrics.gather();
+    let gather = move || metrics.shown();
     let export = config.otlp.metrics.as_ref().map(|metrics| MetricsExport::start(metrics, logger, gather));
     export.transpose().map_err(|error| {
         logger.line(Level::Error, "init").error(&error).field("category", "otlp").write();

@@ -86,7 +86,7 @@ pub(super) fn note(
 
 pub(super) fn find(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Delivery>> {
     let sql = "SELECT trace_id, rule, action, actionner, target, parameters, name, media_type, delivery.bytes, objects,
-        made, notifiers, traceparent FROM delivery JOIN entry ON entry.id = delivery.entry WHERE delivery.id = ?1 AND delivery.state = 0";
+        made, notifiers, delivery.traceparent FROM delivery JOIN entry ON entry.id = delivery.entry WHERE delivery.id = ?1 AND delivery.state = 0";
     connection.prepare_cached(sql)?.query_row([id.to_string()], |row| delivery(id, row)).optional()
 }
 

@@ -30,11 +30,12 @@ pub(super) fn insert(
     arrival: &Arrival,
     now_ms: i64,
 ) -> rusqlite::Result<()> {
-    let Arrival { event, body, trace_id, fingerprint, rules, replays, .. } = arrival;
+    let Arrival { event, body, trace_id, parent, fingerprint, rules, replays } = arrival;
     let pod = event.pod();
     let sql = "INSERT INTO entry
-        (id, received, uid, trace_id, fingerprint, falco_rule, hostname, namespace, pod, rules, bytes, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        (id, received, uid, trace_id, fingerprint, falco_rule, hostname, namespace, pod, rules, bytes, body,
+            traceparent)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     transaction.prepare_cached(sql)?.execute(params![
         id.0,
         now_ms,
@@ -48,6 +49,7 @@ pub(super) fn insert(
         serde_json::Value::from(rules.as_slice()).to_string(),
         i64::try_from(bytes_of(body)).unwrap_or(i64::MAX),
         &**body,
+        parent.map(|parent| parent.to_string()),
     ])?;
     if let Some(Replays { id: replayed, redacted }) = replays {
         let sql = "UPDATE entry SET state = ?2, body = coalesce(?3, body),
@@ -64,7 +66,7 @@ pub(super) fn open_after(
     after: EntryId,
     count: usize,
 ) -> rusqlite::Result<Vec<Result<Entry, (EntryId, String)>>> {
-    let sql = "SELECT id, received, crashes, uid, trace_id, rules, body FROM entry
+    let sql = "SELECT id, received, crashes, uid, trace_id, rules, body, traceparent FROM entry
         WHERE state = 0 AND id > ?1 ORDER BY id LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -103,7 +105,8 @@ fn entry(row: &Row<'_>, clock: &Clock) -> rusqlite::Result<Entry> {
         crashes: row.get(2)?,
         uid,
         trace_id,
-        parent: None,
+        // Without it the spans of the event begin a tree of their own.
+        parent: row.get::<_, Option<String>>(7)?.and_then(|parent| parent.parse().ok()),
         rules,
         event,
         fingerprint: None,

@@ -82,6 +82,7 @@ const STEPS: [&str; 2] = [
     END;
 ",
     r"
+    ALTER TABLE entry ADD COLUMN traceparent TEXT;
     ALTER TABLE delivery ADD COLUMN notifiers TEXT NOT NULL DEFAULT '[]';
     ALTER TABLE delivery ADD COLUMN traceparent TEXT;
     CREATE TABLE notification (

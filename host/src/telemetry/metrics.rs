@@ -286,9 +286,14 @@ impl Metrics {
         families
     }
 
+    /// The same under the names that were chosen, and with the original's labels.
+    pub fn shown(&self) -> Vec<MetricFamily> {
+        self.compat.named(self.gather(), &self.all.version)
+    }
+
     /// Everything as Prometheus' text format.
     pub fn render(&self) -> String {
-        let families = self.compat.named(self.gather(), &self.all.version);
+        let families = self.shown();
         let mut text = String::new();
         if let Err(error) = TextEncoder::new().encode_utf8(&families, &mut text) {
             text.push_str(&format!("# the rest could not be encoded: {error}\n"));
