@@ -27,6 +27,7 @@ mod events;
 mod exec;
 mod health;
 mod hostile;
+mod killed;
 mod languages;
 mod loading;
 mod memory;

@@ -20,10 +20,9 @@ pub(crate) struct Server {
 struct Ends(Child);
 
 /// What each script is built with and runs on.
-const TOOLS: [(&str, &[&str]); 10] = [
-    ("aws", &["python3"]),
+const TOOLS: [(&str, &[&str]); 9] = [
+    ("aws", &[]),
     ("gcs", &["go"]),
-    ("gcs-xml", &["go"]),
     ("loki", &["go"]),
     ("opensearch", &["java", "mvn"]),
     ("otelcol", &["go"]),
@@ -36,7 +35,7 @@ const TOOLS: [(&str, &[&str]); 10] = [
 /// Start the server of this script; none where it can't be built here.
 pub(crate) fn start(script: &str, arguments: &[&str]) -> Option<Server> {
     let (_, tools) = TOOLS.iter().find(|(name, _)| *name == script).expect("a script of tests/servers");
-    if !are_there(&format!("the server '{script}'"), &[&["bash", "curl"], *tools].concat()) {
+    if !are_there(&format!("the server '{script}'"), &[&["bash", "curl", "python3"], *tools].concat()) {
         return None;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(script);
