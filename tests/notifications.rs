@@ -21,12 +21,12 @@ const CLUSTER: &str = "
 apiVersion: v1
 kind: Pod
 metadata: {name: web-0, namespace: shop}
-spec: {containers: [{name: web, image: nginx}]}
+spec: {nodeName: node-1, containers: [{name: web, image: nginx}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: web-1, namespace: shop}
-spec: {containers: [{name: web, image: nginx}]}
+spec: {nodeName: node-1, containers: [{name: web, image: nginx}]}
 ";
 
 /// What the pod of an event is called there is its Falco rule, too.
@@ -306,4 +306,76 @@ async fn equal_ones_are_told_as_one_with_their_count() {
     assert_eq!(text(&line, "count"), "7");
     host.stop().await;
     assert_eq!(told.hears(1).await.len(), 1);
+}
+
+/// Has the store not written until it is dropped.
+struct Locked(rusqlite::Connection);
+
+impl Locked {
+    fn new(place: &Place) -> Self {
+        let connection = rusqlite::Connection::open(place.0.path().join("data/store/store.db")).unwrap();
+        connection.busy_timeout(Duration::from_secs(30)).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        Self(connection)
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.0.execute_batch("ROLLBACK");
+    }
+}
+
+async fn until_unwritable(host: &Host) {
+    host.log.line("store", |line| !text(line, "error").is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_store_can_not_forget_is_not_told_again() {
+    let told = Told::start().await;
+    told.answer(&[Answer::Never]);
+    let place = Place::new(&told, "", RULES);
+    let host = place.start(true).await;
+    for number in 0..3 {
+        host.post(event("label", "web-0", number)).await;
+        host.log.line("action", |line| text(line, "event") == format!("it happened: {number}")).await;
+    }
+    host.stop().await;
+
+    let host = place.start(true).await;
+    let locked = Locked::new(&place);
+    told.hears(3).await;
+    until_unwritable(&host).await;
+    drop(locked);
+    host.wait_until_idle().await;
+    host.stop().await;
+    assert_eq!(of(&told.hears(3).await, "event"), ["it happened: 0", "it happened: 1", "it happened: 2"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_while_nothing_can_be_stored_is_told_once_it_can() {
+    let told = Told::start().await;
+    let rules = RULES.replace(
+        "actionner: kubernetes:label\n      parameters: {labels: {touched: 'yes'}}",
+        "actionner: kubernetes:download\n      parameters: {file: PIPE}\n      output: {target: 'local:file', parameters: \
+         {destination: /tmp}}",
+    );
+    let place = Place::new(&told, "", "");
+    let pipe = place.0.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let rules = rules.replace("PIPE", &pipe.display().to_string());
+    place.write("rules.yaml", &rules.replace("/tmp}", &format!("{}}}", place.0.path().display())));
+    let host = place.start(true).await;
+    host.post(event("label", "web-0", 0)).await;
+    // Whoever reads the pipe has begun, and ends when this does.
+    let writer = tokio::task::spawn_blocking(move || fs::OpenOptions::new().write(true).open(pipe).unwrap());
+    let mut writer = writer.await.unwrap();
+    let locked = Locked::new(&place);
+    std::io::Write::write_all(&mut writer, b"evidence").unwrap();
+    drop(writer);
+    until_unwritable(&host).await;
+    drop(locked);
+    told.hears(2).await;
+    host.wait_until_idle().await;
+    host.stop().await;
 }

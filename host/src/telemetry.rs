@@ -30,7 +30,7 @@ pub use otlp::{Otlp, Protocol, Target};
 pub use parent::Parent;
 pub use reporting::Reporting;
 pub(crate) use spans::{Description, Kind, Span};
-pub(crate) use text::{clean, with_causes};
+pub(crate) use text::{clean, cut, with_causes};
 pub(crate) use throttle::Throttle;
 pub(crate) use trace_id::NotATraceId;
 pub use trace_id::TraceId;

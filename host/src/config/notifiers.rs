@@ -174,7 +174,7 @@ pub(super) fn notifiers(reader: &mut Reader) -> Notifiers {
             icon: reader.text("notifiers.slack.icon"),
             username: reader.text("notifiers.slack.username"),
             footer: reader.text("notifiers.slack.footer"),
-            format: reader.text("notifiers.slack.format"),
+            format: one_of(reader, "notifiers.slack.format", &["long", "short"]),
             tls: tls(reader, Notifier::Slack),
         },
         smtp: smtp(reader),
@@ -198,6 +198,18 @@ pub(super) fn notifiers(reader: &mut Reader) -> Notifiers {
         elasticsearch: elasticsearch(reader),
         groups: Notifier::ALL.into_iter().filter_map(|notifier| Some((notifier, group(reader, notifier)?))).collect(),
     }
+}
+
+/// The first of these stands for anything else, as in the original, but not without a word.
+fn one_of(reader: &mut Reader, key: &'static str, known: &[&str]) -> String {
+    let text = reader.text(key);
+    if let [first, others @ ..] = known
+        && !known.contains(&text.as_str())
+    {
+        let others = others.join(", ");
+        reader.warn(key, format!("'{key}' must be {first}, {others}, got '{text}'; using {first}"));
+    }
+    text
 }
 
 fn smtp(reader: &mut Reader) -> Smtp {
@@ -225,7 +237,7 @@ fn smtp(reader: &mut Reader) -> Smtp {
         to: reader.list("notifiers.smtp.to"),
         user,
         password: reader.source("notifiers.smtp.password"),
-        format: reader.text("notifiers.smtp.format"),
+        format: one_of(reader, "notifiers.smtp.format", &["html", "text"]),
         tls_mode,
         ca_file: path(reader, "notifiers.smtp.ca_file"),
     }
@@ -238,7 +250,7 @@ fn elasticsearch(reader: &mut Reader) -> Elasticsearch {
         password: reader.source("notifiers.elasticsearch.password"),
         custom_headers: reader.headers("notifiers.elasticsearch.custom_headers"),
         index: reader.text("notifiers.elasticsearch.index"),
-        suffix: reader.text("notifiers.elasticsearch.suffix"),
+        suffix: one_of(reader, "notifiers.elasticsearch.suffix", &["daily", "monthly", "annually", "none"]),
         create_index_template: reader.switch("notifiers.elasticsearch.create_index_template"),
         number_of_shards: reader.integer("notifiers.elasticsearch.number_of_shards"),
         number_of_replicas: reader.integer("notifiers.elasticsearch.number_of_replicas"),

@@ -250,8 +250,10 @@ impl Deliveries {
         self.spawn(async move {
             for item in old {
                 // What can't be read is left to the next process.
-                if let Ok(Some(delivery)) = this.0.store.delivery(item.id).await {
-                    this.give_up(item, &delivery, &given_up_after(&message, this.0.within));
+                match this.0.store.delivery(item.id).await {
+                    Ok(Some(delivery)) => this.give_up(item, &delivery, &given_up_after(&message, this.0.within)),
+                    Ok(None) => this.count(|count| count.fetch_sub(1, Ordering::Relaxed) - 1),
+                    Err(_) => {}
                 }
             }
         });

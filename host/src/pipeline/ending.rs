@@ -25,8 +25,9 @@ impl Response {
         let about = About { rule, action: begun.map_or("", |begun| &begun.action), notifiers, ..About::default() };
         for response in self.answered() {
             let traceparent = response.trace.traceparent();
-            let traceparent = traceparent.as_deref();
-            self.shared.listeners.tell(&Ended { status, message: &message, traceparent, ..response.ended(about) });
+            let (traceparent, of) = (traceparent.as_deref(), &response.pod());
+            let ended = Ended { status, message: &message, traceparent, of, ..response.ended(about) };
+            self.shared.listeners.tell(&ended);
         }
         course.note(&format!("{}: {rule}: {message}", status.as_str()));
         if course.close(rule) {
@@ -93,7 +94,9 @@ impl Response {
         for response in self.answered() {
             response.trace.acted(rule, action, answer, &self.trace_id);
             let traceparent = response.trace.traceparent();
+            let pod = if answer.objects.is_empty() { response.pod() } else { Vec::new() };
             self.shared.listeners.tell(&Ended {
+                of: &pod,
                 answered_by: Some(&*self.trace_id).filter(|id| *id != response.trace_id),
                 status: answer.status,
                 message: &answer.message,
@@ -105,6 +108,13 @@ impl Response {
                 ..response.ended(About::new(rule, Some(action)))
             });
         }
+    }
+
+    /// The pod of its event, as (kind, name), for who is told of an end that names nothing.
+    fn pod(&self) -> Vec<(String, String)> {
+        let pod = self.event().pod().into_iter();
+        let objects = pod.flat_map(|pod| [("namespace", pod.namespace), ("pod", pod.name)]);
+        objects.map(|(kind, name)| (kind.to_owned(), name.to_owned())).collect()
     }
 
     /// What there is to say of a stage of it, but for how it ended.
@@ -137,16 +147,12 @@ impl Response {
             let (status, message, calls) = (status.as_str(), message.clone(), String::new());
             self.end_step(course.number(), &StepEnd { status, message, calls, is_last: true });
         }
-        let pod = self.event().pod();
-        let objects = pod.map(|pod| {
-            [("namespace", pod.namespace), ("pod", pod.name)].map(|(kind, name)| (kind.to_owned(), name.to_owned()))
-        });
+        let objects = self.pod();
         for rule in &self.rules {
             report_match(&self.shared.reporting, self.event(), rule, &self.trace_id);
             self.trace.matched(self.event(), rule);
             let about = About::new(rule, rule.actions.first());
-            let objects = objects.as_ref().map_or(&[] as &[_], |objects| objects);
-            self.shared.listeners.tell(&Ended { status, message: &message, objects, ..self.ended(about) });
+            self.shared.listeners.tell(&Ended { status, message: &message, objects: &objects, ..self.ended(about) });
         }
         self.shared.reporting.metrics.dropped();
         if let Some(fingerprint) = self.entry.fingerprint {

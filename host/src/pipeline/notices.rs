@@ -7,6 +7,10 @@ use notifiers::{Notice, Stage as Told};
 use serde_json::Value;
 
 use super::ended::{Ended, Stage};
+use crate::telemetry::cut;
+
+/// No service shows more of one text in a message, and many notices wait where one is away.
+const TEXT_BYTES_MAX: usize = 8 << 10;
 
 /// In place of a status where nothing was changed because the rule only rehearses.
 const DRY_RUN: &str = "dry_run";
@@ -23,7 +27,8 @@ pub(super) fn notice(ended: &Ended<'_>) -> Notice {
         Stage::Action(event) => (Told::Action, &*event.output, ""),
         Stage::Output(target) => (Told::Output, "", *target),
     };
-    let owned = |text: &str| text.to_owned();
+    let owned = |text: &str| cut(text, TEXT_BYTES_MAX).to_owned();
+    let objects = of.iter().chain(*objects).map(|(kind, name)| (kind.clone(), owned(name)));
     Notice {
         stage,
         time: Timestamp::now(),
@@ -33,11 +38,12 @@ pub(super) fn notice(ended: &Ended<'_>) -> Notice {
         action: owned(about.action),
         actionner: owned(about.actionner),
         event: owned(event),
-        objects: of.iter().chain(*objects).cloned().collect::<BTreeMap<_, _>>(),
+        objects: objects.collect::<BTreeMap<_, _>>(),
         uid: uid.map(owned),
-        output,
-        error,
-        details: owned(details.unwrap_or_default()),
+        output: owned(&output),
+        error: owned(&error),
+        // Half of it would not be JSON.
+        details: details.filter(|details| details.len() <= TEXT_BYTES_MAX).unwrap_or_default().to_owned(),
         output_target: owned(output_target),
         group: None,
     }

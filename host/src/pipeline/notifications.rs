@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use notifiers::{Group, Notice, Notifier};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -23,7 +25,7 @@ use crate::config::Retry;
 use crate::config::notifiers::{self as config, Group as Grouping};
 use crate::generation::Generation;
 use crate::health::Check;
-use crate::store::{Notification, Store, Told, Waiting};
+use crate::store::{Closed, Notification, Store, Told, Waiting};
 use crate::telemetry::logs::Level;
 use crate::telemetry::metrics::NotificationLabels;
 use crate::telemetry::{Reporting, Throttle};
@@ -86,11 +88,15 @@ enum Turn {
     Idle,
 }
 
-/// How often a notifier has refused in a row, and what it said.
+/// How it goes with a notifier.
 #[derive(Default)]
-struct Refusals {
-    count: u32,
-    last: String,
+struct Course {
+    /// How often it has refused in a row,
+    refusals: u32,
+    /// and what it said.
+    said: String,
+    /// What was told and is still to be forgotten by the store, with how many that are.
+    settling: Vec<(BoxFuture<'static, Result<(), Closed>>, usize)>,
 }
 
 /// What is told at once.
@@ -180,9 +186,9 @@ impl Notifications {
     /// Tell what waits for a notifier, until nothing more is told.
     async fn serve(&self, queue: &Queue) {
         let mut stop = self.0.stop.subscribe();
-        let mut refusals = Refusals::default();
+        let mut course = Course::default();
         while !self.is_over(queue) {
-            match self.turn(queue, &mut refusals).await {
+            match self.turn(queue, &mut course).await {
                 Turn::Next => {}
                 Turn::Idle => tokio::select! {
                     () = queue.changed.notified() => {}
@@ -194,6 +200,7 @@ impl Notifications {
                 },
             }
         }
+        self.is_settled(queue, &mut course).await;
     }
 
     /// Whether nothing more is told: what is held in memory alone would be lost.
@@ -201,7 +208,11 @@ impl Notifications {
         *self.0.stop.borrow() && (self.0.store.is_lasting() || queue.waiting.load(Ordering::Relaxed) == 0)
     }
 
-    async fn turn(&self, queue: &Queue, refusals: &mut Refusals) -> Turn {
+    async fn turn(&self, queue: &Queue, course: &mut Course) -> Turn {
+        // What the store has not forgotten yet would be read, and told, once more.
+        if !self.is_settled(queue, course).await {
+            return Turn::Idle;
+        }
         // What is told as one takes others with it that were read.
         let count = if queue.grouping.is_some() { 1 } else { READ_AT_ONCE };
         // The store itself says what is wrong with it.
@@ -209,13 +220,15 @@ impl Notifications {
             return Turn::After(pause(self.0.settings.retry, 1));
         };
         if waiting.is_empty() {
-            return Turn::Idle;
+            // What was let in may not be written yet.
+            let is_unwritten = queue.waiting.load(Ordering::Relaxed) > 0;
+            return if is_unwritten { Turn::After(pause(self.0.settings.retry, 1)) } else { Turn::Idle };
         }
         for waiting in waiting {
             if self.is_over(queue) {
                 break;
             }
-            match self.attempt(queue, waiting, refusals).await {
+            match self.attempt(queue, waiting, course).await {
                 Turn::Next => {}
                 other => return other,
             }
@@ -223,14 +236,14 @@ impl Notifications {
         Turn::Next
     }
 
-    async fn attempt(&self, queue: &Queue, waiting: Waiting, refusals: &mut Refusals) -> Turn {
-        let message = match self.message(queue, waiting).await {
+    async fn attempt(&self, queue: &Queue, waiting: Waiting, course: &mut Course) -> Turn {
+        let message = match self.message(queue, waiting, course).await {
             Ok(message) => message,
             Err(turn) => return turn,
         };
         let within = self.0.settings.within;
-        if refusals.count > 0 && message.age > within {
-            self.give_up(queue, &message, &given_up_after(&refusals.last, within));
+        if course.refusals > 0 && message.age > within {
+            self.give_up(queue, course, &message, &given_up_after(&course.said.clone(), within));
             return Turn::Next;
         }
         let span = notification(message.traceparent.as_deref(), queue.notifier.name());
@@ -238,28 +251,29 @@ impl Notifications {
         notified(span, sent.as_ref().err().map(|error| &*error.message));
         match sent {
             Ok(()) => {
-                *refusals = Refusals::default();
+                course.refusals = 0;
                 self.report(queue, None);
                 self.say(Level::Info, queue, &message, Status::Success, "");
-                self.settle(queue, &message, Status::Success);
+                self.settle(queue, course, &message, Status::Success);
                 Turn::Next
             }
             Err(SendError { message: error, is_temporary: true, retry_after }) => {
                 self.report(queue, Some("it does not take a notification, which is sent again"));
-                refusals.count += 1;
-                let pause = pause(self.0.settings.retry, refusals.count).max(retry_after.unwrap_or_default());
-                if message.age + pause > within {
-                    self.give_up(queue, &message, &given_up_after(&error, within));
-                } else if refusals.count == 1 {
+                course.refusals += 1;
+                let pause = pause(self.0.settings.retry, course.refusals).max(retry_after.unwrap_or_default());
+                // The last attempt comes when the time is over.
+                let pause = pause.min(within.saturating_sub(message.age));
+                if pause.is_zero() {
+                    self.give_up(queue, course, &message, &given_up_after(&error, within));
+                } else if course.refusals == 1 {
                     self.say(Level::Warn, queue, &message, Status::Due, &error);
                 }
-                refusals.last = error;
+                course.said = error;
                 Turn::After(pause)
             }
             Err(SendError { message: error, .. }) => {
-                self.report(queue, Some("a notification was given up, and none was taken since"));
-                *refusals = Refusals::default();
-                self.give_up(queue, &message, &error);
+                course.refusals = 0;
+                self.give_up(queue, course, &message, &error);
                 Turn::Next
             }
         }
@@ -270,12 +284,16 @@ impl Notifications {
     /// # Errors
     ///
     /// What comes next where nothing is.
-    async fn message(&self, queue: &Queue, waiting: Waiting) -> Result<Message, Turn> {
+    async fn message(&self, queue: &Queue, waiting: Waiting, course: &mut Course) -> Result<Message, Turn> {
         let Waiting { id, age, notification: Notification { key, notice, traceparent, .. } } = waiting;
         let Ok(notice) = serde_json::from_str(&notice) else {
             let error = "a notification in the store can't be read, and nobody is told of it";
             self.0.reporting.logger.line(Level::Error, "notification").error(&error).write();
-            self.settled(queue, Told::One(id), 1);
+            self.0.reporting.metrics.notification_given_up(queue.notifier.name());
+            let nothing =
+                NotificationLabels { notifier: queue.notifier.name(), status: "failure", ..Default::default() };
+            self.0.reporting.metrics.notified(&nothing, 1);
+            self.forget(course, Told::One(id), 1);
             return Err(Turn::Next);
         };
         let message = Message { notice, traceparent, told: Told::One(id), count: 1, age };
@@ -300,38 +318,59 @@ impl Notifications {
     async fn send(&self, queue: &Queue, notice: &Notice) -> Option<Result<(), SendError>> {
         let kubernetes = self.0.generation.load().clients.kubernetes.clone();
         let sending = contain(self.0.clients.send(queue.notifier, notice, kubernetes.as_ref()));
-        let (began, mut stop) = (Instant::now(), self.0.stop.subscribe());
-        let cut_off = async {
-            // Nobody is left to say so once the pipeline is gone, and this with it.
-            let _ = stop.wait_for(|is_stopping| *is_stopping && self.0.store.is_lasting()).await;
-            sleep(CUT_AFTER).await;
-        };
+        let began = Instant::now();
         tokio::select! {
             sent = sending => {
                 self.0.reporting.metrics.notification_took(queue.notifier.name(), began.elapsed());
                 let panicked = |message| Err(SendError { message, is_temporary: false, retry_after: None });
                 Some(sent.unwrap_or_else(panicked).map(drop))
             }
-            () = cut_off => None,
+            () = self.is_cut_off() => None,
         }
     }
 
-    fn give_up(&self, queue: &Queue, message: &Message, error: &str) {
+    /// Ready once the host ends, and what is under way had its time: the next process goes on with it.
+    async fn is_cut_off(&self) {
+        let mut stop = self.0.stop.subscribe();
+        // Nobody is left to say so once the pipeline is gone, and this with it.
+        let _ = stop.wait_for(|is_stopping| *is_stopping && self.0.store.is_lasting()).await;
+        sleep(CUT_AFTER).await;
+    }
+
+    fn give_up(&self, queue: &Queue, course: &mut Course, message: &Message, error: &str) {
+        let problem = self.0.clients.problem(queue.notifier);
+        self.report(queue, Some(problem.unwrap_or("a notification was given up, and none was taken since")));
         self.say(Level::Error, queue, message, Status::Failure, error);
         self.0.reporting.metrics.notification_given_up(queue.notifier.name());
-        self.settle(queue, message, Status::Failure);
+        self.settle(queue, course, message, Status::Failure);
     }
 
     /// It need not be kept any longer.
-    fn settle(&self, queue: &Queue, message: &Message, status: Status) {
+    fn settle(&self, queue: &Queue, course: &mut Course, message: &Message, status: Status) {
         self.0.reporting.metrics.notified(&labels(queue, &message.notice, status), message.count);
-        self.settled(queue, message.told.clone(), message.count);
+        self.forget(course, message.told.clone(), message.count);
     }
 
-    fn settled(&self, queue: &Queue, told: Told, count: usize) {
-        self.0.store.told(told);
-        let waiting = queue.waiting.fetch_sub(count, Ordering::Relaxed).saturating_sub(count);
-        self.0.reporting.metrics.notifications_waiting(queue.notifier.name(), waiting);
+    fn forget(&self, course: &mut Course, told: Told, count: usize) {
+        course.settling.push((self.0.store.told(told).boxed(), count));
+    }
+
+    /// Wait until the store has forgotten what was told; not where the host ends meanwhile.
+    async fn is_settled(&self, queue: &Queue, course: &mut Course) -> bool {
+        while let Some((forgotten, count)) = course.settling.last_mut() {
+            let (is_forgotten, count) = tokio::select! {
+                forgotten = forgotten => (forgotten.is_ok(), *count),
+                () = self.is_cut_off() => return false,
+            };
+            course.settling.pop();
+            if !is_forgotten {
+                // The store has ended.
+                return false;
+            }
+            let waiting = queue.waiting.fetch_sub(count, Ordering::Relaxed).saturating_sub(count);
+            self.0.reporting.metrics.notifications_waiting(queue.notifier.name(), waiting);
+        }
+        true
     }
 
     /// Whether the notifier takes what it is told now, and why not: in words of the host's own, since anybody may ask.

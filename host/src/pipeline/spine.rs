@@ -64,6 +64,9 @@ pub(crate) struct Pipeline {
     pub print_all_events: bool,
 }
 
+/// How much of the end of a host without `data_dir` is left for notifications alone.
+const TELLING_MIN: Duration = Duration::from_secs(1);
+
 /// How much is still to leave the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Undelivered {
@@ -133,11 +136,18 @@ impl Pipeline {
         while let Ok(Some(entry)) = timeout_at(deadline, queue.next()).await {
             run(entry);
         }
-        stop.send_replace(shared.store.is_lasting());
+        let is_lasting = shared.store.is_lasting();
+        stop.send_replace(is_lasting);
         lanes.drain(deadline).await;
-        let artifacts = deliveries.finish(deadline).await;
+        let (artifacts, notifications) = if is_lasting {
+            tokio::join!(deliveries.finish(deadline), notifications.finish(deadline))
+        } else {
+            // What becomes of artifacts is still to be told, or nobody ever is.
+            let artifacts = deliveries.finish(deadline.checked_sub(TELLING_MIN).unwrap_or(deadline)).await;
+            (artifacts, notifications.finish(deadline).await)
+        };
         cleaning.abort();
-        Undelivered { artifacts, notifications: notifications.finish(deadline).await }
+        Undelivered { artifacts, notifications }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::change::Change;
+use super::error::Closed;
 use super::notification::{self, Equal, Notification, Told, Waiting};
 
 impl Store {
@@ -10,9 +11,9 @@ impl Store {
         self.change(Change::Notify(notifications));
     }
 
-    /// They need not be kept any longer.
-    pub fn told(&self, told: Told) {
-        self.change(Change::Told(told));
+    /// They need not be kept any longer. Ready once that is stored: until then they are read as if they waited.
+    pub fn told(&self, told: Told) -> impl Future<Output = Result<(), Closed>> + Send + use<> {
+        self.change_written(Change::Told(told), false)
     }
 
     /// The first ones that wait for a notifier, in their order.

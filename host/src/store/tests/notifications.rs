@@ -27,13 +27,12 @@ async fn they_wait_in_their_order_for_the_next_process_too() {
     store.notify(vec![notification("slack", None, "two")]);
     let [(first, _), (second, _)] = &subjects(&store, "slack").await[..] else { panic!("two wait") };
     let (first, second) = (*first, *second);
-    store.told(Told::One(first));
-    written(&store).await;
+    store.told(Told::One(first)).await.unwrap();
     crash(store);
     let (store, found) = open(folder.path());
     assert_eq!(found.notifications, [("slack".to_owned(), 1), ("smtp".to_owned(), 1)]);
     assert_eq!(subjects(&store, "slack").await, [(second, "two".to_owned())]);
-    store.told(Told::One(second));
+    store.told(Told::One(second)).await.unwrap();
     store.notify(vec![notification("slack", None, "three")]);
     let waiting = subjects(&store, "slack").await;
     assert!(waiting.len() == 1 && waiting[0].0 > second, "{waiting:?}");
@@ -50,7 +49,10 @@ async fn equal_ones_are_counted_and_go_together() {
     assert_eq!((equal.count, &equal.subjects[..]), (4, &["a/1".to_owned(), "a/2".to_owned()][..]));
     // One that comes meanwhile is not among those that were told.
     store.notify(vec![notification("slack", Some("k"), "a/9")]);
-    store.told(Told::Equal { notifier: "slack".to_owned(), key: "k".to_owned(), last_id: equal.last_id });
+    store
+        .told(Told::Equal { notifier: "slack".to_owned(), key: "k".to_owned(), last_id: equal.last_id })
+        .await
+        .unwrap();
     let left: Vec<_> = subjects(&store, "slack").await.into_iter().map(|(_, subject)| subject).collect();
     assert_eq!(left, ["b/1", "a/9"]);
     assert_eq!(subjects(&store, "smtp").await.len(), 1);

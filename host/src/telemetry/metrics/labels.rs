@@ -36,7 +36,7 @@ pub struct ActionLabels<'a> {
 }
 
 /// What one notification is counted under.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct NotificationLabels<'a> {
     /// The action that it is about.
     pub action: &'a str,
