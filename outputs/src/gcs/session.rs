@@ -46,6 +46,50 @@ enum Said {
     Nothing(String),
 }
 
+/// How far an upload is.
+struct Progress {
+    total: u64,
+    /// Where the next piece begins.
+    sent: u64,
+    /// The most that the server has said to have. It may say less later, but not for ever.
+    most: u64,
+    /// Since it has said to have more.
+    failures: u32,
+}
+
+impl Progress {
+    /// Which bytes a piece is; none where the server has all of them, and is asked for the end.
+    fn range(&self, bytes: usize) -> String {
+        let Self { total, sent, .. } = self;
+        match bytes as u64 {
+            0 => format!("bytes */{total}"),
+            bytes => format!("bytes {sent}-{}/{total}", sent + bytes - 1),
+        }
+    }
+
+    fn has(&mut self, bytes: u64) -> Result<(), String> {
+        if bytes > self.total {
+            return Err("it has more than was sent".to_owned());
+        }
+        if bytes > self.most {
+            (self.most, self.failures) = (bytes, 0);
+        } else if self.failures < FAILURES_MAX {
+            self.failures += 1;
+        } else {
+            return Err("it takes no more".to_owned());
+        }
+        self.sent = bytes;
+        Ok(())
+    }
+
+    /// How long it is left alone after no answer; none where it had enough of them.
+    fn pause(&mut self) -> Option<Duration> {
+        let pause = PAUSE_MIN * 2_u32.pow(self.failures);
+        self.failures += 1;
+        (self.failures <= FAILURES_MAX).then_some(pause)
+    }
+}
+
 impl Session {
     pub(super) fn new(http: reqwest::Client, location: Url) -> Self {
         Self { http, location, is_over: false }
@@ -53,28 +97,14 @@ impl Session {
 
     /// Send all of it: how it ended, or why nobody knows.
     pub(super) async fn send(&self, source: &Source) -> Result<(StatusCode, Value), String> {
-        let (mut sent, mut failures) = (0, 0);
+        let mut progress = Progress { total: source.bytes, sent: 0, most: 0, failures: 0 };
         loop {
-            let piece = source.read(sent, source.part_bytes()).await.map_err(|error| error.to_string())?;
-            let (total, end) = (source.bytes, sent + piece.len() as u64);
-            let range = format!("bytes {sent}-{}/{total}", end.saturating_sub(1));
-            match self.put(&range, piece).await {
+            let piece = source.read(progress.sent, source.part_bytes()).await.map_err(|error| error.to_string())?;
+            match self.put(&progress.range(piece.len()), piece).await {
                 Said::End(status, answer) => return Ok((status, answer)),
-                Said::Has(bytes) if bytes > total => return Err("it has more than was sent".to_owned()),
-                // Whoever takes nothing of what is sent is not asked for ever.
-                Said::Has(bytes) if bytes <= sent && failures >= FAILURES_MAX => {
-                    return Err("it takes no more".to_owned());
-                }
-                Said::Has(bytes) => {
-                    failures = if bytes > sent { 0 } else { failures + 1 };
-                    sent = bytes;
-                }
-                Said::Nothing(reason) if failures >= FAILURES_MAX => return Err(reason),
+                Said::Has(bytes) => progress.has(bytes)?,
                 // It is sent again whole: what the server has of it already, it does not take twice.
-                Said::Nothing(_) => {
-                    sleep(PAUSE_MIN * 2_u32.pow(failures)).await;
-                    failures += 1;
-                }
+                Said::Nothing(reason) => sleep(progress.pause().ok_or(reason)?).await,
             }
         }
     }
@@ -127,5 +157,45 @@ impl Drop for Session {
         let Ok(runtime) = Handle::try_current() else { return };
         let (http, location) = (self.http.clone(), self.location.clone());
         runtime.spawn(async move { abort(&http, &location).await });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(sent: u64) -> Progress {
+        Progress { total: 10, sent, most: sent, failures: 0 }
+    }
+
+    #[test]
+    fn a_range_names_bytes_that_are_there_or_none() {
+        let check = |sent, bytes, expected| assert_eq!(progress(sent).range(bytes), expected);
+        check(0, 4, "bytes 0-3/10");
+        check(4, 6, "bytes 4-9/10");
+        check(10, 0, "bytes */10");
+    }
+
+    #[test]
+    fn who_never_has_more_than_before_is_not_asked_for_ever() {
+        let check = |said: &[u64], expected| {
+            let mut progress = progress(0);
+            let taken = said.iter().take_while(|bytes| progress.has(**bytes).is_ok()).count();
+            assert_eq!(taken, expected, "{said:?}");
+        };
+        check(&[2, 4, 6, 8, 10], 5);
+        check(&[11], 0);
+        check(&[0, 0, 0, 0], 3);
+        check(&[10, 10, 10, 10, 10], 4);
+        check(&[4, 2, 4, 2, 4, 2, 4], 4);
+        check(&[4, 2, 5, 2, 4, 6], 6);
+    }
+
+    #[test]
+    fn who_gives_no_answer_is_left_alone_for_longer_each_time() {
+        let mut progress = progress(0);
+        let pauses = [1, 2, 4].map(|times| Some(PAUSE_MIN * times));
+        assert_eq!([progress.pause(), progress.pause(), progress.pause()], pauses);
+        assert_eq!(progress.pause(), None);
     }
 }
