@@ -128,6 +128,7 @@ impl Deliveries {
                 let next = lines.get_mut(destination).map_or(Next::Nothing, |(line, _)| line.next(Instant::now()));
                 if matches!(next, Next::Nothing) {
                     lines.remove(destination);
+                    self.0.troubles.rest(destination, &self.0.reporting.health);
                 }
                 next
             };
