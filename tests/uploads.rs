@@ -76,11 +76,7 @@ impl Upload {
     /// Start a host, and have it fetch the file.
     async fn begin(&self, clouds: Clouds) -> Host {
         let host = self.start(clouds).await;
-        let event = json!({
-            "rule": "Touched", "priority": "Notice", "source": "syscall", "output": "", "time": "2025-11-22T13:24:41Z",
-            "output_fields": {"k8s.ns.name": "shop", "k8s.pod.name": "web-0"},
-        });
-        host.post(event.to_string()).await;
+        host.post(touched("Touched", "web-0")).await;
         host
     }
 
@@ -94,6 +90,15 @@ impl Upload {
     fn sha256(&self) -> String {
         sha256(&self.evidence)
     }
+}
+
+/// An event of this rule and pod.
+fn touched(rule: &str, pod: &str) -> String {
+    let event = json!({
+        "rule": rule, "priority": "Notice", "source": "syscall", "output": "", "time": "2025-11-22T13:24:41Z",
+        "output_fields": {"k8s.ns.name": "shop", "k8s.pod.name": pod},
+    });
+    event.to_string()
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -9,8 +9,9 @@ use host::testing::clouds::{Aws, Clouds, Keys, Role, Secret};
 use serde_json::json;
 
 use super::proxy::{Fault, Proxy};
-use super::{Bucket, LARGE_BYTES, SMALL_BYTES, Upload, curl, minio, start};
+use super::{Bucket, CLUSTER, LARGE_BYTES, SMALL_BYTES, Upload, curl, minio, start, touched};
 use crate::running::{Host, config, text, told};
+use crate::world::World;
 
 /// Says to a process of this test binary that it finds its credentials itself, and where its files and server are.
 const FINDS: &str = "FALCO_TALON_TEST_FINDS_CREDENTIALS";
@@ -92,6 +93,53 @@ async fn a_server_that_is_busy_twice_is_asked_again() {
 async fn a_server_that_stays_busy_gets_it_later_and_keeps_nothing_until_then() {
     with_fault(SMALL_BYTES, ("PUT", "", Fault::Busy, 1_000), true).await;
     with_fault(LARGE_BYTES, ("PUT", "partNumber=2", Fault::Busy, 1_000), true).await;
+}
+
+/// As many as are sent at once to one target.
+const HANGING: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn destinations_that_hang_hold_up_no_other_target() {
+    // A pod each, since what is done about one waits for what was done about it before.
+    let pods: String =
+        (0..=HANGING).map(|number| format!("---{}", CLUSTER.replace("web-0", &format!("web-{number}")))).collect();
+    let upload = Upload::new("minio:s3", &json!({"bucket": "evidence"}), SMALL_BYTES);
+    let upload = Upload { world: World::simulated(&pods), ..upload };
+    let (folder, mut rules) = (upload.folder.path(), String::new());
+    let mut rule = |name: &str, target: &str, parameters: serde_json::Value| {
+        let file = folder.join("evidence");
+        rules += &format!(
+            "
+- rule: {name}
+  match: {{rules: [{name}]}}
+  actions:
+    - action: Fetch it
+      actionner: kubernetes:download
+      parameters: {{file: {}}}
+      output: {{target: '{target}', parameters: {parameters}}}
+",
+            file.display()
+        );
+    };
+    for number in 0..HANGING {
+        rule(&format!("r{number}"), "minio:s3", json!({"bucket": format!("bucket-{number}")}));
+    }
+    rule("local", "local:file", json!({"destination": folder}));
+    fs::write(folder.join("rules.yaml"), rules).unwrap();
+    fs::write(folder.join("config.yaml"), "shutdown: {deadline_ms: 1000}\n").unwrap();
+    let proxy = Proxy::start("127.0.0.1:0").await;
+    proxy.fail("HEAD", "", Fault::Silent, 1_000);
+    let host = upload.start(minio(&proxy.address)).await;
+    for number in 0..HANGING {
+        host.post(touched(&format!("r{number}"), &format!("web-{number}"))).await;
+    }
+    while proxy.heard().len() < HANGING {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    host.post(touched("local", &format!("web-{HANGING}"))).await;
+    let line = host.log.line("output", |line| text(line, "rule") == "local").await;
+    assert_eq!(text(&line, "status"), "success", "{line}");
+    host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,13 +3,13 @@
 //! What time can't mend is given up at once, and all else when it is too old. The store knows what is due and what
 //! became of it, but for the order in which it is sent.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use outputs::{Artifact, Room, Stored};
+use outputs::{Artifact, Room, Stored, Target};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -28,7 +28,7 @@ use crate::store::{Delivered, Delivery, DeliveryId, Due, Store};
 use crate::telemetry::Reporting;
 use crate::telemetry::logs::Level;
 
-/// What is sent at once, to all destinations.
+/// What is sent at once to destinations of one target, so that those that hang hold up no other target.
 const AT_ONCE_MAX: usize = 8;
 
 /// So many refusals in a row are those of the destination, and not of what is sent.
@@ -49,7 +49,7 @@ pub(super) struct Inner {
     reporting: Reporting,
     retry: Retry,
     within: Duration,
-    places: Semaphore,
+    places: BTreeMap<&'static str, Semaphore>,
     // Blocking mutexes, because nothing waits while they are held.
     lines: Mutex<HashMap<Destination, (Line, Arc<Notify>)>>,
     tasks: Mutex<JoinSet<()>>,
@@ -77,7 +77,7 @@ impl Deliveries {
             listeners,
             retry,
             within,
-            places: Semaphore::new(AT_ONCE_MAX),
+            places: Target::ALL.map(|target| (target.name(), Semaphore::new(AT_ONCE_MAX))).into(),
             lines: Mutex::default(),
             tasks: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -145,7 +145,10 @@ impl Deliveries {
     }
 
     async fn attempt(&self, destination: &Destination, mut item: Item) {
-        let _place = self.0.places.acquire().await;
+        let _place = match self.0.places.get(&*destination.target) {
+            Some(places) => Some(places.acquire().await),
+            None => None,
+        };
         let delivery = match self.0.store.delivery(item.id).await {
             Ok(Some(delivery)) => delivery,
             // Somebody has removed its event.
