@@ -39,6 +39,8 @@ struct Upload {
     folder: TempDir,
     world: World,
     evidence: Vec<u8>,
+    /// Whether it has a `data_dir`.
+    lasts: bool,
 }
 
 impl Upload {
@@ -62,12 +64,12 @@ impl Upload {
         );
         fs::write(folder.path().join("rules.yaml"), rules).unwrap();
         fs::write(folder.path().join("config.yaml"), "retry: {backoff_ms_min: 1, backoff_ms_max: 20}\n").unwrap();
-        Self { folder, world: World::simulated(CLUSTER), evidence }
+        Self { folder, world: World::simulated(CLUSTER), evidence, lasts: true }
     }
 
     async fn start(&self, clouds: Clouds) -> Host {
         let mut config = config(self.folder.path());
-        config.data_dir = Some(self.folder.path().join("data"));
+        config.data_dir = self.lasts.then(|| self.folder.path().join("data"));
         config.clouds = clouds;
         let host = Host::start(config, self.world.client().0).await;
         host.unwrap_or_else(|log| panic!("{}", told(&log.lines())))

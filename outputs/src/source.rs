@@ -1,6 +1,7 @@
 //! An artifact that is read for an upload: piece by piece, on threads that may block.
 
 use std::io;
+use std::ops::DerefMut;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -27,15 +28,16 @@ pub struct Source {
 }
 
 impl Source {
-    /// Of an artifact, which comes back by [`Source::into_artifact`].
+    /// Of an artifact, which is there for as long as one of the clones is.
     pub fn new(artifact: Artifact) -> Self {
         let (name, media_type, bytes) = (artifact.name.clone(), artifact.media_type.clone(), artifact.bytes());
         Self { artifact: Arc::new(Mutex::new(artifact)), name, media_type, bytes }
     }
 
-    /// The artifact, for another attempt; none where it is still read.
-    pub fn into_artifact(self) -> Option<Artifact> {
-        Arc::into_inner(self.artifact).map(|artifact| artifact.into_inner().unwrap_or_else(PoisonError::into_inner))
+    /// The artifact. Blocks while others read it.
+    pub fn lock(&self) -> impl DerefMut<Target = Artifact> {
+        // Each read begins by seeking, so that nothing is left half done.
+        self.artifact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How large each part is, but for the last.
@@ -63,10 +65,43 @@ impl Source {
         &self,
         read: impl FnOnce(&mut Artifact) -> io::Result<T> + Send + 'static,
     ) -> Result<T, OutputError> {
-        let artifact = Arc::clone(&self.artifact);
-        // Each read begins by seeking, so that nothing is left half done.
-        let read = move || read(&mut artifact.lock().unwrap_or_else(PoisonError::into_inner));
+        let source = self.clone();
+        let read = move || read(&mut source.lock());
         let read = spawn_blocking(read).await.unwrap_or_else(|error| Err(io::Error::other(error)));
         read.map_err(OutputError::Unreadable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_that_is_dropped_in_a_read_leaves_it_to_the_next() {
+        let mut artifact = Artifact::new("x".to_owned(), "text/plain".to_owned());
+        artifact.append(b"evidence").unwrap();
+        let held = Source::new(artifact);
+        let attempt = held.clone();
+        let other = held.lock();
+        {
+            let mut read = pin!(attempt.read(0, 4));
+            let is_pending = poll_fn(|context| Poll::Ready(read.as_mut().poll(context).is_pending())).await;
+            assert!(is_pending, "it waits for the other one");
+        }
+        drop((attempt, other));
+        assert_eq!(held.read(4, 100).await.unwrap(), "ence");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_leaves_it_to_the_next() {
+        let mut artifact = Artifact::new("x".to_owned(), "text/plain".to_owned());
+        artifact.append(b"evidence").unwrap();
+        let held = Source::new(artifact);
+        assert!(held.with(|_| -> io::Result<()> { panic!("no luck") }).await.is_err());
+        assert_eq!(held.read(4, 100).await.unwrap(), "ence");
     }
 }

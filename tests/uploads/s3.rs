@@ -95,6 +95,21 @@ async fn a_server_that_stays_busy_gets_it_later_and_keeps_nothing_until_then() {
     with_fault(LARGE_BYTES, ("PUT", "partNumber=2", Fault::Busy, 1_000), true).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_in_memory_alone_is_sent_again() {
+    let Some(bucket) = Bucket::start(&[]).await else { return };
+    let upload = Upload { lasts: false, ..Upload::new("minio:s3", &json!({"bucket": "evidence"}), LARGE_BYTES) };
+    let proxy = Proxy::start(bucket.url()).await;
+    proxy.fail("PUT", "partNumber=2", Fault::Busy, 1_000);
+    let host = upload.begin(minio(&proxy.address)).await;
+    host.log.line("output", |line| text(line, "status") == "due").await;
+    proxy.mend();
+    let line = host.log.line("output", |line| matches!(text(line, "status"), "success" | "failure")).await;
+    let lines = host.stop().await;
+    assert_eq!(text(&line, "status"), "success", "{}", told(&lines));
+    assert!(bucket.objects()[0].1 == upload.evidence);
+}
+
 /// As many as are sent at once to one target.
 const HANGING: usize = 8;
 

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use outputs::{Artifact, OutputError, Place, Source, Stored, Target, gcs, key, local, s3};
+use outputs::{OutputError, Place, Source, Stored, Target, gcs, key, local, s3};
 use policy::without_userinfo;
 use serde_json::Value;
 
@@ -64,44 +64,29 @@ pub(super) fn objects(delivery: &Delivery) -> Vec<(String, String)> {
     objects.into_iter().map(|(kind, name)| (kind.to_owned(), name)).collect()
 }
 
-/// Send an artifact, which comes back for another attempt.
-pub(super) async fn send(
-    clouds: &Clouds,
-    delivery: &Delivery,
-    artifact: Artifact,
-) -> (Result<Stored, DeliveryError>, Option<Artifact>) {
-    let target = match check(&delivery.target) {
-        Ok(target) => target,
-        Err(error) => return (Err(error), Some(artifact)),
-    };
+/// Send an artifact.
+pub(super) async fn send(clouds: &Clouds, delivery: &Delivery, source: Source) -> Result<Stored, DeliveryError> {
+    let target = check(&delivery.target)?;
     let parameters: Value = serde_json::from_str(&delivery.parameters).unwrap_or_default();
     let key = key_of(delivery);
     if target == Target::LocalFile {
         let destination = parameters["destination"].as_str().unwrap_or_default().to_owned();
-        return store_locally(destination, key, artifact).await;
+        return store_locally(destination, key, source).await;
     }
-    let (place, source) = (Place::new(target, &parameters), Source::new(artifact));
-    let stored = upload(clouds, target, place, &key, &source).await;
-    (stored, source.into_artifact())
+    upload(clouds, target, Place::new(target, &parameters), &key, &source).await
 }
 
 fn key_of(delivery: &Delivery) -> String {
     key(delivery.made, &delivery.objects, &delivery.name)
 }
 
-async fn store_locally(
-    destination: String,
-    key: String,
-    mut artifact: Artifact,
-) -> (Result<Stored, DeliveryError>, Option<Artifact>) {
+async fn store_locally(destination: String, key: String, source: Source) -> Result<Stored, DeliveryError> {
     let store = move || {
-        let destination = local::expand(&destination, |variable| std::env::var(variable).ok());
-        (destination.and_then(|destination| local::store(&destination, &key, &mut artifact)), artifact)
+        let destination = local::expand(&destination, |variable| std::env::var(variable).ok())?;
+        local::store(&destination, &key, &mut source.lock())
     };
-    match tokio::task::spawn_blocking(store).await {
-        Ok((stored, artifact)) => (stored.map_err(DeliveryError::from), Some(artifact)),
-        Err(error) => (Err(DeliveryError::Cut(error.to_string())), None),
-    }
+    let stored = tokio::task::spawn_blocking(store).await;
+    Ok(stored.map_err(|error| DeliveryError::Cut(error.to_string()))??)
 }
 
 /// By the clients of now: those of a delivery's first attempt may be of a process before.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use outputs::{Artifact, Room, Stored, Target};
+use outputs::{Artifact, Room, Source, Stored, Target};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -159,7 +159,7 @@ impl Deliveries {
             Err(error) => return self.refused(destination, item, None, &DeliveryError::Store(error)),
         };
         let (began, span) = (Instant::now(), output(delivery.traceparent.as_deref(), &delivery.target));
-        let sent = contain(self.send(&delivery, &mut item.held)).await;
+        let sent = contain(self.send(&delivery, item.held.clone())).await;
         // What is told of it belongs to this attempt.
         let delivery = Delivery { traceparent: span.traceparent().or(delivery.traceparent), ..delivery };
         match sent.unwrap_or_else(|panic| Err(DeliveryError::Cut(panic))) {
@@ -184,22 +184,18 @@ impl Deliveries {
         }
     }
 
-    async fn send(&self, delivery: &Delivery, held: &mut Option<Artifact>) -> Result<Stored, DeliveryError> {
-        let artifact = match held.take() {
-            Some(artifact) => artifact,
+    async fn send(&self, delivery: &Delivery, held: Option<Source>) -> Result<Stored, DeliveryError> {
+        let source = match held {
+            Some(source) => source,
             None => {
                 let (room, file) = (self.0.room.clone(), delivery.id.to_string());
                 let (name, media_type) = (delivery.name.clone(), delivery.media_type.clone());
                 let opened = spawn_blocking(move || Artifact::open(&room, &file, name, media_type)).await;
                 let opened = opened.map_err(|error| DeliveryError::Cut(error.to_string()))?;
-                opened.map_err(DeliveryError::Unreadable)?
+                Source::new(opened.map_err(DeliveryError::Unreadable)?)
             }
         };
-        let (sent, artifact) = send(&self.0.clouds, delivery, artifact).await;
-        if !self.0.room.is_lasting() {
-            *held = artifact;
-        }
-        sent
+        send(&self.0.clouds, delivery, source).await
     }
 
     fn trouble(&self, destination: &Destination, trouble: Option<Trouble>) {

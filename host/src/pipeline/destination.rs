@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use outputs::Artifact;
+use outputs::Source;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -27,7 +27,7 @@ pub(super) struct Item {
     /// Attempts that have failed.
     pub(super) attempts: u32,
     /// Its bytes, where they are not kept for the next process.
-    pub(super) held: Option<Artifact>,
+    pub(super) held: Option<Source>,
     /// Who waits for the first attempt.
     pub(super) first: Option<oneshot::Sender<First>>,
 }

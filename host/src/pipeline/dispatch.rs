@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use outputs::Artifact;
+use outputs::{Artifact, Source};
 use rules::{Action, OutputUseSite, Rule};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -68,7 +68,8 @@ impl Deliveries {
             match self.prepare(origin, &delivery, artifact).await {
                 Ok(Some(held)) => {
                     let (first, hears) = oneshot::channel();
-                    let (id, made, held) = (delivery.id, Instant::now(), (!self.0.room.is_lasting()).then_some(held));
+                    let (id, made, held) =
+                        (delivery.id, Instant::now(), (!self.0.room.is_lasting()).then(|| Source::new(held)));
                     items.push(Item { id, made, attempts: 0, held, first: Some(first) });
                     firsts.push(hears);
                     deliveries.push(delivery);
@@ -139,7 +140,7 @@ impl Deliveries {
         };
         let (error, artifact) = unsafe_since;
         let (began, span) = (Instant::now(), output(delivery.traceparent.as_deref(), &delivery.target));
-        let sent = send(&self.0.clouds, delivery, artifact).await.0;
+        let sent = send(&self.0.clouds, delivery, Source::new(artifact)).await;
         self.remove(delivery.id).await;
         match sent {
             Ok(stored) => {
