@@ -7,6 +7,8 @@ use crate::notice::Notice;
 /// A notice whose answer was lost is sent once more, and who takes it in can tell by this.
 pub fn identity(notice: &Notice) -> String {
     let time = notice.time.as_nanosecond().to_string();
+    // One that is told again for more than before is another one.
+    let count = notice.group.as_ref().map(|group| group.count.to_string());
     let parts = [
         &notice.trace_id,
         notice.stage.name(),
@@ -17,7 +19,7 @@ pub fn identity(notice: &Notice) -> String {
         &notice.output_target,
     ];
     // FNV-1a of 128 bits, with a byte between the parts that none of them has.
-    let bytes = parts.into_iter().flat_map(|part| part.bytes().chain([0xFF]));
+    let bytes = parts.into_iter().chain(count.as_deref()).flat_map(|part| part.bytes().chain([0xFF]));
     let hash = bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
         (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
     });
@@ -35,5 +37,13 @@ mod tests {
         assert_eq!(identity(&notice), identity(&notice.clone()));
         assert_ne!(identity(&notice), identity(&other));
         assert_eq!(identity(&notice).len(), 32);
+    }
+
+    #[test]
+    fn a_group_that_has_grown_is_another_one() {
+        let notice = crate::notice::tests::grouped();
+        let mut grown = notice.clone();
+        grown.group.as_mut().unwrap().count += 1;
+        assert_ne!(identity(&notice), identity(&grown));
     }
 }
