@@ -75,7 +75,7 @@ impl Transport {
     /// The way to this collector, which is not gone yet. Needs a runtime.
     pub(super) fn new(target: &Target) -> Result<Self, SetupError> {
         let Target { protocol, url, headers, timeout, authority } = target;
-        let shown = without_userinfo(url).into_owned();
+        let shown = shown(url);
         let failed = |error: String| SetupError::Client { url: shown.clone(), error };
         let authority = match authority {
             Some(path) => {
@@ -151,7 +151,7 @@ impl Transport {
                 };
                 let request = client.post(url).headers(headers.clone());
                 let request = request.header(header::CONTENT_TYPE, "application/x-protobuf").body(body);
-                let answer = request.send().await.map_err(|error| Refusal::temporary(with_causes(&error)))?;
+                let answer = request.send().await.map_err(Refusal::unanswered)?;
                 let status = answer.status();
                 let body = read(answer).await;
                 if !status.is_success() {
@@ -167,9 +167,15 @@ impl Transport {
 }
 
 impl Refusal {
-    fn temporary(error: String) -> Self {
-        Self { error, may_be_tried_again: true }
+    fn unanswered(error: reqwest::Error) -> Self {
+        Self { error: with_causes(&error.without_url()), may_be_tried_again: true }
     }
+}
+
+/// An address without what can be secret of it: keys of collectors stand in queries.
+fn shown(url: &str) -> String {
+    let url = without_userinfo(url);
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 fn request<T>(headers: &MetadataMap, message: T) -> tonic::Request<T> {

@@ -63,7 +63,7 @@ async fn whoever_is_named_vouches_for_a_collector() {
 async fn what_can_not_be_used_is_said() {
     let target = Target {
         protocol: Protocol::Http,
-        url: "https://user:hunter2@collector".to_owned(),
+        url: "https://user:hunter2@collector?key=hunter3".to_owned(),
         headers: Vec::new(),
         timeout: Duration::from_secs(1),
         authority: Some("/nowhere/ca.pem".into()),
@@ -73,6 +73,21 @@ async fn what_can_not_be_used_is_said() {
     assert!(said(&target).starts_with(missing), "{}", said(&target));
     let error = said(&Target { headers: vec![("a b".to_owned(), Secret::new("x"))], authority: None, ..target });
     assert_eq!(error, "the collector can't be spoken to at https://…@collector: 'a b' is no name of a header");
+}
+
+#[tokio::test]
+async fn the_query_of_an_address_is_not_said() {
+    let target = Target {
+        protocol: Protocol::Http,
+        url: "http://127.0.0.1:1/v1/traces?key=hunter2".to_owned(),
+        headers: Vec::new(),
+        timeout: Duration::from_millis(200),
+        authority: None,
+    };
+    let export = Export::Traces(ExportTraceServiceRequest::default());
+    let error = Transport::new(&target).unwrap().send(&export).await.unwrap_err();
+    assert!(error.starts_with("the collector at http://127.0.0.1:1/v1/traces does not take in"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[test]
