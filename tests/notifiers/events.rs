@@ -80,4 +80,11 @@ async fn events_are_on_the_pod_and_in_its_namespace() {
         let said = notifiers.send(Notifier::K8sEvents, &unlike, kubernetes.as_ref()).await.unwrap();
         assert!(said.starts_with(expected), "{:?}: {said}", unlike.objects);
     }
+
+    // It goes, and takes nothing new in.
+    let delete = Request::delete(format!("/api/v1/namespaces/{namespace}")).body(Vec::new()).unwrap();
+    client.request::<Value>(delete).await.unwrap();
+    let late = Notice { trace_id: "late".to_owned(), ..action };
+    let said = notifiers.send(Notifier::K8sEvents, &late, kubernetes.as_ref()).await.unwrap();
+    assert!(said.starts_with("created default/falco-talon-"), "{said}");
 }

@@ -38,6 +38,7 @@ use session::{CATEGORY, Session};
 
 pub use cluster::Cluster;
 pub(crate) use exec::{Command, Exit};
+pub(crate) use refusal::TERMINATING;
 pub(crate) use request::{Answer, ApiRequest, FieldManager, Identity, JSON, Written};
 
 /// The answer to a write. No object that the API server stores is longer.

@@ -23,6 +23,9 @@ const NO_STATUS: &str = "Failed to parse error data";
 /// What is said where the time is over.
 pub(super) const LATE: &str = "no answer came in time";
 
+/// Why nothing new can be made where all is being deleted, which is nothing that was forbidden to the host.
+pub(crate) const TERMINATING: &str = "its namespace is being deleted";
+
 /// A request that did not come to a good end.
 #[derive(Debug)]
 pub(super) struct Miss {
@@ -88,6 +91,9 @@ fn convert_status(status: StatusCode, body: &[u8]) -> Failed {
         // It is not about the request: what is refused today is not when the credentials are right again.
         StatusCode::UNAUTHORIZED => {
             RequestError::Unavailable("the API server does not know the host's credentials".to_owned())
+        }
+        StatusCode::FORBIDDEN if has_reason(&body, "NamespaceTerminating") => {
+            RequestError::Other(TERMINATING.to_owned())
         }
         StatusCode::FORBIDDEN => RequestError::Other("the API server forbids it to the host".to_owned()),
         // It is immutable, so whoever sends another one means another object.
@@ -290,6 +296,9 @@ mod tests {
         let body = json!({"message": "Apply failed with 1 conflict", "details": {"causes": causes}});
         check(409, &body, true, r#"Conflict("another manager holds the fields .spec.a")"#, true);
         let body = json!({"message": "Cannot evict", "details": {"causes": [{"reason": "DisruptionBudget"}]}});
+        let terminating =
+            json!({"message": "web is forbidden", "details": {"causes": [{"reason": "NamespaceTerminating"}]}});
+        check(403, &terminating, true, r#"Other("its namespace is being deleted")"#, false);
         let budget = r#"Unavailable("the pod's disruption budget forbids it for now")"#;
         check(429, &body, true, budget, true);
     }

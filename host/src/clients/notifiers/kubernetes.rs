@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::error::SendError;
 use crate::clients::error::{Refusal, RequestError};
-use crate::clients::kubernetes::{ApiRequest, JSON, Kubernetes};
+use crate::clients::kubernetes::{ApiRequest, JSON, Kubernetes, TERMINATING};
 use crate::clients::meter::{Meter, Permit};
 
 /// How long it may take to ask for the pod, and to create the event.
@@ -37,8 +37,8 @@ pub(super) async fn send(
         involved.uid = uid(kubernetes, notice, &involved, &permit).await;
     }
     match create(kubernetes, notice, &involved, &permit).await {
-        // The namespace is gone, and what is said of it is said outside.
-        Err(RequestError::NotFound) => {
+        // The namespace is gone, or goes, and what is said of it is said outside.
+        Err(error) if is_gone(&error) => {
             let gone = Involved::namespace(involved.event_namespace(), false);
             create(kubernetes, notice, &gone, &permit).await
         }
@@ -48,6 +48,14 @@ pub(super) async fn send(
         RequestError::Timeout | RequestError::Unknown(_) | RequestError::Unavailable(_) => SendError::temporary(error),
         error => SendError::lasting(error),
     })
+}
+
+fn is_gone(error: &RequestError) -> bool {
+    match error {
+        RequestError::NotFound => true,
+        RequestError::Other(why) => why == TERMINATING,
+        _ => false,
+    }
 }
 
 async fn create(
