@@ -3,6 +3,7 @@
 //! Knows neither what waits nor what is tried again; that is for whoever asks.
 
 mod error;
+mod hidden;
 mod tls;
 
 mod http;

@@ -7,11 +7,12 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use notifiers::cut;
-use policy::{HeaderSource, Secret, is_of_the_connection};
+use policy::{HeaderSource, is_of_the_connection};
 use reqwest::{Client, Response};
 use url::Url;
 
 use super::error::SendError;
+use super::hidden::Hidden;
 use super::tls;
 use crate::clients::secrets::Renewed;
 use crate::clients::web;
@@ -67,7 +68,7 @@ pub(super) struct Answer {
     /// Its beginning.
     pub(super) body: Vec<u8>,
     /// The secrets that were sent, which are not to be said.
-    hidden: Vec<Secret>,
+    hidden: Hidden,
     retry_after: Option<Duration>,
 }
 
@@ -112,8 +113,8 @@ impl Target {
         let text = self.url.now().await;
         let invalid = || SendError::lasting("invalid url");
         let (base, url) = address(text.expose(), "").zip(address(text.expose(), path)).ok_or_else(invalid)?;
-        // Errors and answers can name it, or what is secret of it.
-        let mut hidden = vec![text, Secret::new(base.path()), Secret::new(base.query().unwrap_or(""))];
+        let mut hidden = Hidden::default();
+        hidden.address(text.expose(), &base);
         let mut sent = HeaderMap::new();
         sent.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         for (name, value) in &self.headers {
@@ -123,7 +124,7 @@ impl Target {
                 text.map_err(|_| SendError::lasting(format!("the header {name} can't be sent: control characters")))?;
             text.set_sensitive(true);
             sent.insert(name, text);
-            hidden.push(value);
+            hidden.header(value.expose());
         }
         for (name, value) in &headers {
             sent.insert(name, value.clone());
@@ -133,11 +134,11 @@ impl Target {
         if let Some((user, password)) = &self.user {
             let password = password.now().await;
             request = request.basic_auth(user, Some(password.expose()));
-            hidden.push(password);
+            hidden.credentials(user, password.expose());
         }
         let request = if body.is_empty() { request } else { request.body(body) };
         let unsent = |error: reqwest::Error| {
-            let causes = hide(&web::with_causes(&error.without_url()), &hidden);
+            let causes = hidden.hide(&web::with_causes(&error.without_url()));
             SendError::temporary(format!("{server}: {causes}"))
         };
         let response = request.send().await.map_err(unsent)?;
@@ -199,7 +200,7 @@ impl Answer {
 
     /// A text without the secrets that were sent.
     pub(super) fn hide(&self, text: &str) -> String {
-        cut(&hide(text, &self.hidden), SAID_BYTES_MAX).into_owned()
+        cut(&self.hidden.hide(text), SAID_BYTES_MAX).into_owned()
     }
 
     fn words(&self) -> String {
@@ -207,14 +208,6 @@ impl Answer {
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
         self.hide(words.trim_matches(char::is_control))
     }
-}
-
-/// The text, without any of these.
-fn hide(text: &str, secrets: &[Secret]) -> String {
-    // What is as short as that is in every text.
-    const LEAST: usize = 4;
-    let secrets = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= LEAST);
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
 }
 
 /// The beginning of a body; the rest is left where it is.
@@ -257,7 +250,9 @@ mod tests {
     use super::*;
 
     fn answer(body: &str) -> Answer {
-        let hidden = vec![Secret::new("https://h/hunter2"), Secret::new("/hunter2"), Secret::new("a")];
+        let mut hidden = Hidden::default();
+        hidden.address("https://h/hunter2", &address("https://h/hunter2", "").unwrap());
+        hidden.header("a");
         Answer { status: StatusCode::OK, body: body.into(), hidden, retry_after: Some(Duration::from_secs(7)) }
     }
 
