@@ -1,7 +1,12 @@
 //! Mails, as a real server gets them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use host::testing::{Notice, Notifier};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use super::{curl, curl_json, notice, notifiers};
 use crate::servers::{self, Server};
@@ -84,4 +89,79 @@ async fn a_silent_server_is_not_waited_for() {
         assert!(error.is_temporary);
     }
     drop(listener);
+}
+
+/// A server that keeps whoever sends the first mail waiting, refuses the second one, and takes all others.
+#[derive(Default)]
+struct Slow {
+    connections: AtomicUsize,
+    mails: AtomicUsize,
+    has_mail: Notify,
+    may_answer: Notify,
+}
+
+impl Slow {
+    async fn speak(&self, stream: TcpStream) {
+        self.connections.fetch_add(1, Relaxed);
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 hi\r\n").await.unwrap();
+        let (mut line, mut is_mail) = (String::new(), false);
+        while stream.read_line(&mut line).await.is_ok_and(|count| count > 0) {
+            let answer = match line.trim_end() {
+                "." => {
+                    is_mail = false;
+                    match self.mails.fetch_add(1, Relaxed) {
+                        0 => {
+                            self.has_mail.notify_one();
+                            self.may_answer.notified().await;
+                            "250 first\r\n"
+                        }
+                        1 => "550 second\r\n",
+                        _ => "250 other\r\n",
+                    }
+                }
+                _ if is_mail => "",
+                "DATA" => {
+                    is_mail = true;
+                    "354 go\r\n"
+                }
+                _ => "250 ok\r\n",
+            };
+            line.clear();
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_not_that_to_the_next_mail() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Arc::<Slow>::default();
+    let its = Arc::clone(&server);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let its = Arc::clone(&its);
+            tokio::spawn(async move { its.speak(stream).await });
+        }
+    });
+    let text = format!(
+        "notifiers: {{smtp: {{host_port: '{address}', from: a@b.example, to: a@b.example, format: text, tls: false}}}}"
+    );
+    let smtp = notifiers(&text, &[]);
+    let notice = notice();
+    tokio::select! {
+        sent = smtp.send(Notifier::Smtp, &notice, None) => panic!("{sent:?}"),
+        () = server.has_mail.notified() => {}
+    }
+    server.may_answer.notify_one();
+    let error = smtp.send(Notifier::Smtp, &notice, None).await.unwrap_err();
+    assert!(error.message.contains("second") && !error.is_temporary, "{error}");
+    // What is in step is used again.
+    for _ in 0..2 {
+        assert_eq!(smtp.send(Notifier::Smtp, &notice, None).await.unwrap(), "250 other");
+    }
+    assert_eq!(server.connections.load(Relaxed), 3);
 }

@@ -1,31 +1,32 @@
 //! Mail, over one connection that ends when nothing is sent by it for a while.
 
+use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+use lettre::Message;
 use lettre::message::header::{self, ContentType};
 use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::{Error, PoolConfig};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 use notifiers::smtp::{Mail, mail};
 use notifiers::{Notice, cut, identity};
 use policy::Secret;
-use tokio::sync::Mutex;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::SendError;
+use super::hidden::Hidden;
 use crate::clients::secrets::Renewed;
-use crate::clients::web::{IDLE_MAX, with_causes};
+use crate::clients::web::{CONNECT_MAX, IDLE_MAX, with_causes};
 use crate::config::notifiers::{self as config, TlsMode};
-
-/// For each answer of the server. It does not cover the first one, for which the time of all of it counts.
-const COMMAND_MAX: Duration = Duration::from_secs(20);
 
 /// How much of an answer is said.
 const SAID_BYTES_MAX: usize = 300;
-
-type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// Sends mails.
 pub(super) struct Smtp {
@@ -36,8 +37,18 @@ pub(super) struct Smtp {
     is_html: bool,
     tls: Tls,
     user: Option<(String, Option<Renewed>)>,
-    /// Made when the first mail is sent, and anew when the password has changed.
-    transport: Mutex<Option<(Secret, Transport)>>,
+    /// Not there while it is used. A blocking mutex, because nothing waits while it is held.
+    kept: Arc<Mutex<Option<Kept>>>,
+}
+
+/// A connection by which the last mail was sent, and all of whose answers were read.
+struct Kept {
+    /// The one that it was made with.
+    password: Secret,
+    connection: AsyncSmtpConnection,
+    since: Instant,
+    /// Ends it.
+    end: AbortHandle,
 }
 
 impl Smtp {
@@ -67,15 +78,31 @@ impl Smtp {
             to: to.into_iter().collect(),
             is_html: config.format != "text",
             user: Some(config.user.clone()).filter(|user| !user.is_empty()).map(|user| (user, password)),
-            transport: Mutex::new(None),
+            kept: Arc::default(),
         })
     }
 
     pub(super) async fn send(&self, notice: &Notice) -> Result<String, SendError> {
         let message = self.message(notice).map_err(|error| SendError::lasting(with_causes(&error)))?;
-        let response = self.transport().await.send(message).await.map_err(|error| failed(&error))?;
-        let words: Vec<&str> = response.message().collect();
-        Ok(cut(&format!("{} {}", response.code(), words.join(" ")), SAID_BYTES_MAX).into_owned())
+        let password = match &self.user {
+            Some((_, Some(password))) => password.now().await,
+            _ => Secret::default(),
+        };
+        // Where this does not come to its end, the connection goes with it: an answer that comes after that would be
+        // taken for one to the next mail.
+        let mut connection = self.connection(&password).await?;
+        let sent = connection.send(message.envelope(), &message.formatted()).await;
+        let said = match &sent {
+            Ok(response) => {
+                let words: Vec<&str> = response.message().collect();
+                Ok(self.said(&format!("{} {}", response.code(), words.join(" ")), &password))
+            }
+            Err(error) => Err(self.failed(error, &password)),
+        };
+        if sent.is_ok() && !connection.has_broken() {
+            self.keep(connection, password);
+        }
+        said
     }
 
     fn message(&self, notice: &Notice) -> Result<Message, lettre::error::Error> {
@@ -93,25 +120,90 @@ impl Smtp {
         }
     }
 
-    async fn transport(&self) -> Transport {
-        let password = match &self.user {
-            Some((_, Some(password))) => password.now().await,
-            _ => Secret::default(),
-        };
-        let mut kept = self.transport.lock().await;
-        if let Some((_, transport)) = kept.as_ref().filter(|(before, _)| *before == password) {
-            return transport.clone();
+    /// The connection that was kept, where it still leads to the server, or another one.
+    async fn connection(&self, password: &Secret) -> Result<AsyncSmtpConnection, SendError> {
+        let kept = lock(&self.kept).take();
+        if let Some(Kept { password: before, mut connection, end, .. }) = kept {
+            end.abort();
+            if before == *password && connection.test_connected().await {
+                return Ok(connection);
+            }
         }
-        let pool = PoolConfig::new().min_idle(0).max_size(1).idle_timeout(IDLE_MAX);
-        let builder = Transport::builder_dangerous(&self.host).port(self.port).timeout(Some(COMMAND_MAX));
-        let mut builder = builder.tls(self.tls.clone()).pool_config(pool);
+        let refused = |error: Error| self.failed(&error, password);
+        let hello = ClientId::default();
+        let mut connection = match &self.tls {
+            // Its greeting is one of TLS, for which the library connects itself.
+            Tls::Wrapper(parameters) => {
+                let (server, tls) = ((self.host.as_str(), self.port), Some(parameters.clone()));
+                AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_MAX), &hello, tls, None).await
+            }
+            _ => {
+                let stream = self.reach().await;
+                let stream = stream.map_err(|error| SendError::temporary(format!("{}: {error}", self.host)))?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await
+            }
+        }
+        .map_err(refused)?;
+        if let Tls::Required(parameters) = &self.tls {
+            connection.starttls(parameters.clone(), &hello).await.map_err(refused)?;
+        }
         if let Some((user, _)) = &self.user {
-            builder = builder.credentials(Credentials::new(user.clone(), password.expose().to_owned()));
+            let credentials = Credentials::new(user.clone(), password.expose().to_owned());
+            connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(refused)?;
         }
-        let transport = builder.build();
-        *kept = Some((password, transport.clone()));
-        transport
+        Ok(connection)
     }
+
+    /// The first of its addresses that is there.
+    async fn reach(&self) -> io::Result<TcpStream> {
+        let mut missed = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+        for address in lookup_host((self.host.as_str(), self.port)).await? {
+            let late = |_| Err(io::ErrorKind::TimedOut.into());
+            match timeout(CONNECT_MAX, TcpStream::connect(address)).await.unwrap_or_else(late) {
+                Ok(stream) => {
+                    // The end of a mail is a packet of its own, which must not wait for what was before it.
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Err(error) => missed = error,
+            }
+        }
+        Err(missed)
+    }
+
+    /// Have it for the next mail, and end it where none comes for a while.
+    fn keep(&self, connection: AsyncSmtpConnection, password: Secret) {
+        let since = Instant::now();
+        let kept = Arc::downgrade(&self.kept);
+        let end = tokio::spawn(async move {
+            sleep_until(since + IDLE_MAX).await;
+            let Some(kept) = kept.upgrade() else { return };
+            let idle = lock(&kept).take_if(|kept| kept.since == since);
+            if let Some(Kept { mut connection, .. }) = idle {
+                let _ = timeout(CONNECT_MAX, connection.quit()).await;
+            }
+        });
+        *lock(&self.kept) = Some(Kept { password, connection, since, end: end.abort_handle() });
+    }
+
+    /// What the server has refused for good would be refused another time, too.
+    fn failed(&self, error: &Error, password: &Secret) -> SendError {
+        let is_lasting = error.is_permanent() || error.is_client();
+        let message = self.said(&with_causes(error), password);
+        if is_lasting { SendError::lasting(message) } else { SendError::temporary(message) }
+    }
+
+    /// What is said of the words of the server.
+    fn said(&self, words: &str, password: &Secret) -> String {
+        let mut hidden = Hidden::default();
+        let user = self.user.as_ref().map_or("", |(user, _)| user);
+        hidden.credentials(user, password.expose());
+        cut(&hidden.hide(words), SAID_BYTES_MAX).into_owned()
+    }
+}
+
+fn lock(kept: &Mutex<Option<Kept>>) -> MutexGuard<'_, Option<Kept>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tls(config: &config::Smtp, host: &str) -> Result<Tls, String> {
@@ -142,12 +234,6 @@ fn host_port(text: &str) -> Option<(String, u16)> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_host = !host.is_empty() && !host.contains(['/', '@', ' ']);
     Some((host.to_owned(), port.parse().ok()?)).filter(|_| is_host)
-}
-
-/// What the server has refused for good would be refused another time, too.
-fn failed(error: &Error) -> SendError {
-    let message = cut(&with_causes(error), SAID_BYTES_MAX).into_owned();
-    if error.is_permanent() || error.is_client() { SendError::lasting(message) } else { SendError::temporary(message) }
 }
 
 #[cfg(test)]
