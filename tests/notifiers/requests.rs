@@ -182,6 +182,27 @@ async fn credentials_are_sent_with_lines_and_documents() {
 }
 
 #[tokio::test]
+async fn a_secret_may_come_later_and_is_not_said_in_parts() {
+    let server = Server::start(|_, _| (400, "", "bad token headertoken or key querykey")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let [url, token] = ["url", "token"].map(|name| folder.path().join(name));
+    let text = format!(
+        "notifiers: {{webhook: {{url: {{file: '{}'}}, custom_headers: {{Authorization: {{file: '{}'}}}}}}}}",
+        url.display(),
+        token.display()
+    );
+    let webhook = notifiers(&text, &[]);
+    assert_eq!(webhook.problem(Notifier::Webhook), None);
+    for (path, secret) in [(&url, format!("{}/a?key=querykey", server.url)), (&token, "Token headertoken".to_owned())] {
+        let error = webhook.send(Notifier::Webhook, &notice(), None).await.unwrap_err();
+        assert!(error.is_temporary && error.message.starts_with(&path.display().to_string()), "{error}");
+        std::fs::write(path, secret).unwrap();
+    }
+    let error = webhook.send(Notifier::Webhook, &notice(), None).await.unwrap_err();
+    assert_eq!(error.message, "header missing: bad token … or key …");
+}
+
+#[tokio::test]
 async fn what_is_missing_is_said() {
     let notifiers = notifiers("notifiers: {smtp: {host_port: 'h:1', from: a@b.example}}", &[]);
     for (notifier, expected) in [

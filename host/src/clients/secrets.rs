@@ -38,37 +38,47 @@ fn secret_file(path: &Path) -> Result<Secret, String> {
 }
 
 /// A secret that may change while the host runs: one in a file is read each time, and where it can't be, the last one
-/// stays.
+/// stays. There need not be one yet.
 pub(super) struct Renewed {
     source: HeaderSource,
     // A blocking mutex, because nothing waits while it is held.
-    last: Mutex<Secret>,
+    last: Mutex<Option<Secret>>,
 }
 
 impl Renewed {
-    /// The secret of this place, which must be there.
+    /// The secret of this place, which must be there unless it is a file.
     ///
     /// # Errors
     ///
     /// What is wrong with the place.
     pub(super) fn new(source: &HeaderSource, environment: &impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let last = Mutex::new(trimmed(&secret(source, environment)?));
-        Ok(Self { source: source.clone(), last })
+        let last = match secret(source, environment) {
+            // It may be mounted later than the host starts.
+            Err(_) if matches!(source, HeaderSource::File(_)) => None,
+            read => Some(trimmed(&read?)),
+        };
+        Ok(Self { source: source.clone(), last: Mutex::new(last) })
     }
 
     /// What is there now.
-    pub(super) async fn now(&self) -> Secret {
+    ///
+    /// # Errors
+    ///
+    /// Why nothing has ever been read there.
+    pub(super) async fn now(&self) -> Result<Secret, String> {
+        let mut wrong = String::new();
         if let HeaderSource::File(path) = self.source.clone() {
             let read = spawn_blocking(move || secret_file(&path));
-            if let Ok(Ok(secret)) = read.await {
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = trimmed(&secret);
+            match read.await.unwrap_or_else(|error| Err(error.to_string())) {
+                Ok(secret) => *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(trimmed(&secret)),
+                Err(reason) => wrong = reason,
             }
         }
-        self.last()
+        self.last().ok_or(wrong)
     }
 
     /// What was there when it was last read.
-    pub(super) fn last(&self) -> Secret {
+    pub(super) fn last(&self) -> Option<Secret> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -86,13 +96,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let source = HeaderSource::File(path.clone());
-        assert!(Renewed::new(&source, &|_: &str| None).err().unwrap().contains("token"));
-        std::fs::write(&path, " one \n\n").unwrap();
         let renewed = Renewed::new(&source, &|_: &str| None).unwrap();
-        assert_eq!(renewed.now().await.expose(), "one");
+        assert!(renewed.now().await.unwrap_err().contains("token"));
+        std::fs::write(&path, " one \n\n").unwrap();
+        assert_eq!(renewed.now().await.unwrap().expose(), "one");
         std::fs::write(&path, "two").unwrap();
-        assert_eq!(renewed.now().await.expose(), "two");
+        assert_eq!(renewed.now().await.unwrap().expose(), "two");
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(renewed.now().await.expose(), "two", "the last one stays");
+        assert_eq!(renewed.now().await.unwrap().expose(), "two", "the last one stays");
     }
 }

@@ -83,7 +83,8 @@ impl Target {
         let wrong = |key: &str, reason: &dyn std::fmt::Display| format!("wrong `{key}` setting: {reason}");
         let url = url.ok_or_else(|| format!("wrong `{key}` setting"))?;
         let url = Renewed::new(url, environment).map_err(|reason| wrong(key, &reason))?;
-        if address(url.last().expose(), "").is_none() {
+        // One that is not there yet is looked at when it is sent to.
+        if url.last().is_some_and(|url| address(url.expose(), "").is_none()) {
             return Err(format!("invalid url: `{key}` must be an address of http or https"));
         }
         let mut kept = Vec::new();
@@ -110,7 +111,7 @@ impl Target {
     /// Where there is no answer.
     pub(super) async fn exchange(&self, request: Request<'_>) -> Result<Answer, SendError> {
         let Request { method, path, headers, body } = request;
-        let text = self.url.now().await;
+        let text = self.url.now().await.map_err(SendError::temporary)?;
         let invalid = || SendError::lasting("invalid url");
         let (base, url) = address(text.expose(), "").zip(address(text.expose(), path)).ok_or_else(invalid)?;
         let mut hidden = Hidden::default();
@@ -118,7 +119,7 @@ impl Target {
         let mut sent = HeaderMap::new();
         sent.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         for (name, value) in &self.headers {
-            let value = value.now().await;
+            let value = value.now().await.map_err(SendError::temporary)?;
             let text = HeaderValue::from_str(value.expose());
             let mut text =
                 text.map_err(|_| SendError::lasting(format!("the header {name} can't be sent: control characters")))?;
@@ -132,7 +133,7 @@ impl Target {
         let server = web::server(&url);
         let mut request = self.client.request(method, url).headers(sent);
         if let Some((user, password)) = &self.user {
-            let password = password.now().await;
+            let password = password.now().await.map_err(SendError::temporary)?;
             request = request.basic_auth(user, Some(password.expose()));
             hidden.credentials(user, password.expose());
         }

@@ -85,7 +85,7 @@ impl Smtp {
     pub(super) async fn send(&self, notice: &Notice) -> Result<String, SendError> {
         let message = self.message(notice).map_err(|error| SendError::lasting(with_causes(&error)))?;
         let password = match &self.user {
-            Some((_, Some(password))) => password.now().await,
+            Some((_, Some(password))) => password.now().await.map_err(SendError::temporary)?,
             _ => Secret::default(),
         };
         // Where this does not come to its end, the connection goes with it: an answer that comes after that would be
