@@ -54,7 +54,7 @@ async fn refusals_are_told_apart() {
     let chaos = format!("{}/api/v1/chaos", server.value("api"));
     let wrong = notifiers(&config(&server, "tls: true, user: user, password: hunter2-secret"), &[]);
     let error = wrong.send(Notifier::Smtp, &notice(), None).await.unwrap_err();
-    assert!(!error.is_temporary && error.message.contains("535") && !error.message.contains("hunter2"), "{error}");
+    assert!(error.is_temporary && error.message.contains("535") && !error.message.contains("hunter2"), "{error}");
 
     let smtp = notifiers(&config(&server, "tls: true, user: user, password: secret, format: text"), &[]);
     for (code, is_temporary) in [("451", true), ("550", false)] {

@@ -182,6 +182,22 @@ async fn credentials_are_sent_with_lines_and_documents() {
 }
 
 #[tokio::test]
+async fn who_may_only_write_documents_can() {
+    let created = r#"{"items":[{"create":{"_index":"i","status":201}}]}"#;
+    let server = Server::start(move |_, path| match path {
+        "/_bulk" => (200, "", created),
+        "/closed/_bulk" => (403, "", "no"),
+        _ => (403, "", ""),
+    })
+    .await;
+    let of = |path: &str| notifiers(&format!("notifiers: {{elasticsearch: {{url: '{}{path}'}}}}", server.url), &[]);
+    let said = of("").send(Notifier::Elasticsearch, &notice(), None).await.unwrap();
+    assert_eq!(said, "201 Created: it is in i; the template of its index was not made: access denied");
+    let error = of("/closed").send(Notifier::Elasticsearch, &notice(), None).await.unwrap_err();
+    assert_eq!((error.message.as_str(), error.is_temporary), ("access denied", true));
+}
+
+#[tokio::test]
 async fn a_secret_may_come_later_and_is_not_said_in_parts() {
     let server = Server::start(|_, _| (400, "", "bad token headertoken or key querykey")).await;
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use notifiers::Notice;
 use notifiers::elasticsearch::{self, BULK_PATH, Suffix, TEMPLATE_PATH};
 
 use super::error::SendError;
-use super::http::{JSON, Request, Settings, Target, post};
+use super::http::{Answer, JSON, Request, Settings, Target, post};
 use super::posts::both;
 use crate::config::notifiers as config;
 
@@ -90,12 +90,18 @@ impl Elasticsearch {
             let make = Request { method: Method::PUT, ..post(&path, JSON, template) };
             let made = self.target.exchange(make).await?;
             if !made.status.is_success() {
-                return Err(made.error());
+                return Err(unmade(&made));
             }
         } else if !answer.status.is_success() {
-            return Err(answer.error());
+            return Err(unmade(&answer));
         }
         self.has_template.store(true, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Why there is no template. Who may never make one is not kept from writing documents.
+fn unmade(answer: &Answer) -> SendError {
+    let error = answer.error();
+    SendError { is_temporary: error.is_temporary && answer.status != StatusCode::FORBIDDEN, ..error }
 }

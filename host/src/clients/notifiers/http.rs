@@ -195,7 +195,8 @@ impl Answer {
             300..=399 => format!("{status}: redirects are not followed"),
             _ => format!("{status}{}", words()),
         };
-        let is_temporary = matches!(status.as_u16(), 408 | 429) || status.is_server_error();
+        // Secrets may be renewed, and rights granted.
+        let is_temporary = matches!(status.as_u16(), 401 | 403 | 408 | 429) || status.is_server_error();
         SendError { message, is_temporary, retry_after: self.retry_after.filter(|_| is_temporary) }
     }
 
@@ -261,8 +262,8 @@ mod tests {
     fn errors_are_those_of_the_original() {
         for (status, expected, is_temporary) in [
             (400, "header missing: no 'a' at all, see …", false),
-            (401, "authentication error", false),
-            (403, "access denied", false),
+            (401, "authentication error", true),
+            (403, "access denied", true),
             (404, "resource not found", false),
             (408, "408 Request Timeout: no 'a' at all, see …", true),
             (422, "wrong request", false),

@@ -28,6 +28,9 @@ use crate::config::notifiers::{self as config, TlsMode};
 /// How much of an answer is said.
 const SAID_BYTES_MAX: usize = 300;
 
+/// The server does not take the user and the password, which may be others by the next time.
+const PASSWORD_REFUSED: u16 = 535;
+
 /// Sends mails.
 pub(super) struct Smtp {
     host: String,
@@ -186,9 +189,10 @@ impl Smtp {
         *lock(&self.kept) = Some(Kept { password, connection, since, end: end.abort_handle() });
     }
 
-    /// What the server has refused for good would be refused another time, too.
+    /// What the server has refused for good would be refused another time, too, unless it is the password.
     fn failed(&self, error: &Error, password: &Secret) -> SendError {
-        let is_lasting = error.is_permanent() || error.is_client();
+        let is_password = error.status().is_some_and(|code| u16::from(code) == PASSWORD_REFUSED);
+        let is_lasting = (error.is_permanent() && !is_password) || error.is_client();
         let message = self.said(&with_causes(error), password);
         if is_lasting { SendError::lasting(message) } else { SendError::temporary(message) }
     }
