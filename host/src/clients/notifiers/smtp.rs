@@ -102,7 +102,7 @@ impl Smtp {
             }
             Err(error) => Err(self.failed(error, &password)),
         };
-        if sent.is_ok() && !connection.has_broken() {
+        if sent.is_ok() {
             self.keep(connection, password);
         }
         said
