@@ -30,15 +30,28 @@ struct Aside {
     bytes: u64,
 }
 
-/// The file at `path`, if there is one, and those that were set aside for it, the oldest first.
+/// The file at `path`, if there is one, and those that were set aside for it by us or by logrotate, the oldest first.
+/// Not those that are compressed.
 ///
 /// # Errors
 ///
 /// Where their folder can't be read.
 pub(crate) fn all(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = found(path)?.into_iter().map(|aside| aside.path).collect();
-    files.extend(path.exists().then(|| path.to_owned()));
-    Ok(files)
+    let mut files = found(path, time_of)?;
+    // When it was moved is not in its name: it was written to until then.
+    files.extend(found(path, |text| is_rotated(text).then_some(Timestamp::MIN))?.into_iter().map(|aside| {
+        let modified = fs::metadata(&aside.path).and_then(|metadata| metadata.modified()).ok();
+        Aside { at: modified.and_then(|at| at.try_into().ok()).unwrap_or(aside.at), ..aside }
+    }));
+    files.sort_by_key(|aside| aside.at);
+    let files = files.into_iter().map(|aside| aside.path);
+    Ok(files.chain(path.exists().then(|| path.to_owned())).collect())
+}
+
+/// As logrotate names files, with a number or with its `dateext`.
+fn is_rotated(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    (1..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Set the file at `path` aside.
@@ -55,7 +68,7 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<()> {
 /// Remove what is not to be kept.
 pub(super) fn prune(path: &Path, keep: Keep, now: Timestamp) -> io::Result<()> {
     let mut bytes: u64 = 0;
-    for aside in found(path)?.into_iter().rev() {
+    for aside in found(path, time_of)?.into_iter().rev() {
         bytes = bytes.saturating_add(aside.bytes);
         let age = now.duration_since(aside.at).unsigned_abs();
         if bytes > keep.bytes_max || (age > keep.time && aside.at < now) {
@@ -71,13 +84,17 @@ fn name(path: &Path, at: Timestamp) -> PathBuf {
     name.into()
 }
 
-fn found(path: &Path) -> io::Result<Vec<Aside>> {
+/// The files beside it whose names go on behind its own, and a dot or a dash, as `at` understands.
+fn found(path: &Path, at: impl Fn(&str) -> Option<Timestamp>) -> io::Result<Vec<Aside>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let at = entry.file_name().to_str().and_then(|other| time_of(other.strip_prefix(name)?.strip_prefix('.')?));
+        let at = entry.file_name().to_str().and_then(|other| {
+            let rest = other.strip_prefix(name)?;
+            at(rest.strip_prefix('.').or_else(|| rest.starts_with('-').then_some(rest))?)
+        });
         if let (Some(at), Ok(metadata)) = (at, entry.metadata())
             && metadata.is_file()
         {
@@ -119,7 +136,7 @@ mod tests {
         }
         fs::write(&path, "x").unwrap();
         let micros = ["500000", "500001", "500002"].map(|micros| format!("a.log.20260722T142441.{micros}Z"));
-        assert_eq!(names(folder.path()), [&micros[..], &["a.log".to_owned()]].concat());
+        assert_eq!(names(folder.path()), [&micros[..], &["a.log.1".to_owned(), "a.log".to_owned()]].concat());
     }
 
     #[test]
