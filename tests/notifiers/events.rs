@@ -3,6 +3,7 @@
 use host::testing::{Cluster, Kubernetes, Notice, Notifier, Stage};
 use http::Request;
 use serde_json::{Value, json};
+use simulation::Simulation;
 
 use super::{notice, notifiers};
 use crate::cluster;
@@ -86,5 +87,16 @@ async fn events_are_on_the_pod_and_in_its_namespace() {
     client.request::<Value>(delete).await.unwrap();
     let late = Notice { trace_id: "late".to_owned(), ..action };
     let said = notifiers.send(Notifier::K8sEvents, &late, kubernetes.as_ref()).await.unwrap();
+    assert!(said.starts_with("created default/falco-talon-"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_in_a_namespace_that_goes_is_said_outside_of_it() {
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: prod, finalizers: [acme.example/keep]}}";
+    let client = Simulation::from_yaml(namespace).unwrap().client();
+    let delete = Request::delete("/api/v1/namespaces/prod").body(Vec::new()).unwrap();
+    client.request::<Value>(delete).await.unwrap();
+    let kubernetes = Kubernetes::connect(&Cluster::Client(client), None).await.unwrap();
+    let said = notifiers("", &[]).send(Notifier::K8sEvents, &notice(), kubernetes.as_ref()).await.unwrap();
     assert!(said.starts_with("created default/falco-talon-"), "{said}");
 }
