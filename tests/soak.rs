@@ -166,8 +166,11 @@ async fn watch_memory(child: &Child, whole: Duration) -> Option<(u64, u64)> {
     let (mut warm, mut most) = (None, 0);
     while began.elapsed() < whole {
         sleep(LOOK_EVERY.min(whole - began.elapsed())).await;
+        let resident = child.resident_kib();
+        let (_, metrics) = child.get("/metrics").await;
+        let [depth, waiting] = ["queue_depth", "notifications_waiting"].map(|name| sum(&metrics, name, &[]));
+        println!("{} s: {resident} KiB, {depth} events and {waiting} notifications wait", began.elapsed().as_secs());
         if began.elapsed() >= WARM_AFTER {
-            let resident = child.resident_kib();
             let warm = *warm.get_or_insert(resident);
             most = resident.max(most);
             assert!(most <= warm + GROWTH_KIB_MAX, "it has grown from {warm} KiB to {most} KiB");
