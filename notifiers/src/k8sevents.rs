@@ -217,45 +217,45 @@ mod tests {
         check(
             &grouped(),
             expect![[r#"
-            {
-              "action": "kubernetes:tcpdump",
-              "apiVersion": "v1",
-              "eventTime": "2024-09-05T12:52:10.819462Z",
-              "involvedObject": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": "cncf-1",
-                "namespace": "default",
-                "uid": "0b1c"
-              },
-              "kind": "Event",
-              "message": "Status: dry_run\nMessage: action\nRule: Redirect STDOUT/STDIN to Network Connection in Container\nAction: Run tcpdump for 5s\nActionner: kubernetes:tcpdump\nEvent: Redirect <b>stdout</b> & \"stdin\"\nGroup: 3 times until 2024-09-05T12:52:40Z; the first: default/cncf-1, default/cncf-2, …\nNamespace: default\nPod: cncf-1\nResult: {\"file\":\"tcpdump.pcap\"}\nOutput: a tcpdump \"tcpdump.pcap\" has been created\nTraceID: c954bd8b3391a08f23079552fdd639f3\n",
-              "metadata": {
-                "generateName": "falco-talon-",
-                "name": "falco-talon-64a8298ed9e8448b97ff67eaa82db707",
-                "namespace": "default"
-              },
-              "reason": "falco-talon:action:kubernetes:tcpdump:dry_run",
-              "reportingComponent": "falcosecurity.org/falco-talon",
-              "reportingInstance": "falco-talon",
-              "source": {
-                "component": "falco-talon"
-              },
-              "type": "Normal"
-            }
-            Status: dry_run
-            Message: action
-            Rule: Redirect STDOUT/STDIN to Network Connection in Container
-            Action: Run tcpdump for 5s
-            Actionner: kubernetes:tcpdump
-            Event: Redirect <b>stdout</b> & "stdin"
-            Group: 3 times until 2024-09-05T12:52:40Z; the first: default/cncf-1, default/cncf-2, …
-            Namespace: default
-            Pod: cncf-1
-            Result: {"file":"tcpdump.pcap"}
-            Output: a tcpdump "tcpdump.pcap" has been created
-            TraceID: c954bd8b3391a08f23079552fdd639f3
-        "#]],
+                {
+                  "action": "kubernetes:tcpdump",
+                  "apiVersion": "v1",
+                  "eventTime": "2024-09-05T12:52:10.819462Z",
+                  "involvedObject": {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "name": "cncf-1",
+                    "namespace": "default",
+                    "uid": "0b1c"
+                  },
+                  "kind": "Event",
+                  "message": "Status: dry_run\nMessage: action\nRule: Redirect STDOUT/STDIN to Network Connection in Container\nAction: Run tcpdump for 5s\nActionner: kubernetes:tcpdump\nEvent: Redirect <b>stdout</b> & \"stdin\"\nGroup: 3 times until 2024-09-05T12:52:40Z; the first: default/cncf-1, default/cncf-2, …\nNamespace: default\nPod: cncf-1\nResult: {\"file\":\"tcpdump.pcap\"}\nOutput: a tcpdump \"tcpdump.pcap\" has been created\nTraceID: c954bd8b3391a08f23079552fdd639f3\n",
+                  "metadata": {
+                    "generateName": "falco-talon-",
+                    "name": "falco-talon-d9344aa35a6ffe34f1bcd77b9f44e7b1",
+                    "namespace": "default"
+                  },
+                  "reason": "falco-talon:action:kubernetes:tcpdump:dry_run",
+                  "reportingComponent": "falcosecurity.org/falco-talon",
+                  "reportingInstance": "falco-talon",
+                  "source": {
+                    "component": "falco-talon"
+                  },
+                  "type": "Normal"
+                }
+                Status: dry_run
+                Message: action
+                Rule: Redirect STDOUT/STDIN to Network Connection in Container
+                Action: Run tcpdump for 5s
+                Actionner: kubernetes:tcpdump
+                Event: Redirect <b>stdout</b> & "stdin"
+                Group: 3 times until 2024-09-05T12:52:40Z; the first: default/cncf-1, default/cncf-2, …
+                Namespace: default
+                Pod: cncf-1
+                Result: {"file":"tcpdump.pcap"}
+                Output: a tcpdump "tcpdump.pcap" has been created
+                TraceID: c954bd8b3391a08f23079552fdd639f3
+            "#]],
         );
     }
 
