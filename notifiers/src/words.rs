@@ -70,8 +70,8 @@ impl Notice {
         Some(text)
     }
 
-    /// One of its objects.
-    pub(crate) fn object(&self, kind: &str) -> Option<&str> {
+    /// The name of one of its objects, unless it is empty.
+    pub fn object(&self, kind: &str) -> Option<&str> {
         self.objects.get(kind).map(String::as_str).filter(|name| !name.is_empty())
     }
 }

@@ -59,7 +59,6 @@ pub(super) async fn clients(
     if contexts.contains(&ContextName::Aws) {
         clients.instance = kept(clouds.instance().map_err(refuse("aws")), &mut problems);
     }
-
     if needs(|it| it.calls("functions", "invoke-google")) || sends_to(Target::GcpGcs) {
         clients.google = kept(clouds.google().await.map_err(refuse("gcp")), &mut problems);
     }

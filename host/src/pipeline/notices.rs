@@ -52,24 +52,22 @@ pub(super) fn notice(ended: &Ended<'_>) -> Notice {
 /// What a notice has in common with those that are told as one with it, by these properties. Ends of another kind never
 /// are.
 pub(super) fn key(notice: &Notice, by: &[String]) -> String {
-    let object = |kind: &str| notice.objects.get(kind).map_or("", String::as_str);
     let mut key = vec![notice.status.as_str(), notice.stage.name()];
     key.extend(by.iter().map(|property| match property.as_str() {
         "rule" => &notice.rule,
         "action" => &notice.action,
         "actionner" => &notice.actionner,
         "output_target" => &notice.output_target,
-        other => object(other),
+        other => notice.object(other).unwrap_or_default(),
     }));
     Value::from(key).to_string()
 }
 
 /// What a notice is about, for who is told of several as one.
 pub(super) fn subject(notice: &Notice) -> String {
-    let object = |kind: &str| notice.objects.get(kind).filter(|name| !name.is_empty());
-    match (object("namespace"), object("pod")) {
+    match (notice.object("namespace"), notice.object("pod")) {
         (Some(namespace), Some(pod)) => format!("{namespace}/{pod}"),
-        (namespace, pod) => namespace.or(pod).or(object("node")).cloned().unwrap_or_default(),
+        (namespace, pod) => namespace.or(pod).or(notice.object("node")).unwrap_or_default().to_owned(),
     }
 }
 

@@ -98,7 +98,6 @@ impl Span {
     }
 
     /// The same as a text that can be stored.
-    #[allow(dead_code, reason = "deliveries carry it")]
     pub(crate) fn traceparent(&self) -> Option<String> {
         self.parent().map(|parent| parent.to_string())
     }

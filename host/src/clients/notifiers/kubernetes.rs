@@ -30,7 +30,7 @@ pub(super) async fn send(
     let permit = Meter::new(&Limits::default()).permit(Instant::now() + CALL_MAX, false, Arc::default());
     let mut involved = Involved::of(notice, own_namespace);
     // What others have named is part of a path.
-    if path(&involved, "events").is_none() {
+    if path(&involved).is_none() {
         involved = Involved::namespace(own_namespace.unwrap_or(DEFAULT_NAMESPACE), true);
     }
     if involved.kind == "Pod" && involved.uid.is_none() {
@@ -65,7 +65,7 @@ async fn create(
     permit: &Permit,
 ) -> Result<String, RequestError> {
     let namespace = involved.event_namespace();
-    let path = path(involved, "events").ok_or_else(|| RequestError::Invalid("this is no namespace".to_owned()))?;
+    let path = path(involved).ok_or_else(|| RequestError::Invalid("this is no namespace".to_owned()))?;
     let body = event(notice, involved).to_string().into_bytes().into();
     let written = kubernetes.write(&ApiRequest::write(Method::POST, path, JSON, body), permit).await;
     match written.into_result() {
@@ -88,7 +88,7 @@ async fn uid(kubernetes: &Kubernetes, notice: &Notice, involved: &Involved, perm
 }
 
 /// Where events about it are created; nothing where a name is none.
-fn path(involved: &Involved, resource: &str) -> Option<String> {
+fn path(involved: &Involved) -> Option<String> {
     Address::new("", "v1", "pods", involved.namespace.as_deref(), Some(&involved.name)).ok()?;
-    Some(Address::new("", "v1", resource, Some(involved.event_namespace()), None).ok()?.path())
+    Some(Address::new("", "v1", "events", Some(involved.event_namespace()), None).ok()?.path())
 }

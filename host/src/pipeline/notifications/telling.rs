@@ -118,7 +118,8 @@ impl Notifications {
         };
         let within = self.0.settings.within;
         if course.refusals > 0 && message.age > within {
-            self.give_up(queue, course, &message, &given_up_after(&course.said.clone(), within));
+            let error = given_up_after(&course.said, within);
+            self.give_up(queue, course, &message, &error);
             return Turn::Next;
         }
         let span = notification(message.traceparent.as_deref(), queue.notifier.name());
