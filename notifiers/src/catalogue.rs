@@ -11,8 +11,6 @@ pub struct Information {
     pub description: &'static str,
     /// Its keys with their defaults; those that must be given say so.
     pub parameters: Value,
-    /// What it must be allowed.
-    pub permissions: &'static str,
     /// How it is configured.
     pub example: &'static str,
 }
@@ -70,7 +68,6 @@ impl Notifier {
         Information {
             description: self.description(),
             parameters: self.with_common(parameters),
-            permissions: self.permissions(),
             example: self.example(),
         }
     }
@@ -94,20 +91,6 @@ impl Notifier {
             }
         }
         parameters
-    }
-
-    fn permissions(self) -> &'static str {
-        match self {
-            Self::K8sEvents => {
-                "apiVersion: rbac.authorization.k8s.io/v1\n\
-                 kind: ClusterRole\n\
-                 metadata:\n  name: falco-talon\n\
-                 rules:\n  \
-                 - apiGroups: [\"\"]\n    resources: [events]\n    verbs: [create]\n  \
-                 - apiGroups: [\"\"]\n    resources: [pods]\n    verbs: [get]\n"
-            }
-            _ => "",
-        }
     }
 
     fn example(self) -> &'static str {

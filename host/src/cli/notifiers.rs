@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use notifiers::{Information, Notice, Notifier};
+use policy::{Grants, rbac};
 use rules::nearest;
 use serde_json::Value;
 
@@ -42,17 +43,25 @@ pub(super) async fn run(command: &Command, files: &Files) -> Result<(), ExitCode
 }
 
 fn item(notifier: Notifier) -> String {
-    let Information { description, parameters, permissions, example } = notifier.information();
+    let Information { description, parameters, example } = notifier.information();
     let some = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
     let has_parameters = parameters.as_object().is_some_and(|parameters| !parameters.is_empty());
     let items = [
         ("name", notifier.name().into()),
         ("description", description.into()),
         ("parameters", if has_parameters { parameters } else { Value::Null }),
-        ("permissions", some(permissions)),
+        ("permissions", some(&permissions(notifier))),
         ("example", some(example)),
     ];
     listed(notifier.name(), &items)
+}
+
+/// What it must be allowed in the cluster; empty where it tells others.
+fn permissions(notifier: Notifier) -> String {
+    if notifier != Notifier::K8sEvents {
+        return String::new();
+    }
+    rbac::manifests([&Grants::of_events()], &[], None).unwrap_or_else(|error| error.to_string())
 }
 
 /// What the service says to a test, or why it was not reached.
